@@ -1,0 +1,98 @@
+import { RuntimeError } from "./errors.ts";
+import type { Limit } from "./generated/types.ts";
+
+/** One row of the limits table. */
+export interface LimitDefinition {
+	readonly unit: "bytes" | "characters" | "milliseconds" | "calls" | "levels" | "runs" | "workers" | "items";
+	readonly default: number;
+	readonly minimum: number;
+	readonly maximum: number;
+	/** `run`: may differ from run to run. `host`: one value for the process. */
+	readonly scope: "run" | "host";
+	readonly description: string;
+}
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const minute = 60_000;
+const day = 24 * 60 * minute;
+
+const define = (
+	scope: LimitDefinition["scope"],
+	unit: LimitDefinition["unit"],
+	value: number,
+	minimum: number,
+	maximum: number,
+	description: string,
+): LimitDefinition => ({ scope, unit, default: value, minimum, maximum, description });
+
+/** Every limit there is. `cronium limits` prints this table, and an error caused by a limit names its row. */
+export const limitDefinitions = {
+	maxWallTimeMs: define("run", "milliseconds", 30_000, 1, day, "Time from a run's start to its deadline."),
+	maxCpuTimeMs: define("run", "milliseconds", 10_000, 1, day, "Processor time of a run's own code."),
+	maxMemoryBytes: define(
+		"run",
+		"bytes",
+		64 * MiB,
+		8 * MiB,
+		1024 * MiB,
+		"WebAssembly memory of a run, the engine's own included.",
+	),
+	maxStackBytes: define("run", "bytes", 256 * KiB, 64 * KiB, 1 * MiB, "Stack of a run's own code."),
+	maxSourceBytes: define("run", "bytes", 4 * MiB, 1, 16 * MiB, "Source of a script, bundled imports included."),
+	maxInputBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "Input of a run."),
+	maxOutputBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "Output of a run."),
+	maxLogBytes: define("run", "bytes", 1 * MiB, 0, 64 * MiB, "All log lines of a run, captured output included."),
+	maxLogLineBytes: define("run", "bytes", 64 * KiB, 64, 1 * MiB, "One log line; a longer one is cut and says so."),
+	maxHostCalls: define("run", "calls", 100_000, 0, 100_000_000, "Calls of a run to the host, fetches and timers included."),
+	maxPendingCalls: define("run", "calls", 1_000, 1, 100_000, "Calls of a run that wait for their answer at one time."),
+	maxFetchResponseBytes: define("run", "bytes", 8 * MiB, 0, 64 * MiB, "Body of one response to fetch."),
+	maxJournalBytes: define("run", "bytes", 64 * MiB, 64 * KiB, 1024 * MiB, "Journal of a run, values it refers to not counted."),
+	maxValueBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "One variable."),
+	maxKeyCharacters: define("run", "characters", 255, 1, 255, "Name of a variable."),
+	maxJsonDepth: define("run", "levels", 128, 1, 128, "Nesting of a JSON text."),
+	maxPageSize: define("run", "items", 1_000, 1, 10_000, "Keys in one page of a list."),
+	maxWorkers: define("host", "workers", 8, 1, 128, "Scripts that run at one time in this process."),
+	maxQueuedRuns: define("host", "runs", 1_000, 0, 1_000_000, "Runs that wait for a worker; one more is refused."),
+	cancelGraceMs: define("host", "milliseconds", 250, 10, 10_000, "Time a worker has to stop by itself before it is terminated."),
+	logFlushMs: define("host", "milliseconds", 100, 10, 10_000, "Longest time a log line waits before it is written to the store."),
+	journalInlineBytes: define(
+		"host",
+		"bytes",
+		1 * KiB,
+		0,
+		64 * KiB,
+		"Values up to this size are copied into the journal; larger ones are referred to.",
+	),
+	runRetentionMs: define("host", "milliseconds", 30 * day, 0, 3_650 * day, "How long finished runs and their journals are kept."),
+	maxStoreBytes: define("host", "bytes", 64 * 1024 * MiB, 16 * MiB, 1024 * 1024 * MiB, "Size of the store."),
+} as const satisfies Record<string, LimitDefinition>;
+
+export type LimitName = keyof typeof limitDefinitions;
+
+/** The limits in force, complete. */
+export type Limits = Readonly<Record<LimitName, number>>;
+
+/** Completes `overrides` with the defaults. Throws `invalid` for an unknown name or a value out of range. */
+export function resolveLimits(overrides: Partial<Record<LimitName, number>> = {}, base?: Limits): Limits {
+	const resolved = {} as Record<LimitName, number>;
+	for (const name of Object.keys(limitDefinitions) as LimitName[])
+		resolved[name] = base?.[name] ?? limitDefinitions[name].default;
+	for (const [name, value] of Object.entries(overrides)) {
+		if (value === undefined) continue;
+		const definition = Object.hasOwn(limitDefinitions, name) ? limitDefinitions[name as LimitName] : undefined;
+		if (!definition) throw new RuntimeError("invalid", `There is no limit named ${JSON.stringify(name)}.`);
+		if (!Number.isSafeInteger(value) || value < definition.minimum || value > definition.maximum)
+			throw new RuntimeError(
+				"invalid",
+				`${name} is ${value}; it must be a whole number from ${definition.minimum} to ${definition.maximum} ${definition.unit}.`,
+			);
+		resolved[name as LimitName] = value;
+	}
+	return resolved;
+}
+
+/** The WIT record `limit` for an error that `name` caused. */
+export function describeLimit(limits: Limits, name: LimitName): Limit {
+	return { name, value: limits[name], unit: limitDefinitions[name].unit };
+}

@@ -1,0 +1,30 @@
+import type { StoreKey } from "./store/store.ts";
+
+/** Where everything is in the store. The only place that builds keys. */
+export const layout = {
+	variables: (namespace: string): StoreKey => ["variables", namespace],
+	variable: (namespace: string, key: string): StoreKey => ["variables", namespace, key],
+	/** Replaced values that a journal may refer to; the version is the last element. Swept when no run that is kept started before the replacement. */
+	formerVariables: (namespace: string, key: string): StoreKey => ["former-variables", namespace, key],
+	/** The record of a run (JSON). Ids are UUIDv7, so key order is order of creation. */
+	executions: ["executions"] as StoreKey,
+	execution: (id: string): StoreKey => ["executions", id],
+	/** Present exactly while the run may have effects; every effect checks it, ending a run deletes it. */
+	live: (hostId: string, id: string): StoreKey => ["live", hostId, id],
+	liveRuns: (hostId: string): StoreKey => ["live", hostId],
+	/** The input of a run (JSON text). */
+	input: (id: string): StoreKey => ["inputs", id],
+	/** Outputs in the order they were set, by journal sequence; the last one is the output. */
+	outputs: (id: string): StoreKey => ["outputs", id],
+	output: (id: string, sequence: number): StoreKey => ["outputs", id, sequence],
+	condition: (id: string): StoreKey => ["conditions", id],
+	/** Segments of the journal by the sequence of their first entry. */
+	journal: (id: string): StoreKey => ["journals", id],
+	journalSegment: (id: string, firstSequence: number): StoreKey => ["journals", id, firstSequence],
+	/** Which journal entry answered an idempotency key. */
+	idempotencyKeys: (id: string): StoreKey => ["idempotency-keys", id],
+	idempotencyKey: (id: string, key: string): StoreKey => ["idempotency-keys", id, key],
+	/** Segments of the log by the sequence of their first line. */
+	logs: (id: string): StoreKey => ["logs", id],
+	logSegment: (id: string, firstSequence: number): StoreKey => ["logs", id, firstSequence],
+} as const;

@@ -1,0 +1,63 @@
+import type { Helpers, Json } from "../contract/generated/types.ts";
+import type { Execution, Failure, LogLine } from "../execution.ts";
+
+/** A script ready for an engine: one JavaScript module, types already stripped, imports already bundled. */
+export interface Script {
+	/** The name its author knows it by, such as `orders.ts`: shown in stacks; never a host path. */
+	readonly name: string;
+	readonly source: string;
+	/** Maps positions in `source` back to the author's files; untrusted. Absent when the positions are the author's own. */
+	readonly sourceMap?: string;
+}
+
+/** What a script can reach besides the contract; each is a capability the worker hands in. */
+export interface Surroundings {
+	/** Takes what the script prints. Never throws. */
+	readonly print: (source: Extract<LogLine["source"], "stdout" | "stderr">, text: string) => void;
+	/**
+	 * Answers `fetch`. Absent: every call is refused. `request` and the answer are plain data; rejects with RuntimeError.
+	 */
+	readonly fetch?: (request: FetchRequest, signal: AbortSignal) => Promise<FetchResponse>;
+}
+
+export interface FetchRequest {
+	readonly url: string;
+	readonly method: string;
+	readonly headers: readonly (readonly [string, string])[];
+	/** Base64. */
+	readonly body?: string;
+	readonly redirect: "follow" | "error" | "manual";
+}
+
+export interface FetchResponse {
+	readonly url: string;
+	readonly status: number;
+	readonly statusText: string;
+	readonly redirected: boolean;
+	readonly headers: readonly (readonly [string, string])[];
+	/** Base64. */
+	readonly body: string;
+}
+
+/** How a script ended. A guest's failure is a value; `run` rejects only when the host misused the engine or the engine is broken. */
+export interface GuestResult {
+	/** What the default function returned, as JSON text; absent for `undefined` or when there is no such function. */
+	readonly returned?: Json;
+	readonly failure?: Failure;
+	readonly usage: { readonly cpuTimeMs: number; readonly memoryBytes: number; readonly hostCalls: number };
+}
+
+/**
+ * Runs untrusted scripts in one thread, one at a time. Each run gets an instance of its own whose memory, globals, tables,
+ * timers and outstanding calls end with it.
+ */
+export interface Engine extends Disposable {
+	readonly name: EngineName;
+	/**
+	 * Runs the script until its module and, if it exports one, its default function (called with the input) have settled.
+	 * `stop` is a shared cell the main thread writes to: 0 go on, 1 cancelled, 2 over the deadline; polled from inside guest loops.
+	 */
+	run(script: Script, execution: Execution, helpers: Helpers, surroundings: Surroundings, stop: Int32Array): Promise<GuestResult>;
+}
+
+export type EngineName = "quickjs-wasi" | "quickjs-emscripten";
