@@ -57,6 +57,8 @@ export type StoreOperation =
 export interface StoreTransaction {
 	readonly checks?: readonly StoreCheck[];
 	readonly operations: readonly StoreOperation[];
+	/** May use the space that is kept back for final statuses when the store is full. */
+	readonly reserve?: boolean;
 }
 
 /** What became of a transaction. A failed check is an answer, not an exception. */

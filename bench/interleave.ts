@@ -1,0 +1,31 @@
+import { createRow, type Row, type Unit } from "./measurement.ts";
+
+/** One of the things compared. */
+export interface Candidate {
+	readonly name: string;
+	/** Fixed, so that two runs of the bench do the same work. */
+	readonly samplesPerRound: number;
+	/** Does the thing once and says what it took, in `unit`. */
+	readonly sample: () => number | Promise<number>;
+	readonly unit: Unit;
+}
+
+/**
+ * Measures the candidates in rounds: A, B, C, then B, C, A, … so that what disturbs the machine for a while disturbs all of them, and none
+ * is always the one behind a certain other. The first round warms up and is not counted.
+ */
+export async function interleave(candidates: readonly Candidate[], rounds: number): Promise<Row[]> {
+	const samples = candidates.map((): number[][] => []);
+	for (let round = -1; round < rounds; round++) {
+		for (let place = 0; place < candidates.length; place++) {
+			const index = (place + round + 1) % candidates.length;
+			const candidate = candidates[index] as Candidate;
+			// The garbage of one candidate must not be collected in the time of the next.
+			globalThis.gc?.();
+			const taken: number[] = [];
+			for (let sample = 0; sample < candidate.samplesPerRound; sample++) taken.push(await candidate.sample());
+			if (round >= 0) samples[index]?.push(taken);
+		}
+	}
+	return candidates.map(({ name, unit }, index) => createRow(name, unit, samples[index] ?? []));
+}

@@ -1,0 +1,77 @@
+import { median, type Ratio, ratioByRound, type Summary, summarize } from "./statistics.ts";
+
+/** How long a question may take to answer: `quick` answers all of them in at most 90 seconds. */
+export interface Effort {
+	readonly quick: boolean;
+}
+
+/** One question a file: every file of this directory that main.ts lists exports `measure`. */
+export type Measure = (effort: Effort) => Promise<Measurement>;
+
+/** The answer to one question. Plain data: it crosses from the process that measured and is what `--json` writes. */
+export interface Measurement {
+	readonly question: string;
+	readonly rows: readonly Row[];
+	readonly targets: readonly Target[];
+	/** What a reader must know to judge the numbers: skipped peers, settings, what is counted. */
+	readonly notes: readonly string[];
+}
+
+/** One thing that was measured. */
+export interface Row extends Summary {
+	readonly name: string;
+	readonly unit: Unit;
+	/** The median of each round, in order. */
+	readonly rounds: readonly number[];
+}
+
+export type Unit = "ns" | "µs" | "ms" | "runs/s" | "MB" | "KB";
+
+/** A figure to reach. */
+export interface Target {
+	readonly text: string;
+	readonly measured: string;
+	/** How the measured figure stands to the other side of the comparison. */
+	readonly ratio: Ratio;
+	/** What the ratio must be. */
+	readonly limit: number;
+	readonly comparison: "at least" | "at most";
+	readonly met: boolean;
+}
+
+/** Sums up samples that were taken in rounds. */
+export function createRow(name: string, unit: Unit, rounds: readonly (readonly number[])[]): Row {
+	return { name, unit, ...summarize(rounds.flat()), rounds: rounds.map(median) };
+}
+
+/** The target that `slow` takes at least `factor` times as long as `fast`. */
+export function fasterTarget(text: string, fast: Row, slow: Row, factor: number): Target {
+	const ratio = ratioByRound(slow.rounds, fast.rounds);
+	const measured = `${formatValue(fast.p50)} against ${formatValue(slow.p50)} ${fast.unit}`;
+	return { text, measured, ratio, limit: factor, comparison: "at least", met: ratio.median >= factor };
+}
+
+/** The target that a value stays at or below a bound. */
+export function atMostTarget(text: string, value: number, bound: number, unit: Unit): Target {
+	return boundTarget(text, value, bound, unit, "at most");
+}
+
+/** The target that a value reaches a bound. */
+export function atLeastTarget(text: string, value: number, bound: number, unit: Unit): Target {
+	return boundTarget(text, value, bound, unit, "at least");
+}
+
+/** Three significant digits, without an exponent. */
+export function formatValue(value: number): string {
+	if (!Number.isFinite(value)) return "–";
+	const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 1 ? 2 : 3;
+	return value.toFixed(digits);
+}
+
+function boundTarget(text: string, value: number, bound: number, unit: Unit, comparison: Target["comparison"]): Target {
+	const ratio = value / bound;
+	const met = comparison === "at most" ? ratio <= 1 : ratio >= 1;
+	const measured = `${formatValue(value)} of ${formatValue(bound)} ${unit}`;
+	return { text, measured, ratio: { median: ratio, low: ratio, high: ratio }, limit: 1, comparison, met };
+}
+

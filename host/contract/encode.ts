@@ -1,0 +1,45 @@
+import { RuntimeError } from "./errors.ts";
+import { decoders, encoders } from "./generated/codec.ts";
+import type { Operation } from "./generated/operations.ts";
+
+// How a call crosses from a guest, a socket or a thread to the helpers and back: JSON texts that stand for themselves
+// (values of variables, input, output) are spliced in and cut out without ever being parsed, so they stay as received.
+
+/** The JSON text of what `operation` answered; "" stands for `undefined`. */
+export function encodeResult(operation: Operation, result: unknown): string {
+	if (result === undefined) return "";
+	switch (operation.result) {
+		case "none":
+			return "";
+		case "json":
+			return result as string;
+		case "plain":
+			return JSON.stringify(result);
+		case "entry":
+			return (encoders[operation.id] as NonNullable<(typeof encoders)[string]>)(result);
+	}
+}
+
+/**
+ * The JSON text of an error: `{code, message, details}`. Anything but a RuntimeError is a fault of the host: it
+ * becomes `internal` with a neutral message, because its own may hold paths, stacks or other people's data.
+ */
+export function encodeError(error: unknown): string {
+	if (!(error instanceof RuntimeError))
+		return '{"code":"internal","message":"The runtime failed to answer this call.","details":{}}';
+	const { limit, currentVersion, retryAfterMs } = error.details;
+	return JSON.stringify({ code: error.code, message: error.message, details: { limit, currentVersion, retryAfterMs } });
+}
+
+/**
+ * The arguments for `helpers[operation.interface][operation.method](...args, call)`.
+ *
+ * `params` is a JSON array of the parameters of kind `plain`, in order; optional ones at its end may be left out, and
+ * `null` stands for missing options. For a missing number or string `null` does not: `NaN` becomes `null` in
+ * JSON, and `incrementVariable(key, NaN)` must not add 1. `body` is the JSON text of the parameter of kind `json`.
+ *
+ * Throws `invalid` naming the parameter for anything that the WIT types do not allow, unknown fields included.
+ */
+export function decodeArguments(operation: Operation, params: string, body: string | undefined): unknown[] {
+	return (decoders[operation.id] as NonNullable<(typeof decoders)[string]>)(params, body);
+}

@@ -1,0 +1,231 @@
+import { RuntimeError } from "./contract/errors.ts";
+import type { Json } from "./contract/generated/types.ts";
+import type { Execution, ExecutionStatus, Failure, FinalStatus, LogLine, Outcome, Usage } from "./execution.ts";
+import { layout } from "./layout.ts";
+import type { Store, StoreCheck, StoreEntry, StoreOperation } from "./store/store.ts";
+
+/** What the store keeps of a run. Times are milliseconds since the Unix epoch. */
+export interface ExecutionRecord extends Omit<Execution, "signal"> {
+	readonly status: ExecutionStatus;
+	readonly engine?: string;
+	readonly script: { readonly name: string; readonly sha256: string; readonly bytes: number };
+	readonly createdAt: number;
+	readonly endedAt?: number;
+	readonly exitCode?: number;
+	readonly usage?: Usage;
+	readonly error?: Failure;
+}
+
+/** How a run ended, before it is written down. */
+export interface Ending {
+	readonly status: FinalStatus;
+	readonly error?: Failure;
+	readonly usage: Usage;
+	/** When the run really started and had to end; a queued run starts later than its record said. */
+	readonly startedAt: number;
+	readonly deadlineAt: number;
+	/** The rest of the journal, the output: what goes into the store together with the final status. */
+	readonly operations: readonly StoreOperation[];
+}
+
+/** The exit code of each final status, as shells expect them. */
+const exitCodes: Readonly<Record<FinalStatus, number>> = { succeeded: 0, failed: 1, lost: 1, "timed-out": 124, cancelled: 130 };
+
+const noUsage: Usage = { wallTimeMs: 0, cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0, logBytes: 0 };
+
+/**
+ * The runs in a store: created → running → one final status. A run is live while `layout.live` exists; every effect and the
+ * end check it in their own transaction, so a run ends exactly once and nothing takes effect afterwards.
+ */
+export class Executions {
+	readonly #store: Store;
+
+	constructor(store: Store) {
+		this.#store = store;
+	}
+
+	/** Writes the run down. Durable when it resolves, so a host that dies from now on leaves a run that is found as lost. */
+	async create(record: ExecutionRecord, input: Json | undefined, operations: readonly StoreOperation[]): Promise<void> {
+		const first: StoreOperation[] = [
+			...operations,
+			{ type: "set", key: layout.execution(record.id), value: JSON.stringify(record) },
+			{ type: "set", key: layout.live(record.hostId, record.id), value: "" },
+		];
+		if (input !== undefined) first.push({ type: "set", key: layout.input(record.id), value: input });
+		const result = await this.#store.commit({
+			checks: [{ key: layout.execution(record.id), is: "absent" }],
+			operations: first,
+		});
+		if (!result.committed) throw new RuntimeError("conflict", `There is an execution ${record.id} already.`);
+	}
+
+	/** Notes that a queued run has started. */
+	async markRunning(record: ExecutionRecord, startedAt: number, deadlineAt: number): Promise<void> {
+		await this.#store.commit({
+			checks: [{ key: layout.live(record.hostId, record.id), is: "present" }],
+			operations: [
+				{
+					type: "set",
+					key: layout.execution(record.id),
+					value: JSON.stringify({ ...record, status: "running", startedAt, deadlineAt } satisfies ExecutionRecord),
+				},
+			],
+		});
+	}
+
+	/** Ends the run. Returns the record as it now stands: when someone else ended the run first, theirs. */
+	async end(record: ExecutionRecord, ending: Ending): Promise<ExecutionRecord> {
+		const ended: ExecutionRecord = {
+			...record,
+			status: ending.status,
+			startedAt: ending.startedAt,
+			deadlineAt: ending.deadlineAt,
+			endedAt: Date.now(),
+			exitCode: exitCodes[ending.status],
+			usage: ending.usage,
+			...(ending.error && { error: ending.error }),
+		};
+		const live: StoreCheck = { key: layout.live(record.hostId, record.id), is: "present" };
+		const result = await this.#store.commit({
+			checks: [live],
+			operations: [
+				...ending.operations,
+				{ type: "set", key: layout.execution(record.id), value: JSON.stringify(ended) },
+				{ type: "delete", key: live.key },
+			],
+			reserve: true,
+		});
+		return result.committed ? ended : await this.require(record.id);
+	}
+
+	/** Appends log lines. They are read back in order by `logs`. */
+	async appendLogs(record: ExecutionRecord, lines: readonly LogLine[]): Promise<void> {
+		await this.#store.commit({
+			checks: [{ key: layout.live(record.hostId, record.id), is: "present" }],
+			operations: logOperations(record.id, lines),
+		});
+	}
+
+	async get(id: string): Promise<ExecutionRecord | undefined> {
+		const entry = await this.#store.get(layout.execution(id));
+		return entry && parseRecord(entry);
+	}
+
+	async require(id: string): Promise<ExecutionRecord> {
+		const record = await this.get(id);
+		if (!record) throw new RuntimeError("not-found", `There is no execution ${JSON.stringify(id.slice(0, 60))}.`);
+		return record;
+	}
+
+	/** The newest runs first. */
+	async list(filter: { readonly namespace?: string; readonly status?: ExecutionStatus; readonly limit?: number } = {}) {
+		const limit = filter.limit ?? 50;
+		const found: ExecutionRecord[] = [];
+		let after: StoreEntry | undefined;
+		while (found.length < limit) {
+			const page = await this.#store.list({ prefix: layout.executions, reverse: true, limit: 200, ...(after && { after: after.key }) });
+			for (const entry of page) {
+				const record = parseRecord(entry);
+				if (filter.namespace !== undefined && record.namespace !== filter.namespace) continue;
+				if (filter.status !== undefined && record.status !== filter.status) continue;
+				found.push(record);
+				if (found.length === limit) return found;
+			}
+			after = page.at(-1);
+			if (page.length < 200) break;
+		}
+		return found;
+	}
+
+	async output(id: string): Promise<Json | undefined> {
+		const [last] = await this.#store.list({ prefix: layout.outputs(id), reverse: true, limit: 1 });
+		return last?.value;
+	}
+
+	async condition(id: string): Promise<boolean | null> {
+		const entry = await this.#store.get(layout.condition(id));
+		return entry ? entry.value === "true" : null;
+	}
+
+	async logs(id: string): Promise<readonly LogLine[]> {
+		const lines: LogLine[] = [];
+		let after: StoreEntry | undefined;
+		for (;;) {
+			const page = await this.#store.list({ prefix: layout.logs(id), limit: 100, ...(after && { after: after.key }) });
+			for (const entry of page) lines.push(...(JSON.parse(entry.value) as LogLine[]));
+			after = page.at(-1);
+			if (page.length < 100) return lines;
+		}
+	}
+
+	/** The Outcome of a run that has ended, put together from the store. */
+	async outcome(id: string): Promise<Outcome> {
+		const record = await this.require(id);
+		if (record.status === "created" || record.status === "running")
+			throw new RuntimeError("unavailable", `Execution ${id} has not ended; it is ${record.status}.`);
+		const outputText = await this.output(id);
+		return describeOutcome({ ...record, status: record.status }, outputText, await this.condition(id), await this.logs(id));
+	}
+
+	/**
+	 * Ends the runs of hosts that are gone as `lost`. A run counts as lost only when its own host does not answer any more.
+	 * @returns the ids of the runs that were lost.
+	 */
+	async endLost(isHostAlive: (hostId: string) => Promise<boolean>): Promise<string[]> {
+		const byHost = new Map<string, string[]>();
+		let after: StoreEntry | undefined;
+		for (;;) {
+			const page = await this.#store.list({ prefix: ["live"], limit: 500, ...(after && { after: after.key }) });
+			for (const { key } of page) {
+				const [, hostId, id] = key as [string, string, string];
+				const ids = byHost.get(hostId);
+				if (ids) ids.push(id);
+				else byHost.set(hostId, [id]);
+			}
+			after = page.at(-1);
+			if (page.length < 500) break;
+		}
+		const lost: string[] = [];
+		for (const [hostId, ids] of byHost) {
+			if (await isHostAlive(hostId)) continue;
+			for (const id of ids) {
+				const record = await this.get(id);
+				if (!record) continue;
+				const { startedAt, deadlineAt } = record;
+				const error: Failure = { code: "lost", message: "The host died while the script was running." };
+				const ended = await this.end(record, { status: "lost", error, usage: noUsage, startedAt, deadlineAt, operations: [] });
+				if (ended.status === "lost") lost.push(id);
+			}
+		}
+		return lost;
+	}
+}
+
+/** The store's operations that append log lines as one segment. */
+export function logOperations(id: string, lines: readonly LogLine[]): StoreOperation[] {
+	const first = lines[0];
+	return first ? [{ type: "set", key: layout.logSegment(id, first.sequence), value: JSON.stringify(lines) }] : [];
+}
+
+/** Puts an Outcome together. `outputText` is absent when no output was set. */
+export function describeOutcome(
+	record: ExecutionRecord & { readonly status: FinalStatus },
+	outputText: Json | undefined,
+	condition: boolean | null,
+	logs: readonly LogLine[],
+): Outcome {
+	return {
+		executionId: record.id,
+		status: record.status,
+		exitCode: exitCodes[record.status],
+		...(outputText !== undefined && { output: JSON.parse(outputText), outputText }),
+		condition,
+		logs,
+		usage: record.usage ?? noUsage,
+		...(record.error && { error: record.error }),
+	};
+}
+
+function parseRecord(entry: StoreEntry): ExecutionRecord {
+	return JSON.parse(entry.value) as ExecutionRecord;
+}

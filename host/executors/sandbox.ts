@@ -1,0 +1,96 @@
+import { describeLimit, type LimitName, type Limits } from "../contract/limits.ts";
+import type { Json } from "../contract/generated/types.ts";
+import type { Execution, Failure, FinalStatus, LogLine, Usage } from "../execution.ts";
+import type { EngineName, Script } from "../sandbox/engine.ts";
+import { type JobEnd, WorkerPool } from "../sandbox/pool.ts";
+import type { StoreConnection } from "../store/lmdb-store.ts";
+import type { StoreOperation } from "../store/store.ts";
+
+/** One run for an executor. */
+export interface ExecutorRun {
+	/** The script, or the promise of it while its source is still being prepared; a rejection ends the run. */
+	readonly script: Script;
+	readonly input: Json | undefined;
+	readonly engine: EngineName;
+	readonly limits: Limits;
+	/** Aborted with a RuntimeError `cancelled` or `timed-out`. */
+	readonly signal: AbortSignal;
+	readonly onLog: (lines: readonly LogLine[]) => void;
+	/** Called when the script is about to run: fixes its clock. */
+	readonly start: () => Omit<Execution, "signal">;
+}
+
+/** How a run ended in its executor. */
+export interface ExecutorEnd {
+	readonly status: FinalStatus;
+	readonly error?: Failure;
+	readonly usage: Omit<Usage, "wallTimeMs" | "logBytes">;
+	/** What the run left to be written together with its final status. */
+	readonly operations: readonly StoreOperation[];
+	/**
+	 * The output and the condition as the script left them. Absent when its worker was taken from under it: then the store has
+	 * what was acknowledged.
+	 */
+	readonly left?: { readonly output: Json | undefined; readonly condition: boolean | undefined };
+}
+
+/** Puts scripts into the sandbox mode: WebAssembly in worker threads. */
+export class SandboxExecutor implements AsyncDisposable {
+	readonly #pool: WorkerPool;
+
+	constructor(options: { readonly engine: EngineName; readonly limits: Limits; readonly connect: () => StoreConnection }) {
+		this.#pool = new WorkerPool(options);
+	}
+
+	/** Starts a worker ahead of the first run. */
+	warm(): void {
+		this.#pool.warm();
+	}
+
+	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */
+	async run({ script, input, engine, limits, signal, onLog, start }: ExecutorRun): Promise<ExecutorEnd> {
+		const end = await this.#pool.run({ signal, onLog, start: () => ({ execution: start(), script, input, engine }) });
+		if (end.type !== "ended") return describeLoss(end, limits, signal);
+		const { result, remainder } = end;
+		const failure = result.failure ?? remainder.failure;
+		return {
+			status: failure ? failedStatus(failure) : "succeeded",
+			...(failure && { error: failure }),
+			usage: result.usage,
+			operations: remainder.operations,
+			left: { output: remainder.output, condition: remainder.condition },
+		};
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.#pool[Symbol.asyncDispose]();
+	}
+}
+
+const noUsage: ExecutorEnd["usage"] = { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 };
+
+function describeLoss(end: Exclude<JobEnd, { type: "ended" }>, limits: Limits, signal: AbortSignal): ExecutorEnd {
+	const error: Failure = signal.aborted
+		? stopFailure(limits, signal)
+		: { code: "internal", message: end.type === "crashed" ? end.message : "The worker was stopped." };
+	return { status: failedStatus(error), error, usage: noUsage, operations: [] };
+}
+
+/** The failure of a run that was stopped from outside. */
+export function stopFailure(limits: Limits, signal: AbortSignal): Failure {
+	const reason: unknown = signal.reason;
+	if (reason instanceof Error && "code" in reason && reason.code === "timed-out") {
+		const name: LimitName = "maxWallTimeMs";
+		return {
+			code: "wall-time-exceeded",
+			message: `The script ran longer than ${limits[name]} milliseconds (${name}).`,
+			limit: describeLimit(limits, name),
+		};
+	}
+	return { code: "cancelled", message: "The run was cancelled." };
+}
+
+function failedStatus({ code }: Failure): FinalStatus {
+	if (code === "wall-time-exceeded" || code === "cpu-time-exceeded") return "timed-out";
+	return code === "cancelled" ? "cancelled" : "failed";
+}

@@ -1,0 +1,217 @@
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { RuntimeError } from "../contract/errors.ts";
+import type { Limits } from "../contract/limits.ts";
+import type { LogLine } from "../execution.ts";
+import type { Remainder } from "../helpers/helpers.ts";
+import type { StoreConnection } from "../store/lmdb-store.ts";
+import type { EngineName, GuestResult } from "./engine.ts";
+import type { WorkerData, WorkerMessage, WorkerRun, WorkerStop } from "./worker.ts";
+
+/** What became of a job: the script came to an end, or its worker was taken from under it. */
+export type JobEnd =
+	| { readonly type: "ended"; readonly result: GuestResult; readonly remainder: Remainder }
+	/** The worker did not stop by itself within `cancelGraceMs`. */
+	| { readonly type: "terminated" }
+	/** The worker broke: out of its own memory, or a fault of the engine. */
+	| { readonly type: "crashed"; readonly message: string };
+
+export interface Job {
+	/** Aborted with a RuntimeError `cancelled` or `timed-out`. */
+	readonly signal: AbortSignal;
+	readonly onLog: (lines: readonly LogLine[]) => void;
+	/** Called when a worker takes the job; makes what is sent to it, so that the run's clock starts now. */
+	readonly start: () => Omit<WorkerRun, "type">;
+}
+
+interface PoolOptions {
+	readonly engine: EngineName;
+	readonly limits: Limits;
+	/** Makes a fresh connection to the store for a new worker. */
+	readonly connect: () => StoreConnection;
+}
+
+interface WaitingJob {
+	readonly job: Job;
+	readonly resolve: (end: JobEnd) => void;
+}
+
+/**
+ * Script workers: one script at a time each, at most `maxWorkers`. A worker is made when there is work for it and kept; one that was
+ * terminated or broke is replaced. Jobs wait in order; how many may wait is the caller's business.
+ */
+export class WorkerPool implements AsyncDisposable {
+	readonly #options: PoolOptions;
+	readonly #workers = new Set<ScriptWorker>();
+	readonly #waiting: WaitingJob[] = [];
+	#disposed = false;
+
+	constructor(options: PoolOptions) {
+		this.#options = options;
+	}
+
+	/** How many workers there are. */
+	get size(): number {
+		return this.#workers.size;
+	}
+
+	/** Starts a worker ahead of the first job. */
+	warm(): void {
+		if (this.#workers.size === 0) this.#spawn();
+	}
+
+	/** Runs the job as soon as a worker is free. Never rejects. A job whose signal aborts while it waits ends as `terminated`. */
+	run(job: Job): Promise<JobEnd> {
+		return new Promise((resolve) => {
+			if (this.#disposed || job.signal.aborted) return resolve({ type: "terminated" });
+			const waiting: WaitingJob = { job, resolve };
+			this.#waiting.push(waiting);
+			job.signal.addEventListener(
+				"abort",
+				() => {
+					const place = this.#waiting.indexOf(waiting);
+					if (place < 0) return;
+					this.#waiting.splice(place, 1);
+					resolve({ type: "terminated" });
+				},
+				{ once: true },
+			);
+			this.#assign();
+		});
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#disposed = true;
+		for (const { resolve } of this.#waiting.splice(0)) resolve({ type: "terminated" });
+		await Promise.all([...this.#workers].map((worker) => worker.terminate()));
+	}
+
+	#assign(): void {
+		for (const worker of this.#workers) {
+			if (this.#waiting.length === 0) return;
+			if (worker.state !== "idle") continue;
+			const next = this.#waiting.shift();
+			if (next) worker.run(next.job).then(next.resolve);
+		}
+		let starting = 0;
+		for (const worker of this.#workers) if (worker.state === "starting") starting += 1;
+		while (this.#waiting.length > starting && this.#workers.size < this.#options.limits.maxWorkers && !this.#disposed) {
+			this.#spawn();
+			starting += 1;
+		}
+	}
+
+	#spawn(): void {
+		const worker = new ScriptWorker(this.#options, {
+			onIdle: () => this.#assign(),
+			onGone: (cause) => {
+				this.#workers.delete(worker);
+				// A worker that cannot even start would be made again for ever: its job gets the cause instead.
+				if (cause && this.#workers.size === 0) for (const { resolve } of this.#waiting.splice(0)) resolve({ type: "crashed", message: cause });
+				this.#assign();
+			},
+		});
+		this.#workers.add(worker);
+	}
+}
+
+interface WorkerEvents {
+	readonly onIdle: () => void;
+	/** `cause` is given when the worker went before it was ready. */
+	readonly onGone: (cause: string | undefined) => void;
+}
+
+/** One worker thread and the job it has. */
+class ScriptWorker {
+	state: "starting" | "idle" | "busy" | "gone" = "starting";
+	readonly #worker: Worker;
+	readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+	readonly #graceMs: number;
+	readonly #events: WorkerEvents;
+	#onLog: Job["onLog"] | undefined;
+	#settle: ((end: JobEnd) => void) | undefined;
+
+	constructor(options: PoolOptions, events: WorkerEvents) {
+		this.#graceMs = options.limits.cancelGraceMs;
+		this.#events = events;
+		const connection = options.connect();
+		this.#worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
+			name: "script",
+			workerData: { store: connection, engine: options.engine, stop: this.#stop } satisfies WorkerData,
+			transferList: [connection.port],
+			env: {},
+			argv: [],
+			// The guest's memory is WebAssembly memory with a maximum of its own; this bounds what the host side of a run can take.
+			resourceLimits: { maxOldGenerationSizeMb: 256, stackSizeMb: 4 },
+		});
+		this.#worker.unref();
+		let failure: string | undefined;
+		this.#worker.on("message", (message: WorkerMessage) => this.#receive(message));
+		this.#worker.on("error", (error: Error & { code?: string }) => {
+			failure = error.code === "ERR_WORKER_OUT_OF_MEMORY" ? "The worker ran out of memory." : error.message;
+		});
+		this.#worker.on("exit", () => {
+			const early = this.state === "starting" ? (failure ?? "The worker ended before it was ready.") : undefined;
+			this.state = "gone";
+			this.#finish(failure === undefined ? { type: "terminated" } : { type: "crashed", message: failure });
+			this.#events.onGone(early);
+		});
+	}
+
+	async run(job: Job): Promise<JobEnd> {
+		this.state = "busy";
+		this.#worker.ref();
+		Atomics.store(this.#stop, 0, 0);
+		this.#onLog = job.onLog;
+		let grace: NodeJS.Timeout | undefined;
+		const onAbort = (): void => {
+			const reason = (job.signal.reason as RuntimeError).code === "timed-out" ? "timed-out" : "cancelled";
+			Atomics.store(this.#stop, 0, reason === "timed-out" ? 2 : 1);
+			this.#worker.postMessage({ type: "stop", reason } satisfies WorkerStop);
+			grace = setTimeout(() => void this.#worker.terminate(), this.#graceMs);
+		};
+		const end = await new Promise<JobEnd>((resolve) => {
+			this.#settle = resolve;
+			this.#worker.postMessage({ type: "run", ...job.start() } satisfies WorkerRun);
+			if (job.signal.aborted) onAbort();
+			else job.signal.addEventListener("abort", onAbort, { once: true });
+		});
+		clearTimeout(grace);
+		job.signal.removeEventListener("abort", onAbort);
+		return end;
+	}
+
+	async terminate(): Promise<void> {
+		await this.#worker.terminate();
+	}
+
+	#receive(message: WorkerMessage): void {
+		switch (message.type) {
+			case "ready":
+				this.state = "idle";
+				return this.#events.onIdle();
+			case "log":
+				return this.#onLog?.(message.lines);
+			case "ended":
+				return this.#release(message);
+			case "broken":
+				// The engine is in an unknown state: the thread goes, and its exit frees the place in the pool.
+				this.#finish({ type: "crashed", message: message.message });
+				void this.#worker.terminate();
+		}
+	}
+
+	#release(end: JobEnd): void {
+		this.state = "idle";
+		this.#worker.unref();
+		this.#finish(end);
+		this.#events.onIdle();
+	}
+
+	#finish(end: JobEnd): void {
+		const settle = this.#settle;
+		this.#settle = undefined;
+		this.#onLog = undefined;
+		settle?.(end);
+	}
+}

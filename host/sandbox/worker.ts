@@ -1,0 +1,113 @@
+/**
+ * The thread that runs scripts, one at a time. It holds no keys and cannot write to the store: its effects are posted to the writer,
+ * everything else it knows arrives in messages. It may be terminated at any moment.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { RuntimeError } from "../contract/errors.ts";
+import type { Json } from "../contract/generated/types.ts";
+import type { Execution, LogLine } from "../execution.ts";
+import { createHelpers, type Remainder } from "../helpers/helpers.ts";
+import { connectLmdbStore, type StoreConnection } from "../store/lmdb-store.ts";
+import type { Engine, EngineName, GuestResult, Script } from "./engine.ts";
+import { createEngine } from "./engines.ts";
+import { createFetch } from "./fetch.ts";
+
+/** What a worker is started with. */
+export interface WorkerData {
+	readonly store: StoreConnection;
+	readonly engine: EngineName;
+	/** 0 go on, 1 cancelled, 2 over the deadline. */
+	readonly stop: Int32Array;
+}
+
+/** One run as it is handed to a worker. */
+export interface WorkerRun {
+	readonly type: "run";
+	readonly execution: Omit<Execution, "signal">;
+	readonly script: Script;
+	readonly engine: EngineName;
+	readonly input: Json | undefined;
+}
+
+/** Why a run has to stop; wakes a worker whose script waits. The shared cell stops one that computes. */
+export interface WorkerStop {
+	readonly type: "stop";
+	readonly reason: "cancelled" | "timed-out";
+}
+
+export type WorkerMessage =
+	| { readonly type: "ready" }
+	| { readonly type: "log"; readonly lines: readonly LogLine[] }
+	| { readonly type: "ended"; readonly result: GuestResult; readonly remainder: Remainder }
+	| { readonly type: "broken"; readonly message: string };
+
+/** Log lines wait this long for company before they are posted: live enough for people, cheap enough for chatty scripts. */
+const logBatchMs = 10;
+const logBatchLines = 64;
+
+const data = workerData as WorkerData;
+const port = parentPort;
+if (!port) throw new Error("worker.ts runs as a worker thread only");
+const post = (message: WorkerMessage): void => port.postMessage(message);
+
+const store = connectLmdbStore(data.store);
+const engines = new Map<EngineName, Engine>([[data.engine, await createEngine(data.engine)]]);
+let current: AbortController | undefined;
+
+port.on("message", (message: WorkerRun | WorkerStop) => {
+	if (message.type === "stop") return current?.abort(stopReason(message.reason));
+	run(message).then(post, (cause: unknown) =>
+		post({ type: "broken", message: cause instanceof Error ? cause.message : String(cause) }),
+	);
+});
+post({ type: "ready" });
+
+async function run({ execution: fixed, script, engine: name, input }: WorkerRun): Promise<WorkerMessage> {
+	const abort = new AbortController();
+	current = abort;
+	const execution: Execution = { ...fixed, signal: abort.signal };
+	const logs = createLogBatch();
+	const bound = createHelpers(execution, { store, input, onLog: logs.add });
+	const fetcher = createFetch({ allowedHosts: execution.allowedHosts, limits: execution.limits, record: bound.record });
+	try {
+		let engine = engines.get(name);
+		if (!engine) {
+			engine = await createEngine(name);
+			engines.set(name, engine);
+		}
+		const result = await engine.run(script, execution, bound.helpers, { print: bound.print, fetch: fetcher.fetch }, data.stop);
+		const remainder = await bound.settle(result.failure ? undefined : result.returned);
+		logs.flush();
+		return { type: "ended", result, remainder };
+	} finally {
+		current = undefined;
+		await fetcher.close();
+	}
+}
+
+function createLogBatch(): { add(line: LogLine): void; flush(): void } {
+	let lines: LogLine[] = [];
+	let lastPost = 0;
+	let timer: NodeJS.Timeout | undefined;
+	const flush = (): void => {
+		clearTimeout(timer);
+		timer = undefined;
+		if (lines.length === 0) return;
+		post({ type: "log", lines });
+		lines = [];
+		lastPost = performance.now();
+	};
+	const add = (line: LogLine): void => {
+		lines.push(line);
+		// The clock is read here as well as by the timer, because a script that computes keeps timers from firing.
+		if (lines.length >= logBatchLines || performance.now() - lastPost >= logBatchMs) flush();
+		else timer ??= setTimeout(flush, logBatchMs);
+	};
+	return { add, flush };
+}
+
+function stopReason(reason: WorkerStop["reason"]): RuntimeError {
+	return reason === "cancelled"
+		? new RuntimeError("cancelled", "The run was cancelled.")
+		: new RuntimeError("timed-out", "The run is over its deadline.");
+}
