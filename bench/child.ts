@@ -7,6 +7,6 @@ export interface ChildReport {
 
 // Measures one question in a process of its own, so that neither the memory nor the compiled code of one question tells on another.
 const [name, mode] = process.argv.slice(2);
-const { measure } = (await import(new URL(`./${name}.ts`, import.meta.url).href)) as { measure: Measure };
+const { measure } = (await import(new URL(`./${name}.ts`, import.meta.url).href)) as { readonly measure: Measure };
 const measurement = await measure({ quick: mode === "quick" });
-process.send?.({ measurement } satisfies ChildReport, () => process.disconnect());
+process.send?.({ measurement } satisfies ChildReport, undefined, {}, () => process.disconnect?.());

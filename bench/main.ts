@@ -43,9 +43,14 @@ async function main(): Promise<number> {
 	console.log(formatLoad("after", after));
 	const missed = Object.values(measurements).flatMap(({ targets }) => targets.filter(({ met }) => !met));
 	const targets = Object.values(measurements).flatMap((measurement) => measurement.targets);
-	console.log(`targets  ${targets.length - missed.length} ok, ${missed.length} MISSED${crashed.length > 0 ? `; crashed: ${crashed.join(", ")}` : ""}`);
+	console.log(
+		`targets  ${targets.length - missed.length} ok, ${missed.length} MISSED${crashed.length > 0 ? `; crashed: ${crashed.join(", ")}` : ""}`,
+	);
 	if (options.json !== undefined)
-		writeFileSync(options.json, `${JSON.stringify({ machine, load: { before, after }, quick: options.quick, measurements, crashed }, null, "\t")}\n`);
+		writeFileSync(
+			options.json,
+			`${JSON.stringify({ machine, load: { before, after }, quick: options.quick, measurements, crashed }, null, "\t")}\n`,
+		);
 	return crashed.length > 0 ? 1 : 0;
 }
 
@@ -53,14 +58,19 @@ function parse(): { readonly names: readonly string[]; readonly quick: boolean; 
 	try {
 		const { values, positionals } = parseArgs({
 			allowPositionals: true,
-			options: { quick: { type: "boolean", default: false }, json: { type: "string" }, help: { type: "boolean", default: false } },
+			options: {
+				quick: { type: "boolean", default: false },
+				json: { type: "string" },
+				help: { type: "boolean", default: false },
+			},
 		});
 		if (values.help) {
 			console.log(usage);
 			return 0;
 		}
 		for (const name of positionals)
-			if (!(questions as readonly string[]).includes(name)) throw new TypeError(`There is no bench named ${JSON.stringify(name)}.`);
+			if (!(questions as readonly string[]).includes(name))
+				throw new TypeError(`There is no bench named ${JSON.stringify(name)}.`);
 		return { names: positionals.length > 0 ? positionals : questions, quick: values.quick, json: values.json };
 	} catch (error) {
 		console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
@@ -80,7 +90,10 @@ function measureInChild(name: string, quick: boolean): Promise<Measurement> {
 		child.on("error", reject);
 		child.on("exit", (code, signal) => {
 			if (measurement && code === 0) resolve(measurement);
-			else reject(new Error(`its process ended with ${signal ?? `exit code ${code}`}${measurement ? " after it had measured" : ""}`));
+			else
+				reject(
+					new Error(`its process ended with ${signal ?? `exit code ${code}`}${measurement ? " after it had measured" : ""}`),
+				);
 		});
 	});
 }

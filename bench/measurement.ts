@@ -74,4 +74,3 @@ function boundTarget(text: string, value: number, bound: number, unit: Unit, com
 	const measured = `${formatValue(value)} of ${formatValue(bound)} ${unit}`;
 	return { text, measured, ratio: { median: ratio, low: ratio, high: ratio }, limit: 1, comparison, met };
 }
-

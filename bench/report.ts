@@ -46,6 +46,9 @@ function formatSpread({ rounds }: Row): string {
 function formatTable(lines: readonly (readonly string[])[]): string {
 	const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
 	return lines
-		.map((line) => `  ${line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  ")}`)
+		.map(
+			(line) =>
+				`  ${line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  ")}`,
+		)
 		.join("\n");
 }

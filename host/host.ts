@@ -1,13 +1,15 @@
 import { createHash, getRandomValues } from "node:crypto";
 import { RuntimeError } from "./contract/errors.ts";
-import { type EventContext, type Json, type Scope, scopes as everyScope } from "./contract/generated/types.ts";
-import { requireJson, requireKey, utf8Length } from "./contract/json-text.ts";
+import { operations } from "./contract/generated/operations.ts";
+import type { EventContext, Json, Scope } from "./contract/generated/types.ts";
+import { requireJson, utf8Length } from "./contract/json-text.ts";
+import { requireKey } from "./contract/key.ts";
 import { describeLimit, type LimitName, type Limits, limitDefinitions, resolveLimits } from "./contract/limits.ts";
 import type { Failure, LogLine, Outcome } from "./execution.ts";
 import { describeOutcome, type ExecutionRecord, type Executions, logOperations } from "./executions.ts";
 import { type ExecutorEnd, type SandboxExecutor, stopFailure } from "./executors/sandbox.ts";
-import { type JournalEntry, readJournal } from "./helpers/journal.ts";
-import { createOperatorVariables, type OperatorVariables } from "./helpers/variables.ts";
+import { type JournalEntry, readJournal } from "./helpers/journal-reader.ts";
+import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
 import { layout } from "./layout.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { mapStack, prepareSource } from "./sandbox/source.ts";
@@ -169,7 +171,7 @@ export class Host implements AsyncDisposable {
 				limit: describeLimit(limits, "maxSourceBytes"),
 			});
 		if (input !== undefined) requireJson(input, limits, { name: "input", maxBytesLimit: "maxInputBytes" });
-		const operations = Object.entries(options.variables ?? {}).map(([key, value]): StoreOperation => {
+		const writes = Object.entries(options.variables ?? {}).map(([key, value]): StoreOperation => {
 			requireKey(key, limits);
 			requireJson(value, limits, { name: `variable ${JSON.stringify(key)}`, maxBytesLimit: "maxValueBytes" });
 			return { type: "set", key: layout.variable(namespace, key), value };
@@ -193,17 +195,17 @@ export class Host implements AsyncDisposable {
 			script: { name: script.name, sha256: createHash("sha256").update(script.source).digest("hex"), bytes },
 			createdAt: now,
 		};
-		return { record, engine: options.engine ?? engine, input, operations };
+		return { record, engine: options.engine ?? engine, input, writes };
 	}
 
-	async #execute({ record, engine, input, operations }: Plan, options: RunOptions, abort: AbortController): Promise<Outcome> {
+	async #execute({ record, engine, input, writes }: Plan, options: RunOptions, abort: AbortController): Promise<Outcome> {
 		const { executions, executor } = this.#parts;
 		const { limits } = record;
 		const logs = new RunLogs(executions, record, options.onLog);
 		using _cancel = forwardAbort(options.signal, abort);
-		const preparing = prepareSource(options.script, limits);
+		const preparing = prepareSource(options.script, limits, record.namespace);
 		preparing.catch(() => undefined);
-		await executions.create(record, input, operations);
+		await executions.create(record, input, writes);
 
 		let { startedAt, deadlineAt } = record;
 		let deadline: NodeJS.Timeout | undefined;
@@ -239,13 +241,15 @@ export class Host implements AsyncDisposable {
 	}
 }
 
+const everyScope: readonly Scope[] = [...new Set(operations.map(({ scope }) => scope))];
+
 /** A run's options, checked and complete. */
 interface Plan {
 	readonly record: ExecutionRecord;
 	readonly engine: EngineName;
 	readonly input: Json | undefined;
 	/** The variables that are written before the run. */
-	readonly operations: readonly StoreOperation[];
+	readonly writes: readonly StoreOperation[];
 }
 
 const noUsage: ExecutorEnd["usage"] = { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 };

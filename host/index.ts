@@ -15,8 +15,8 @@ export type * from "./contract/generated/types.ts";
 export { type LimitDefinition, type LimitName, type Limits, limitDefinitions } from "./contract/limits.ts";
 export type * from "./execution.ts";
 export type { ExecutionRecord } from "./executions.ts";
-export type { JournalEntry } from "./helpers/journal.ts";
-export type { OperatorVariables } from "./helpers/variables.ts";
+export type { JournalEntry } from "./helpers/journal-reader.ts";
+export type { OperatorVariables } from "./helpers/operator.ts";
 export type { Host, RunOptions, ScriptSource } from "./host.ts";
 export type { EngineName } from "./sandbox/engine.ts";
 

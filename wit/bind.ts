@@ -107,14 +107,10 @@ function bindPlaces(one: ContractFunction, http: HttpForm): readonly BoundPlace[
 	return places;
 }
 
-function requireUnique(
-	operations: readonly BoundOperation[],
-	valueOf: (operation: BoundOperation) => string,
-	what: string,
-): void {
+function requireUnique(operations: readonly BoundOperation[], nameOf: (operation: BoundOperation) => string, what: string): void {
 	const seen = new Map<string, string>();
 	for (const operation of operations) {
-		const value = valueOf(operation);
+		const value = nameOf(operation);
 		const other = seen.get(value);
 		if (other !== undefined)
 			throw new WitError(undefined, `wit/operations.ts: ${other} and ${operation.id} share ${what} ${value}`);

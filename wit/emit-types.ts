@@ -1,6 +1,6 @@
 import type { Contract, ContractFunction, ContractInterface, Definition, Type } from "./contract.ts";
 import { camelCase, pascalCase } from "./names.ts";
-import { banner, docComment } from "./print.ts";
+import { banner, docComment, literal } from "./print.ts";
 import { scopes } from "./scopes.ts";
 
 const answer = `/** A value now, or a promise of it: a store in this process answers at once, a remote one later. */
@@ -17,7 +17,10 @@ export interface CallContext {
 }
 `;
 
-/** `host/contract/generated/types.ts`: every WIT type and interface in TypeScript, and `Helpers`, the world. */
+/**
+ * `host/contract/generated/types.ts`: every WIT type and interface in TypeScript, and `Helpers`, the world. The two closed sets,
+ * error codes and scopes, are there as values too.
+ */
 export function emitTypes(contract: Contract): string {
 	const parts = [banner, answer];
 	for (const one of contract.interfaces)
@@ -25,16 +28,6 @@ export function emitTypes(contract: Contract): string {
 	const callable = contract.interfaces.filter(({ functions }) => functions.length > 0);
 	parts.push(...callable.map(interfaceType), helpers(contract, callable), scopeType());
 	return parts.join("\n");
-}
-
-/** `host/contract/generated/error-codes.ts`: the codes as values. */
-export function emitErrorCodes(contract: Contract): string {
-	return `${banner}import type { ErrorCode } from "./types.ts";
-
-/** Every error code, in the order of the WIT variant \`error\`. */
-export const errorCodes: readonly ErrorCode[] = [
-${contract.errors.map(({ name, documentation }) => `${docComment(documentation, 1)}\t${JSON.stringify(name)},\n`).join("")}];
-`;
 }
 
 /** The TypeScript form of a WIT type. */
@@ -69,7 +62,12 @@ function definition(one: Definition): string {
 }
 
 function errorCode(contract: Contract): string {
-	return `/** The closed set of errors: the cases of the WIT variant \`error\`. */\nexport type ErrorCode =\n${union(contract.errors)}`;
+	return `/** The closed set of errors: the cases of the WIT variant \`error\`. */
+export type ErrorCode =
+${union(contract.errors)}
+/** Every error code, in the order of the WIT. */
+export const errorCodes: readonly ErrorCode[] = ${literal(contract.errors.map(({ name }) => name))};
+`;
 }
 
 function union(cases: readonly { readonly name: string; readonly documentation: string }[]): string {
@@ -98,5 +96,10 @@ function helpers(contract: Contract, callable: readonly ContractInterface[]): st
 
 function scopeType(): string {
 	const cases = Object.entries(scopes).map(([name, documentation]) => ({ name, documentation }));
-	return `/** The rights a run can have, one per kind of operation. */\nexport type Scope =\n${union(cases)}`;
+	return `/** The rights a run can have, one per kind of operation. */
+export type Scope =
+${union(cases)}
+/** Every scope there is. */
+export const scopes: readonly Scope[] = ${literal(Object.keys(scopes))};
+`;
 }

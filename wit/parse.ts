@@ -66,8 +66,8 @@ class Parser {
 	}
 
 	#interface(documentation: string): InterfaceSyntax {
-		const position = this.#keyword("interface").position;
-		const name = this.#name("the name of the interface").text;
+		this.#keyword("interface");
+		const { text: name, position } = this.#name("the name of the interface");
 		const uses: UseSyntax[] = [];
 		const definitions: DefinitionSyntax[] = [];
 		const functions: FunctionSyntax[] = [];
@@ -85,8 +85,8 @@ class Parser {
 	}
 
 	#world(documentation: string): WorldSyntax {
-		const position = this.#keyword("world").position;
-		const name = this.#name("the name of the world").text;
+		this.#keyword("world");
+		const { text: name, position } = this.#name("the name of the world");
 		const imports: { name: string; position: Position }[] = [];
 		const exports: { name: string; position: Position }[] = [];
 		this.#symbol("{");

@@ -1,5 +1,5 @@
 import { RuntimeError } from "./errors.ts";
-import { decoders, encoders } from "./generated/codec.ts";
+import { codecs } from "./generated/codec.ts";
 import type { Operation } from "./generated/operations.ts";
 
 // How a call crosses from a guest, a socket or a thread to the helpers and back: JSON texts that stand for themselves
@@ -7,17 +7,7 @@ import type { Operation } from "./generated/operations.ts";
 
 /** The JSON text of what `operation` answered; "" stands for `undefined`. */
 export function encodeResult(operation: Operation, result: unknown): string {
-	if (result === undefined) return "";
-	switch (operation.result) {
-		case "none":
-			return "";
-		case "json":
-			return result as string;
-		case "plain":
-			return JSON.stringify(result);
-		case "entry":
-			return (encoders[operation.id] as NonNullable<(typeof encoders)[string]>)(result);
-	}
+	return result === undefined ? "" : codecs[operation.id].encode(result);
 }
 
 /**
@@ -41,5 +31,5 @@ export function encodeError(error: unknown): string {
  * Throws `invalid` naming the parameter for anything that the WIT types do not allow, unknown fields included.
  */
 export function decodeArguments(operation: Operation, params: string, body: string | undefined): unknown[] {
-	return (decoders[operation.id] as NonNullable<(typeof decoders)[string]>)(params, body);
+	return codecs[operation.id].decode(params, body);
 }

@@ -11,8 +11,11 @@ const maxUncheckedCharacters = 64 * 1024;
 /** More values than any operation takes, options included. */
 const maxStructure = 256;
 
+const none: readonly unknown[] = Object.freeze([]);
+
 /** Parses the parameters of a call: a JSON array of at most `count` values. */
 export function readParameters(operation: string, params: string, count: number): readonly unknown[] {
+	if (params === "[]") return none;
 	if (params.length > maxUncheckedCharacters) requireFewValues(operation, params);
 	let values: unknown;
 	try {
@@ -38,7 +41,7 @@ export function refuseBody(operation: string, body: string | undefined): void {
 }
 
 /** A WIT `string`: Unicode text, so without lone surrogates. */
-export function text(value: unknown, name: string): string {
+export function string(value: unknown, name: string): string {
 	if (typeof value !== "string") throw wrong(value, name, "a string");
 	if (!value.isWellFormed()) throw new RuntimeError("invalid", `${name} has a lone surrogate; it must be valid Unicode.`);
 	return value;

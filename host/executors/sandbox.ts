@@ -3,7 +3,7 @@ import type { Json } from "../contract/generated/types.ts";
 import type { Execution, Failure, FinalStatus, LogLine, Usage } from "../execution.ts";
 import type { EngineName, Script } from "../sandbox/engine.ts";
 import { type JobEnd, WorkerPool } from "../sandbox/pool.ts";
-import type { StoreConnection } from "../store/lmdb-store.ts";
+import type { StoreConnection } from "../store/lmdb-connection.ts";
 import type { StoreOperation } from "../store/store.ts";
 
 /** One run for an executor. */

@@ -15,37 +15,49 @@ import { utf8Length } from "../contract/json-text.ts";
  * - nothing: the outcome was not known when the segment was written. A completion `{ completes: sequence, result | error }` in a later
  *   segment has it; without one the run ended before the call was answered.
  */
-export class JournalEntry {
+export class CallEntry {
 	readonly sequence: number;
-	readonly idempotencyKey: string | undefined;
-	readonly #head: string;
-	#tail = "";
+	/** Length in bytes when it was made; what follows (a sum, an error, a mark) is short. */
+	readonly bytes: number;
+	/** The idempotency key that this entry answers from now on; withdrawn when the call failed in a way that a repetition may mend. */
+	answersKey: string | undefined;
 	/** Whether a transaction that was posted and not refused holds this entry. */
 	carried = false;
+	/** One of `"result":…`, `"error":…`, `"effect":true…`, `"repeats":…`; empty while it is not known. */
+	outcome: string;
+	readonly #head: string;
 
-	constructor(sequence: number, operation: string, call: CallContext, at: number, argumentsText: string) {
-		this.sequence = sequence;
-		this.idempotencyKey = call.idempotencyKey;
-		let head = `{"sequence":${sequence},"operation":"${operation}","callId":${JSON.stringify(call.callId)}`;
+	constructor(
+		sequence: number,
+		operation: string,
+		call: CallContext,
+		at: number,
+		argumentsText: string,
+		outcome = "",
+		answersKey?: string,
+	) {
+		let head = `{"sequence":${sequence},"operation":"${operation}","callId":${JSON.stringify(bounded(call.callId))}`;
 		if (call.traceparent !== undefined && traceparent.test(call.traceparent)) head += `,"traceparent":"${call.traceparent}"`;
-		if (call.idempotencyKey !== undefined) head += `,"idempotencyKey":${JSON.stringify(call.idempotencyKey)}`;
+		if (call.idempotencyKey !== undefined) head += `,"idempotencyKey":${JSON.stringify(bounded(call.idempotencyKey))}`;
+		this.sequence = sequence;
+		this.outcome = outcome;
+		this.answersKey = answersKey;
 		this.#head = `${head},"at":${at},"arguments":${argumentsText}`;
-	}
-
-	/** Sets the outcome: one of `"result":…`, `"error":…`, `"effect":true…`, `"repeats":…`. */
-	set outcome(text: string) {
-		this.#tail = text;
+		this.bytes = utf8Length(this.#head) + utf8Length(outcome) + 2;
 	}
 
 	get text(): string {
-		return this.#tail === "" ? `${this.#head}}` : `${this.#head},${this.#tail}}`;
+		return this.outcome === "" ? `${this.#head}}` : `${this.#head},${this.outcome}}`;
 	}
 
 	/** What a later segment carries when this entry was written without its outcome. */
 	get completion(): string {
-		return `{"completes":${this.sequence},${this.#tail}}`;
+		return `{"completes":${this.sequence},${this.outcome}}`;
 	}
 }
+
+/** Ids come from callers: an entry must not grow with them. */
+const bounded = (id: string): string => String(id).slice(0, 255);
 
 // W3C Trace Context; a malformed one is to be ignored.
 const traceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -56,7 +68,10 @@ export function errorOutcome(error: RuntimeError): string {
 }
 
 /** Where a value that is too large for the journal can be found. */
-export type ValuePlace = { readonly key: string; readonly version: string } | { readonly input: true } | { readonly output: number };
+export type ValuePlace =
+	| { readonly key: string; readonly version: string }
+	| { readonly input: true }
+	| { readonly output: number };
 
 /**
  * A JSON text as the journal keeps it: the text itself as a string, or, over `inlineBytes`, a reference: its place, SHA-256 and size.
@@ -69,6 +84,7 @@ export function journalText(text: Json, inlineBytes: number, place?: ValuePlace)
 
 /** Any argument as the journal keeps it: texts over `inlineBytes` by hash, everything else as JSON. Takes what no schema has checked. */
 export function journalArgument(argument: unknown, inlineBytes: number): string {
+	if (argument === undefined) return "null";
 	if (typeof argument === "string") return journalText(argument, inlineBytes);
 	const text = jsonOf(argument);
 	return fitsInline(text, inlineBytes) ? text : JSON.stringify(fingerprint(text));

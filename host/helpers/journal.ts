@@ -1,33 +1,16 @@
 import { RuntimeError } from "../contract/errors.ts";
 import type { Operation } from "../contract/generated/operations.ts";
 import type { Answer, CallContext } from "../contract/generated/types.ts";
-import { utf8Length } from "../contract/json-text.ts";
 import { describeLimit } from "../contract/limits.ts";
 import type { Execution, Failure } from "../execution.ts";
-import type { CommitResult, Store, StoreCheck, StoreOperation } from "../store/store.ts";
+import type { Store, StoreOperation } from "../store/store.ts";
 import { CommitQueue } from "./commit-queue.ts";
+import type { Effect } from "./effect.ts";
 import { Idempotency } from "./idempotency.ts";
-import { errorOutcome, JournalEntry, toRuntimeError } from "./journal-entry.ts";
+import { CallEntry, errorOutcome, toRuntimeError } from "./journal-entry.ts";
 import { requireScope } from "./scope.ts";
 
-/** What a call changes. */
-export interface Effect<T> {
-	readonly checks?: readonly StoreCheck[];
-	readonly operations: readonly StoreOperation[];
-	/** The result as JSON, when it is known before the commit and is not the version. */
-	readonly result?: string;
-	/** The result as JSON, when only the commit can tell: a later segment carries it. */
-	readonly completion?: (commit: Committed) => string;
-	/** What the caller gets. */
-	readonly committed: (commit: Committed) => T;
-	/** What the caller gets when a check (by its index in `checks`) or an operation (an increment) failed: returned or thrown. */
-	readonly refused?: (refusal: Refused) => T;
-	/** For `refused` that returns: the result as JSON. */
-	readonly refusedResult?: string;
-}
-
-export type Committed = Extract<CommitResult, { committed: true }>;
-export type Refused = Extract<CommitResult, { committed: false }>;
+export { type JournalEntry, type JournalText, readJournal, resolveValue, type ValueReference } from "./journal-reader.ts";
 
 /**
  * The journal of one run: every call of a helper in the order of the calls.
@@ -70,14 +53,14 @@ export class Journal {
 			if (repeated) return repeated;
 		}
 		let answer: Answer<T>;
-		let entry: JournalEntry | undefined;
 		try {
 			requireScope(this.#execution, operation);
 			answer = perform();
 			if (!(answer instanceof Promise)) {
 				const outcome = `"result":${describe(answer)}`;
-				entry = this.#append(operation.id, argumentsText, call, outcome);
-				if (call.idempotencyKey !== undefined) this.#idempotency.answered(call.idempotencyKey, operation, argumentsText, entry, outcome);
+				if (call.idempotencyKey !== undefined)
+					this.#idempotency.answered(call.idempotencyKey, operation, argumentsText, this.#sequence + 1, outcome);
+				this.#append(operation.id, argumentsText, call, outcome, call.idempotencyKey);
 				return answer;
 			}
 		} catch (error) {
@@ -85,19 +68,18 @@ export class Journal {
 			this.#append(operation.id, argumentsText, call, errorOutcome(problem));
 			throw problem;
 		}
-		return this.#answerLater(this.#append(operation.id, argumentsText, call), operation, argumentsText, call, answer, describe);
+		const entry = this.#append(operation.id, argumentsText, call, undefined, call.idempotencyKey);
+		const settled = this.#complete(entry, answer, describe);
+		if (call.idempotencyKey !== undefined)
+			this.#idempotency.underWay(call.idempotencyKey, operation, argumentsText, entry, settled);
+		return settled;
 	}
 
 	/**
 	 * Performs a call that changes the store: in one transaction with its entry, only while the run is live. `prepare` checks the arguments
 	 * and gets the sequence of the call. What is known at once is thrown, the rest rejects.
 	 */
-	effect<T>(
-		operation: Operation,
-		argumentsText: string,
-		call: CallContext,
-		prepare: (sequence: number) => Effect<T>,
-	): Answer<T> {
+	effect<T>(operation: Operation, argumentsText: string, call: CallContext, prepare: (sequence: number) => Effect<T>): Answer<T> {
 		this.#requireOpen();
 		if (call.idempotencyKey !== undefined) {
 			const repeated = this.#repeat<T>(operation, argumentsText, call);
@@ -112,9 +94,10 @@ export class Journal {
 			this.#append(operation.id, argumentsText, call, errorOutcome(problem));
 			throw problem;
 		}
-		const entry = this.#append(operation.id, argumentsText, call);
+		const entry = this.#entry(operation.id, argumentsText, call, undefined, call.idempotencyKey);
 		const answer = this.#queue.commit(entry, effect);
-		if (call.idempotencyKey !== undefined) this.#idempotency.underWay(call.idempotencyKey, operation, argumentsText, entry, answer);
+		if (call.idempotencyKey !== undefined)
+			this.#idempotency.underWay(call.idempotencyKey, operation, argumentsText, entry, answer);
 		return answer;
 	}
 
@@ -131,27 +114,23 @@ export class Journal {
 	 * Ends the run: refuses further calls and waits for those under way (those that wait for their turn are refused when the run was
 	 * cancelled). `last` is appended as the last call, its operations with it. Returns the operations that write the rest of the journal.
 	 */
-	async end(last: {
-		readonly operation: Operation;
-		readonly argumentsText: string;
-		readonly prepare: (sequence: number) => readonly StoreOperation[];
-	} | undefined): Promise<readonly StoreOperation[]> {
+	async end(last?: LastCall): Promise<JournalEnd> {
 		this.#ended ??= new RuntimeError("cancelled", "The run has ended.");
 		let operations: readonly StoreOperation[] = [];
+		let problem: RuntimeError | undefined;
 		if (last) {
-			const call = { callId: "returned" };
+			let outcome = '"effect":true,"result":null';
 			try {
 				requireScope(this.#execution, last.operation);
 				operations = last.prepare(this.#sequence + 1);
-				this.#append(last.operation.id, last.argumentsText, call, '"effect":true,"result":null');
 			} catch (error) {
-				this.#append(last.operation.id, last.argumentsText, call, errorOutcome(toRuntimeError(error)));
-				await this.#queue.end();
-				throw new EndError(toRuntimeError(error), this.#queue.rest(this.#sequence));
+				problem = toRuntimeError(error);
+				outcome = errorOutcome(problem);
 			}
+			this.#append(last.operation.id, last.argumentsText, { callId: "returned" }, outcome);
 		}
 		await this.#queue.end();
-		return [...this.#queue.rest(this.#sequence), ...operations];
+		return { operations: [...this.#queue.rest(this.#sequence), ...operations], ...(problem && { problem }) };
 	}
 
 	/** Set when a call was refused because the journal is full. */
@@ -172,25 +151,20 @@ export class Journal {
 		throw new RuntimeError("too-large", message, { limit });
 	}
 
-	#append(operation: string, argumentsText: string, call: CallContext, outcome?: string): JournalEntry {
-		const entry = new JournalEntry(++this.#sequence, operation, call, Date.now(), argumentsText);
-		if (outcome !== undefined) entry.outcome = outcome;
-		// What follows an entry later (a version, a sum, an error) is short.
-		const bytes = utf8Length(entry.text);
-		this.#bytes += bytes;
-		this.#queue.append(entry, bytes);
+	#append(operation: string, argumentsText: string, call: CallContext, outcome?: string, answersKey?: string): CallEntry {
+		const entry = this.#entry(operation, argumentsText, call, outcome, answersKey);
+		this.#queue.append(entry);
 		return entry;
 	}
 
-	#answerLater<T>(
-		entry: JournalEntry,
-		operation: Operation,
-		argumentsText: string,
-		call: CallContext,
-		answer: Promise<T>,
-		describe: (value: T) => string,
-	): Promise<T> {
-		const settled = answer.then(
+	#entry(operation: string, argumentsText: string, call: CallContext, outcome?: string, answersKey?: string): CallEntry {
+		const entry = new CallEntry(++this.#sequence, operation, call, Date.now(), argumentsText, outcome, answersKey);
+		this.#bytes += entry.bytes;
+		return entry;
+	}
+
+	#complete<T>(entry: CallEntry, answer: Promise<T>, describe: (value: T) => string): Promise<T> {
+		return answer.then(
 			(value) => {
 				const outcome = `"result":${describe(value)}`;
 				this.#bytes += outcome.length;
@@ -203,8 +177,6 @@ export class Journal {
 				throw problem;
 			},
 		);
-		if (call.idempotencyKey !== undefined) this.#idempotency.underWay(call.idempotencyKey, operation, argumentsText, entry, settled);
-		return settled;
 	}
 
 	/** The answer to a call whose idempotency key was used before; undefined for a new key. */
@@ -212,7 +184,7 @@ export class Journal {
 		try {
 			const first = this.#idempotency.find<T>(call.idempotencyKey as string, operation, argumentsText);
 			if (!first) return undefined;
-			this.#append(operation.id, argumentsText, { ...call }, `"repeats":${first.sequence}`);
+			this.#append(operation.id, argumentsText, call, `"repeats":${first.sequence}`);
 			return first.answer();
 		} catch (error) {
 			const problem = toRuntimeError(error);
@@ -222,14 +194,15 @@ export class Journal {
 	}
 }
 
-/** The last call of a run failed; the rest of the journal is to be written all the same. */
-export class EndError extends Error {
-	readonly problem: RuntimeError;
-	readonly operations: readonly StoreOperation[];
+/** The value that a script returned, as a call. */
+export interface LastCall {
+	readonly operation: Operation;
+	readonly argumentsText: string;
+	readonly prepare: (sequence: number) => readonly StoreOperation[];
+}
 
-	constructor(problem: RuntimeError, operations: readonly StoreOperation[]) {
-		super(problem.message);
-		this.problem = problem;
-		this.operations = operations;
-	}
+export interface JournalEnd {
+	readonly operations: readonly StoreOperation[];
+	/** Why the last call failed. */
+	readonly problem?: RuntimeError;
 }

@@ -1,5 +1,5 @@
 import { RuntimeError } from "../contract/errors.ts";
-import { type Operation, operations } from "../contract/generated/operations.ts";
+import { type Operation, type OperationId, operations } from "../contract/generated/operations.ts";
 import type { Execution } from "../execution.ts";
 
 /** Throws `denied` when the run may not call the operation. */
@@ -9,7 +9,7 @@ export function requireScope(execution: Execution, operation: Operation): void {
 }
 
 /** The row of an operation in the generated table. */
-export function operation(id: string): Operation {
+export function operation(id: OperationId): Operation {
 	const found = operations.find((candidate) => candidate.id === id);
 	if (!found) throw new Error(`The contract has no operation ${id}.`);
 	return found;

@@ -4,8 +4,9 @@ import type { RuntimeError } from "../contract/errors.ts";
 import type { Limits } from "../contract/limits.ts";
 import type { LogLine } from "../execution.ts";
 import type { Remainder } from "../helpers/helpers.ts";
-import type { StoreConnection } from "../store/lmdb-store.ts";
+import type { StoreConnection } from "../store/lmdb-connection.ts";
 import type { EngineName, GuestResult } from "./engine.ts";
+import { workerEnvironment } from "./worker-environment.ts";
 import type { WorkerData, WorkerMessage, WorkerRun, WorkerStop } from "./worker.ts";
 
 /** What became of a job: the script came to an end, or its worker was taken from under it. */
@@ -139,7 +140,7 @@ class ScriptWorker {
 			name: "script",
 			workerData: { store: connection, engine: options.engine, stop: this.#stop } satisfies WorkerData,
 			transferList: [connection.port],
-			env: {},
+			env: workerEnvironment(),
 			argv: [],
 			// The guest's memory is WebAssembly memory with a maximum of its own; this bounds what the host side of a run can take.
 			resourceLimits: { maxOldGenerationSizeMb: 256, stackSizeMb: 4 },

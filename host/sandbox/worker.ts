@@ -6,11 +6,10 @@ import { parentPort, workerData } from "node:worker_threads";
 import { RuntimeError } from "../contract/errors.ts";
 import type { Json } from "../contract/generated/types.ts";
 import type { Execution, LogLine } from "../execution.ts";
-import { createHelpers, type Remainder } from "../helpers/helpers.ts";
-import { connectLmdbStore, type StoreConnection } from "../store/lmdb-store.ts";
+import { type BoundHelpers, createHelpers, type Remainder } from "../helpers/helpers.ts";
+import { connectLmdbStore, type StoreConnection } from "../store/lmdb-connection.ts";
 import type { Engine, EngineName, GuestResult, Script } from "./engine.ts";
 import { createEngine } from "./engines.ts";
-import { createFetch } from "./fetch.ts";
 
 /** What a worker is started with. */
 export interface WorkerData {
@@ -68,21 +67,28 @@ async function run({ execution: fixed, script, engine: name, input }: WorkerRun)
 	const execution: Execution = { ...fixed, signal: abort.signal };
 	const logs = createLogBatch();
 	const bound = createHelpers(execution, { store, input, onLog: logs.add });
-	const fetcher = createFetch({ allowedHosts: execution.allowedHosts, limits: execution.limits, record: bound.record });
+	// Loaded only for runs that were given hosts: most never fetch, and without it the engine refuses.
+	const fetcher = execution.allowedHosts.length > 0 ? await openFetch(execution, bound) : undefined;
 	try {
 		let engine = engines.get(name);
 		if (!engine) {
 			engine = await createEngine(name);
 			engines.set(name, engine);
 		}
-		const result = await engine.run(script, execution, bound.helpers, { print: bound.print, fetch: fetcher.fetch }, data.stop);
+		const surroundings = { print: bound.print, ...(fetcher && { fetch: fetcher.fetch }) };
+		const result = await engine.run(script, execution, bound.helpers, surroundings, data.stop);
 		const remainder = await bound.settle(result.failure ? undefined : result.returned);
 		logs.flush();
 		return { type: "ended", result, remainder };
 	} finally {
 		current = undefined;
-		await fetcher.close();
+		await fetcher?.close();
 	}
+}
+
+async function openFetch({ allowedHosts, limits }: Execution, { record }: BoundHelpers) {
+	const { createFetch } = await import("./fetch.ts");
+	return createFetch({ allowedHosts, limits, record: ({ url, method, ...result }) => record("sandbox.fetch", { url, method }, result) });
 }
 
 function createLogBatch(): { add(line: LogLine): void; flush(): void } {

@@ -102,7 +102,10 @@ function writeOperation(operation: StoreOperation): void {
 			return;
 		case "archive": {
 			if (operation.to.length >= maxKeyElements)
-				throw new RuntimeError("invalid", `The key to archive to may have ${maxKeyElements - 1} elements; the version is added to it.`);
+				throw new RuntimeError(
+					"invalid",
+					`The key to archive to may have ${maxKeyElements - 1} elements; the version is added to it.`,
+				);
 			writeKeyPart(tags.archive, operation.key, false);
 			const target = ensureRoom(10 + keyRoomBytes);
 			target.writeDoubleBE(operation.overBytes, position);
@@ -110,9 +113,13 @@ function writeOperation(operation: StoreOperation): void {
 			const end = writeEntryKey(operation.to, target, start);
 			// A version has up to 15 digits, a tag and an end.
 			if (end - start - 1 + 17 > maxKeyBytes)
-				throw new RuntimeError("too-large", `The key to archive to has ${end - start - 1} bytes; the limit is ${maxKeyBytes - 17}.`, {
-					limit: { name: "maxKeyBytes", value: maxKeyBytes, unit: "bytes" },
-				});
+				throw new RuntimeError(
+					"too-large",
+					`The key to archive to has ${end - start - 1} bytes; the limit is ${maxKeyBytes - 17}.`,
+					{
+						limit: { name: "maxKeyBytes", value: maxKeyBytes, unit: "bytes" },
+					},
+				);
 			target.writeUInt16BE(end - start, start - 2);
 			position = end;
 		}

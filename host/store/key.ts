@@ -21,9 +21,7 @@ export function writeKey(key: StoreKey, target: Buffer, start: number): number {
 	for (let index = 0; index < key.length; index++) {
 		const element = key[index];
 		position =
-			typeof element === "string"
-				? writeText(element, target, position) + 1
-				: writeNumber(element as number, target, position);
+			typeof element === "string" ? writeText(element, target, position) + 1 : writeNumber(element as number, target, position);
 		if (typeof element === "string") target[position - 1] = 0;
 		if (position - start > maxKeyBytes) throw tooLarge(position - start);
 	}

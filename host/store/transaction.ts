@@ -1,10 +1,22 @@
-import { reserves, messageHeaderBytes, tags } from "./commit-message.ts";
-import { createRecord, readExpiry, readRecordAuthor, readRecordHeader, readRecordValue, type RecordHeader, stampRecord } from "./record.ts";
+import { messageHeaderBytes, type reserves, tags } from "./commit-message.ts";
+import {
+	createRecord,
+	type RecordHeader,
+	readExpiry,
+	readRecordAuthor,
+	readRecordHeader,
+	readRecordValue,
+	stampRecord,
+} from "./record.ts";
 import { endOf, expiryKey, type WritableTree } from "./tree.ts";
 
 /** What became of a transaction, in the form that crosses threads. */
 export type Applied =
-	| { readonly committed: true; readonly sums: readonly number[]; /** Keys of the tree that changed. */ readonly changed: readonly Buffer[] }
+	| {
+			readonly committed: true;
+			readonly sums: readonly number[] /** Keys of the tree that changed. */;
+			readonly changed: readonly Buffer[];
+	  }
 	| {
 			readonly committed: false;
 			readonly reason: "check" | "not-a-number" | "out-of-range";
@@ -136,7 +148,9 @@ export function estimateBytes(tree: WritableTree, message: Buffer, pageBytes: nu
 function recordBytes(keyBytes: number, valueBytes: number, pageBytes: number): number {
 	// The key once more in the log of changes and in the index of expiries; pages are about two thirds full.
 	const inTree = 3 * (keyBytes + 24) + 24;
-	return valueBytes + keyBytes < pageBytes / 3 ? 2 * (inTree + valueBytes) : 2 * inTree + Math.ceil((valueBytes + 16) / pageBytes) * pageBytes;
+	return valueBytes + keyBytes < pageBytes / 3
+		? 2 * (inTree + valueBytes)
+		: 2 * inTree + Math.ceil((valueBytes + 16) / pageBytes) * pageBytes;
 }
 
 function isExpired(expiresAt: number, now: number): boolean {
@@ -160,6 +174,7 @@ function deleteEntry(tree: WritableTree, key: Buffer): boolean {
 	if (expiry === undefined) return false;
 	if (expiry !== 0) tree.remove(expiryKey(expiry, key));
 	tree.remove(key);
+	return true;
 }
 
 /** A copy of the record without its expiry, when its value is longer. */
@@ -175,7 +190,8 @@ type UndoableTree = WritableTree & { undo(): void };
 /** Remembers what was there before, for the transactions that may be refused after they have written. */
 function undoable(tree: WritableTree): UndoableTree {
 	const before: [key: Buffer, value: Buffer | undefined][] = [];
-	const remember = (key: Buffer) => before.push([Buffer.from(key), tree.get(key, (value) => Buffer.from(value.subarray(0, value.length)))]);
+	const remember = (key: Buffer) =>
+		before.push([Buffer.from(key), tree.get(key, (value) => Buffer.from(value.subarray(0, value.length)))]);
 	return {
 		get: tree.get,
 		scan: tree.scan,

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { type Attack, describeAttacks } from "./arena.ts";
 
 /** A guest function that calls every helper with the value in every place and says what came of it. */
-const callEverywhere = String.raw`
+const callEverywhere = `
 import * as helpers from "cronium";
 async function callEverywhere(make) {
 	const seen = { answered: 0, codes: {}, own: {}, strange: [] };
@@ -50,20 +50,52 @@ const gives =
 	};
 
 describeAttacks([
-	everywhere("getters that throw, in every argument of every helper", `({ get a() { throw "from a getter"; }, get ifVersion() { throw "from a getter"; } })`, /^from a getter$|^TypeError: /),
-	everywhere("proxies whose traps all throw, in every argument of every helper", `new Proxy({}, new Proxy({}, { get() { throw "from a trap"; } }))`, /^from a trap$|^TypeError: /),
-	everywhere("revoked proxies, in every argument of every helper", "(() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy; })()"),
+	everywhere(
+		"getters that throw, in every argument of every helper",
+		`({ get a() { throw "from a getter"; }, get ifVersion() { throw "from a getter"; } })`,
+		/^from a getter$|^TypeError: /,
+	),
+	everywhere(
+		"proxies whose traps all throw, in every argument of every helper",
+		`new Proxy({}, new Proxy({}, { get() { throw "from a trap"; } }))`,
+		/^from a trap$|^TypeError: /,
+	),
+	everywhere(
+		"revoked proxies, in every argument of every helper",
+		"(() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy; })()",
+	),
 	everywhere("functions, symbols and proxies of functions, in every argument of every helper", "new Proxy(function () {}, {})"),
 	everywhere("symbols, in every argument of every helper", `Symbol("k")`),
 	everywhere("BigInts, in every argument of every helper", "10n ** 40n"),
-	everywhere("cyclic objects, in every argument of every helper", "(() => { const a = []; a.push({ a }); return a; })()", /^(TypeError|RangeError|RuntimeError)/),
-	everywhere("toJSON that throws, in every argument of every helper", `({ toJSON() { throw "from toJSON"; } })`, /^from toJSON$|^TypeError: /),
-	everywhere("toJSON that recurses for ever, in every argument of every helper", "(() => { const deeper = { toJSON() { return { deeper: { ...deeper } }; } }; return deeper; })()", /^(RangeError|InternalError|TypeError): /),
-	everywhere("objects that convert to a different text each time, in every argument of every helper", `({ n: 0, toString() { return "k" + this.n++; }, valueOf() { return this.n++; }, [Symbol.toPrimitive]() { return "k" + this.n++; } })`),
+	everywhere(
+		"cyclic objects, in every argument of every helper",
+		"(() => { const a = []; a.push({ a }); return a; })()",
+		/^(TypeError|RangeError|RuntimeError)/,
+	),
+	everywhere(
+		"toJSON that throws, in every argument of every helper",
+		`({ toJSON() { throw "from toJSON"; } })`,
+		/^from toJSON$|^TypeError: /,
+	),
+	everywhere(
+		"toJSON that recurses for ever, in every argument of every helper",
+		"(() => { const deeper = { toJSON() { return { deeper: { ...deeper } }; } }; return deeper; })()",
+		/^(RangeError|InternalError|TypeError): /,
+	),
+	everywhere(
+		"objects that convert to a different text each time, in every argument of every helper",
+		`({ n: 0, toString() { return "k" + this.n++; }, valueOf() { return this.n++; }, [Symbol.toPrimitive]() { return "k" + this.n++; } })`,
+	),
 	everywhere("strings of lone surrogates, in every argument of every helper", `"\\ud800\\udc00\\ud800"`),
-	everywhere("strings with NUL, line ends and bidirectional controls, in every argument of every helper", `"a\\u0000b\\n\\u202e\\u2028"`),
+	everywhere(
+		"strings with NUL, line ends and bidirectional controls, in every argument of every helper",
+		`"a\\u0000b\\n\\u202e\\u2028"`,
+	),
 	everywhere("NaN and infinities, in every argument of every helper", "-Infinity"),
-	everywhere("typed arrays over a detached buffer, in every argument of every helper", "(() => { const bytes = new Uint8Array(8); bytes.buffer.transfer?.(); return bytes; })()"),
+	everywhere(
+		"typed arrays over a detached buffer, in every argument of every helper",
+		"(() => { const bytes = new Uint8Array(8); bytes.buffer.transfer?.(); return bytes; })()",
+	),
 	{
 		name: "toJSON that calls helpers while its value is being written out",
 		script: `let depth = 0;

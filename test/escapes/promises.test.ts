@@ -35,7 +35,11 @@ describeAttacks([
 		script: `export default () => ({ get then() { throw new RangeError("no then for you"); } });`,
 		check: ({ status, error, output }) => {
 			expect(status).toBe("failed");
-			expect(error).toMatchObject({ code: "script-error", name: "RangeError", message: expect.stringContaining("no then for you") });
+			expect(error).toMatchObject({
+				code: "script-error",
+				name: "RangeError",
+				message: expect.stringContaining("no then for you"),
+			});
 			expect(output).toBeUndefined();
 		},
 	},
@@ -53,12 +57,16 @@ describeAttacks([
 		run: { limits: { maxWallTimeMs: 300 } },
 		check: ({ status, error }) => {
 			expect(status).toBe("timed-out");
-			expect(error).toMatchObject({ code: "wall-time-exceeded", limit: { name: "maxWallTimeMs", value: 300, unit: "milliseconds" } });
+			expect(error).toMatchObject({
+				code: "wall-time-exceeded",
+				limit: { name: "maxWallTimeMs", value: 300, unit: "milliseconds" },
+			});
 		},
 	},
 	{
 		name: "a promise resolved with itself is a failure of the script",
-		script: "let settle; const promise = new Promise((resolve) => { settle = resolve; }); export default () => { settle(promise); return promise; };",
+		script:
+			"let settle; const promise = new Promise((resolve) => { settle = resolve; }); export default () => { settle(promise); return promise; };",
 		check: ({ status, error }) => {
 			expect(status).toBe("failed");
 			expect(error).toMatchObject({ code: "script-error", name: "TypeError" });

@@ -1,0 +1,66 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createHost, type EngineName, type Host } from "../host/index.ts";
+import { type Candidate, interleave } from "./interleave.ts";
+import { atLeastTarget, createRow, type Effort, type Measurement, type Row } from "./measurement.ts";
+import { prepareWorkload, runMany, runOnce } from "./workload.ts";
+
+const inFlight = 16;
+
+/** How many whole runs a second does a host do: record, worker, contract, journal, durable store and outcome? */
+export async function measure({ quick }: Effort): Promise<Measurement> {
+	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
+	const opened: Host[] = [];
+	const open = async (engine: EngineName, maxWorkers: number): Promise<Host> => {
+		const dataDirectory = join(directory, `${engine}-${maxWorkers}`);
+		const host = await createHost({ dataDirectory, engine, limits: { maxWorkers, maxQueuedRuns: 1_000 } });
+		opened.push(host);
+		await prepareWorkload(host);
+		// Every worker has been made and has run its first script before anything is measured.
+		await runMany(host, maxWorkers * 25, inFlight);
+		return host;
+	};
+	try {
+		const latencies: number[][] = [];
+		const runs = quick ? 400 : 1_000;
+		const throughput = (name: string, host: Host, batch: number, onTook?: (took: number[]) => void): Candidate => ({
+			name,
+			unit: "runs/s",
+			samplesPerRound: 1,
+			sample: async () => {
+				const { perSecond, took } = await runMany(host, batch, inFlight);
+				onTook?.(took);
+				return perSecond;
+			},
+		});
+		const sixteen = await open("quickjs-wasi", 16);
+		const four = await open("quickjs-wasi", 4);
+		const emscripten = await open("quickjs-emscripten", 4);
+		let number = 0;
+		const candidates: Candidate[] = [
+			throughput("quickjs-wasi, 16 in flight, 16 workers", sixteen, runs, (took) => latencies.push(took)),
+			throughput("quickjs-wasi, 16 in flight, 4 workers", four, runs),
+			throughput("quickjs-emscripten, 16 in flight, 4 workers", emscripten, quick ? 50 : 100),
+			{
+				name: "quickjs-wasi, one after the other",
+				unit: "ms",
+				samplesPerRound: quick ? 100 : 200,
+				sample: () => runOnce(sixteen, ++number),
+			},
+		];
+		const rows = await interleave(candidates, quick ? 8 : 20);
+		const [own] = rows as [Row];
+		// The first batch warmed up.
+		rows.splice(1, 0, createRow("  time of one of these runs", "ms", latencies.slice(1)));
+		return {
+			question: "host.run of a script with one getInput, two variable reads, one durable setVariable, one setOutput",
+			rows,
+			targets: [atLeastTarget("≥ 2,000 runs/s with 16 in flight on 2 cores, journal durable", own.p50, 2_000, "runs/s")],
+			notes: [`each sample of runs/s is a batch of ${runs} runs (quickjs-emscripten fewer); the store is in ${tmpdir()}`],
+		};
+	} finally {
+		for (const host of opened) await host.dispose();
+		await rm(directory, { recursive: true, force: true });
+	}
+}

@@ -1,0 +1,85 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createHost } from "../host/index.ts";
+import type { Engine } from "../host/sandbox/engine.ts";
+import { createEngine } from "../host/sandbox/engines.ts";
+import { atMostTarget, createRow, type Effort, type Measurement } from "./measurement.ts";
+import { readResidentMemory } from "./resident-memory.ts";
+import { createRunInEngine } from "./run-in-engine.ts";
+import { prepareWorkload, runMany } from "./workload.ts";
+
+const MB = 1024 * 1024;
+const instances = 32;
+const warmUpRuns = 2_000;
+const runs = 10_000;
+const allowanceMb = 0.5;
+
+/** What does an instance cost that waits for work, and what does a run leave behind? */
+export async function measure(_: Effort): Promise<Measurement> {
+	const { image, costs } = await measureInstances();
+	const growth = await measureGrowth();
+	const idle = createRow("idle instance of quickjs-wasi, in one thread", "MB", [costs]);
+	return {
+		question: "memory of a pooled instance that waits, and of the process after many runs",
+		rows: [
+			idle,
+			createRow("  its image", "MB", [[image]]),
+			createRow(`growth over ${runs} runs, one after the other`, "MB", [[growth.total]]),
+			createRow("  of it heaps, stacks, WebAssembly", "MB", [[growth.anonymous]]),
+			createRow("  of it pages of files (the store)", "MB", [[growth.file]]),
+		],
+		targets: [
+			atMostTarget("idle cost of a pooled instance ≤ its image + 0.5 MB", idle.p50, image + allowanceMb, "MB"),
+			atMostTarget("10,000 sequential runs grow RSS by less than 20 MB after warm-up", growth.total, 20, "MB"),
+		],
+		notes: [
+			`an instance's cost is the resident memory that it adds, in ${costs.length} groups of ${instances}; its image is the WebAssembly memory after a trivial run`,
+		],
+	};
+}
+
+/** The resident memory that engines add, each with an instance that has run a script and waits for the next. In MB. */
+async function measureInstances(): Promise<{ readonly image: number; readonly costs: readonly number[] }> {
+	const engines: Engine[] = [];
+	const costs: number[] = [];
+	let image = 0;
+	const add = async (count: number): Promise<void> => {
+		for (let made = 0; made < count; made++) {
+			const engine = await createEngine("quickjs-wasi");
+			engines.push(engine);
+			const { usage } = await createRunInEngine(engine)("export default () => 1");
+			image = usage.memoryBytes / MB;
+		}
+	};
+	// The first engines pay for what all share: the compiled module, the code of the glue.
+	await add(8);
+	for (let group = 0; group < 4; group++) {
+		const before = await readResidentMemory();
+		await add(instances);
+		const after = await readResidentMemory();
+		costs.push((after.anonymous - before.anonymous) / MB / instances);
+	}
+	for (const engine of engines) engine[Symbol.dispose]();
+	return { image, costs };
+}
+
+/** What runs of the workload leave resident in the process of a host, in MB. */
+async function measureGrowth(): Promise<{ readonly total: number; readonly anonymous: number; readonly file: number }> {
+	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
+	try {
+		await using host = await createHost({ dataDirectory: directory });
+		await prepareWorkload(host);
+		await runMany(host, warmUpRuns, 1);
+		const before = await readResidentMemory();
+		await runMany(host, runs, 1);
+		const after = await readResidentMemory();
+		return {
+			total: (after.total - before.total) / MB,
+			anonymous: (after.anonymous - before.anonymous) / MB,
+			file: (after.file - before.file) / MB,
+		};
+	} finally {
+		await rm(directory, { recursive: true, force: true });
+	}
+}

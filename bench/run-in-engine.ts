@@ -1,0 +1,69 @@
+import type { Helpers } from "../host/contract/generated/types.ts";
+import { resolveLimits } from "../host/contract/limits.ts";
+import type { Execution } from "../host/execution.ts";
+import type { Engine, GuestResult } from "../host/sandbox/engine.ts";
+
+/** Runs scripts in an engine of this thread, without host, worker and store around it. */
+export type RunInEngine = (source: string, helpers?: Helpers) => Promise<GuestResult>;
+
+/** Throws when a script fails: its time would mean nothing. */
+export function createRunInEngine(engine: Engine, execution = createExecution()): RunInEngine {
+	const stop = new Int32Array(new SharedArrayBuffer(4));
+	const surroundings = { print: (_: string, text: string) => process.stderr.write(text) };
+	return async (source, helpers = emptyHelpers) => {
+		const result = await engine.run({ name: "bench.js", source }, execution, helpers, surroundings, stop);
+		if (result.failure) throw new Error(`${engine.name}: ${result.failure.code}: ${result.failure.message}`);
+		return result;
+	};
+}
+
+/** An execution that may do everything, for an hour, under limits that a benchmark does not meet. */
+export function createExecution(): Execution {
+	const now = Date.now();
+	return {
+		id: "00000000-0000-7000-8000-000000000000",
+		namespace: "bench",
+		hostId: "bench",
+		event: {},
+		mode: "sandbox",
+		attempt: 1,
+		scopes: [
+			"input:read",
+			"output:write",
+			"variables:read",
+			"variables:write",
+			"condition:read",
+			"condition:write",
+			"context:read",
+			"log:write",
+		],
+		limits: resolveLimits({
+			maxHostCalls: 100_000_000,
+			maxWallTimeMs: 3_600_000,
+			maxCpuTimeMs: 3_600_000,
+			maxJournalBytes: 1024 * 1024 * 1024,
+		}),
+		allowedHosts: [],
+		startedAt: now,
+		deadlineAt: now + 3_600_000,
+		signal: new AbortController().signal,
+	};
+}
+
+/** Answers at once and does nothing, so that only the engine and its glue are measured. */
+export const emptyHelpers: Helpers = {
+	io: { getInput: () => "null", setOutput: () => undefined },
+	variables: {
+		get: () => undefined,
+		getEntry: () => undefined,
+		set: () => "1",
+		delete: () => false,
+		list: () => ({ items: [] }),
+		increment: () => 1,
+	},
+	condition: { set: () => undefined, get: () => undefined },
+	event: {
+		getContext: () => ({ execution: { id: "", namespace: "", mode: "sandbox", attempt: 1, startedAt: "", deadlineAt: "" } }),
+	},
+	log: { write: () => undefined },
+};

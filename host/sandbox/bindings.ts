@@ -1,0 +1,296 @@
+import { randomBytes } from "node:crypto";
+import { decodeArguments, encodeError, encodeResult } from "../contract/encode.ts";
+import { RuntimeError } from "../contract/errors.ts";
+import { type Operation, operations } from "../contract/generated/operations.ts";
+import type { Answer, CallContext, Helpers, Json } from "../contract/generated/types.ts";
+import { describeLimit, type LimitName } from "../contract/limits.ts";
+import type { Execution, Failure, FailureCode } from "../execution.ts";
+import type { FetchRequest, FetchResponse, Surroundings } from "./engine.ts";
+import { maxRandomBytes, maxSleepMs, sandboxOperations } from "./sandbox-operations.ts";
+
+/** Everything a guest can do to the outside, for one run. */
+export interface Bindings {
+	/**
+	 * Answers a call of the guest: a text now, or the id of a call that `onAnswer` gets the answer of later. Never throws,
+	 * whatever it is given.
+	 */
+	call(operation: number, params: string, body: string | undefined): string | number;
+	/** Takes late answers; set by the engine. Never called from inside `call`. */
+	onAnswer: ((callId: number, answer: string) => void) | undefined;
+	/** Calls that wait for their answer. With none left and no job in the guest's queue, nothing can settle any more. */
+	readonly pending: number;
+	/** Why the run must not go on. The engine stops the guest as soon as `call` has set it. */
+	readonly failure: Failure | undefined;
+	readonly hostCalls: number;
+	/** What the default function returned. */
+	readonly returned: Json | undefined;
+	/** Ends timers and fetches; answers that come later are dropped. */
+	close(): void;
+}
+
+/** Longer parameters are refused unread. The longest legitimate one is a log message, cut by the prelude to 1 Mi characters. */
+const maxParametersCharacters = 8 * 1024 * 1024;
+
+/** Longer messages, names and stacks of a failure are cut: they are the guest's words. */
+const maxFailureCharacters = 16 * 1024;
+
+/**
+ * Ids of calls are unique for the life of the thread, not of the run: an answer that comes too late must never
+ * settle a promise of the next run in a recycled instance.
+ */
+let lastCallId = 0;
+
+/** Connects a guest to the helpers of its run and to the surroundings the worker gave it. */
+export function createBindings(execution: Execution, helpers: Helpers, surroundings: Surroundings): Bindings {
+	return new GuestBindings(execution, helpers, surroundings);
+}
+
+class GuestBindings implements Bindings {
+	onAnswer: ((callId: number, answer: string) => void) | undefined;
+	hostCalls = 0;
+	failure: Failure | undefined;
+	returned: Json | undefined;
+	/** What forgets each pending call. */
+	readonly #pending = new Map<number, () => void>();
+	readonly #execution: Execution;
+	readonly #helpers: Helpers;
+	readonly #surroundings: Surroundings;
+	#closed = false;
+
+	constructor(execution: Execution, helpers: Helpers, surroundings: Surroundings) {
+		this.#execution = execution;
+		this.#helpers = helpers;
+		this.#surroundings = surroundings;
+	}
+
+	get pending(): number {
+		return this.#pending.size;
+	}
+
+	call(operation: number, params: string, body: string | undefined): string | number {
+		try {
+			if (this.#closed) throw new RuntimeError("cancelled", "The run has ended.");
+			if (typeof params !== "string" || (body !== undefined && typeof body !== "string"))
+				throw new RuntimeError("invalid", "A call to the host takes texts.");
+			if (params.length > maxParametersCharacters)
+				throw new RuntimeError(
+					"too-large",
+					`The parameters of a call are ${params.length} characters; the limit is ${maxParametersCharacters}.`,
+				);
+			// Only a whole number is looked up: "constructor" is a property of the table too.
+			const called = Number.isInteger(operation) ? operations[operation] : undefined;
+			return called ? this.#callHelper(called, params, body) : this.#callSandbox(operation, params, body);
+		} catch (error) {
+			return refusal(error);
+		}
+	}
+
+	close(): void {
+		this.#closed = true;
+		this.onAnswer = undefined;
+		for (const forget of this.#pending.values()) forget();
+		this.#pending.clear();
+	}
+
+	#callHelper(operation: Operation, params: string, body: string | undefined): string | number {
+		const callId = this.#count();
+		const args = decodeArguments(operation, params, body);
+		const methods = this.#helpers[operation.interface] as unknown as Record<string, Method>;
+		const answer = (methods[operation.method] as Method)(...args, { callId: String(callId) } satisfies CallContext);
+		if (!isPromise(answer)) return `+${encodeResult(operation, answer)}`;
+		return this.#answerLater(
+			callId,
+			answer.then((result) => encodeResult(operation, result)),
+			nothing,
+		);
+	}
+
+	#callSandbox(operation: number, params: string, body: string | undefined): string | number {
+		switch (operation) {
+			case sandboxOperations.sleep:
+				return this.#sleep(readParameters(params));
+			case sandboxOperations.cancel:
+				return this.#cancel(readParameters(params));
+			case sandboxOperations.print:
+				return this.#print(readParameters(params), body);
+			case sandboxOperations.fetch:
+				return this.#fetch(readParameters(params), body);
+			case sandboxOperations.random:
+				return this.#random(readParameters(params));
+			case sandboxOperations.return:
+				return this.#return(body);
+			case sandboxOperations.fail:
+				return this.#fail(readParameters(params), body);
+			default:
+				throw new RuntimeError("unsupported", "The host has no such operation.");
+		}
+	}
+
+	#sleep([milliseconds]: readonly unknown[]): number {
+		const callId = this.#count();
+		const delay = typeof milliseconds === "number" && milliseconds >= 1 ? Math.min(milliseconds, maxSleepMs) : 1;
+		this.#reserve();
+		const timer = setTimeout(() => this.#answer(callId, "+"), delay);
+		timer.unref();
+		this.#pending.set(callId, () => clearTimeout(timer));
+		return callId;
+	}
+
+	/** Not counted as a host call: it only takes back one that was. */
+	#cancel([callId]: readonly unknown[]): string {
+		const forget = this.#pending.get(callId as number);
+		if (forget) {
+			this.#pending.delete(callId as number);
+			forget();
+		}
+		return "+";
+	}
+
+	/** Not counted as a host call: maxLogBytes bounds what is printed, and over it a run goes on. */
+	#print([stream]: readonly unknown[], text: string | undefined): string {
+		if (stream !== "stdout" && stream !== "stderr")
+			throw new RuntimeError("invalid", "Text is printed to stdout or stderr.");
+		this.#surroundings.print(stream, text ?? "");
+		return "+";
+	}
+
+	#fetch(params: readonly unknown[], body: string | undefined): number {
+		const callId = this.#count();
+		const request = readFetchRequest(params, body);
+		const fetch = this.#surroundings.fetch;
+		if (!fetch) throw new RuntimeError("denied", "fetch is refused: this run was given no hosts. Allow them with --allow-host.");
+		const abort = new AbortController();
+		const signal = AbortSignal.any([abort.signal, this.#execution.signal]);
+		const answer = fetch(request, signal).then((response: FetchResponse) => JSON.stringify(response));
+		return this.#answerLater(callId, answer, () => abort.abort(new RuntimeError("cancelled", "The fetch was aborted.")));
+	}
+
+	#random([count]: readonly unknown[]): string {
+		this.#count();
+		if (!Number.isSafeInteger(count) || (count as number) < 0 || (count as number) > maxRandomBytes)
+			throw new RuntimeError("invalid", `Random bytes come 0 to ${maxRandomBytes} at a time.`);
+		return `+${JSON.stringify(randomBytes(count as number).toString("base64"))}`;
+	}
+
+	#return(text: string | undefined): string {
+		if (text === undefined) throw new RuntimeError("invalid", "There is no returned value.");
+		const limit = this.#execution.limits.maxOutputBytes;
+		const size = Buffer.byteLength(text);
+		if (size > limit)
+			this.#stop("output-exceeded", "maxOutputBytes", `The returned value is ${size} bytes; the limit is ${limit}.`);
+		else this.returned = text;
+		return "+";
+	}
+
+	#fail([code]: readonly unknown[], body: string | undefined): string {
+		const { name, message, stack, code: errorCode } = readFailure(body);
+		this.failure ??= {
+			code: code === "invalid-output" ? "invalid-output" : "script-error",
+			message: message ?? "The script failed.",
+			...(name !== undefined && { name }),
+			...(errorCode !== undefined && { errorCode }),
+			...(stack !== undefined && { stack }),
+		};
+		return "+";
+	}
+
+	/** Counts a host call and gives it its id. */
+	#count(): number {
+		const limit = this.#execution.limits.maxHostCalls;
+		if (this.hostCalls >= limit)
+			throw this.#stop("host-calls-exceeded", "maxHostCalls", `The run made more than ${limit} calls to the host.`);
+		this.hostCalls++;
+		return ++lastCallId;
+	}
+
+	/** Throws when one more call may not wait. */
+	#reserve(): void {
+		const limit = this.#execution.limits.maxPendingCalls;
+		if (this.#pending.size >= limit)
+			throw this.#stop(
+				"pending-calls-exceeded",
+				"maxPendingCalls",
+				`More than ${limit} calls of the run wait for their answer at one time.`,
+			);
+	}
+
+	/** Ends the run because of a limit; returns the error for the call that went over it. */
+	#stop(code: FailureCode, name: LimitName, message: string): RuntimeError {
+		const limit = describeLimit(this.#execution.limits, name);
+		this.failure ??= { code, message, limit };
+		return new RuntimeError("too-large", message, { limit });
+	}
+
+	#answerLater(callId: number, answer: PromiseLike<string>, forget: () => void): number {
+		try {
+			this.#reserve();
+		} catch (error) {
+			forget();
+			answer.then(nothing, nothing);
+			throw error;
+		}
+		this.#pending.set(callId, forget);
+		answer.then(
+			(result) => this.#answer(callId, `+${result}`),
+			(error) => this.#answer(callId, refusal(error)),
+		);
+		return callId;
+	}
+
+	#answer(callId: number, answer: string): void {
+		// A call that was cancelled, or whose run has ended, is not answered.
+		if (this.#pending.delete(callId)) this.onAnswer?.(callId, answer);
+	}
+}
+
+type Method = (...args: unknown[]) => Answer<unknown>;
+
+const nothing = (): void => {};
+
+const refusal = (error: unknown): string => `-${encodeError(error)}`;
+
+function isPromise(value: unknown): value is Promise<unknown> {
+	return value instanceof Promise;
+}
+
+function readParameters(params: string): readonly unknown[] {
+	let values: unknown;
+	try {
+		values = JSON.parse(params);
+	} catch {
+		throw new RuntimeError("invalid", "The parameters of a call are not JSON.");
+	}
+	if (!Array.isArray(values)) throw new RuntimeError("invalid", "The parameters of a call are not an array.");
+	return values;
+}
+
+function readFetchRequest([url, method, headers, redirect]: readonly unknown[], body: string | undefined): FetchRequest {
+	if (typeof url !== "string" || typeof method !== "string" || !Array.isArray(headers))
+		throw new RuntimeError("invalid", "fetch takes a URL, a method and headers.");
+	if (redirect !== "follow" && redirect !== "error" && redirect !== "manual")
+		throw new RuntimeError("invalid", "The redirect mode of fetch is follow, error or manual.");
+	const pairs = headers.map((pair: unknown): readonly [string, string] => {
+		if (!Array.isArray(pair) || typeof pair[0] !== "string" || typeof pair[1] !== "string")
+			throw new RuntimeError("invalid", "A header of fetch is a pair of texts.");
+		return [pair[0], pair[1]];
+	});
+	return { url, method, headers: pairs, redirect, ...(body !== undefined && { body }) };
+}
+
+/** What the guest says of its failure: texts, cut, or nothing. */
+function readFailure(body: string | undefined): Partial<Record<"name" | "message" | "stack" | "code", string>> {
+	if (body === undefined || body.length > 8 * maxFailureCharacters) return {};
+	let said: unknown;
+	try {
+		said = JSON.parse(body);
+	} catch {
+		return {};
+	}
+	if (typeof said !== "object" || said === null) return {};
+	const read = (field: string): string | undefined => {
+		const text = Object.hasOwn(said, field) ? (said as Record<string, unknown>)[field] : undefined;
+		return typeof text === "string" ? text.slice(0, maxFailureCharacters).toWellFormed() : undefined;
+	};
+	const texts = { name: read("name"), message: read("message"), stack: read("stack"), code: read("code") };
+	return Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== undefined));
+}

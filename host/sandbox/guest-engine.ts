@@ -1,0 +1,134 @@
+import type { Helpers } from "../contract/generated/types.ts";
+import type { Execution } from "../execution.ts";
+import { createBindings } from "./bindings.ts";
+import type { Engine, EngineName, GuestResult, Script, Surroundings } from "./engine.ts";
+import type { Guest, GuestImage } from "./guest.ts";
+import { runGuest } from "./guest-run.ts";
+
+const pageBytes = 65_536;
+/** Idle instances that are kept, each for another memory limit. */
+const maxIdle = 2;
+
+/** What makes an engine: posted to another thread, it saves that thread the compilation and the prelude's evaluation. */
+export interface PreparedEngine {
+	readonly name: EngineName;
+	readonly module: WebAssembly.Module;
+	readonly minimumPages: number;
+	readonly image: GuestImage;
+}
+
+/** Instances since the engine was made. */
+export interface EngineStatistics {
+	readonly created: number;
+	/** Used once more after their image was written back. */
+	readonly recycled: number;
+	/** Not used any more: they grew, were stopped or had calls outstanding. */
+	readonly dropped: number;
+	/** Waiting for the next run now. */
+	readonly idle: number;
+}
+
+interface IdleGuest {
+	readonly guest: Guest;
+	restored: boolean;
+}
+
+/** Gives every run an instance in the state of the image, and takes no instance twice without restoring all of it. */
+export class GuestEngine implements Engine {
+	readonly prepared: PreparedEngine;
+	readonly #create: (maximumPages: number) => Guest;
+	readonly #idle = new Map<number, IdleGuest>();
+	#created = 0;
+	#recycled = 0;
+	#dropped = 0;
+	#running = false;
+	#disposed = false;
+
+	constructor(prepared: PreparedEngine, create: (maximumPages: number) => Guest) {
+		this.prepared = prepared;
+		this.#create = create;
+	}
+
+	get name(): EngineName {
+		return this.prepared.name;
+	}
+
+	get statistics(): EngineStatistics {
+		return { created: this.#created, recycled: this.#recycled, dropped: this.#dropped, idle: this.#idle.size };
+	}
+
+	/** Has an instance for runs with this limit ready before the first one comes. */
+	warm(maxMemoryBytes: number): void {
+		const maximumPages = Math.floor(maxMemoryBytes / pageBytes);
+		if (!this.#idle.has(maximumPages)) this.#keep(maximumPages, { guest: this.#make(maximumPages), restored: true });
+	}
+
+	async run(script: Script, execution: Execution, helpers: Helpers, surroundings: Surroundings, stop: Int32Array): Promise<GuestResult> {
+		if (this.#disposed) throw new Error("The engine was disposed.");
+		if (this.#running) throw new Error("The engine runs one script at a time.");
+		this.#running = true;
+		try {
+			const maximumPages = Math.floor(execution.limits.maxMemoryBytes / pageBytes);
+			const guest = this.#take(maximumPages);
+			const bindings = createBindings(execution, helpers, surroundings);
+			let reusable = false;
+			try {
+				const end = await runGuest(guest, script, execution, bindings, stop);
+				reusable = end.reusable;
+				return end.result;
+			} finally {
+				bindings.close();
+				this.#giveBack(maximumPages, guest, reusable);
+			}
+		} finally {
+			this.#running = false;
+		}
+	}
+
+	[Symbol.dispose](): void {
+		this.#disposed = true;
+		this.#idle.clear();
+	}
+
+	#take(maximumPages: number): Guest {
+		const idle = this.#idle.get(maximumPages);
+		this.#idle.delete(maximumPages);
+		if (!idle) return this.#make(maximumPages);
+		if (!idle.restored) idle.guest.restore();
+		return idle.guest;
+	}
+
+	#giveBack(maximumPages: number, guest: Guest, reusable: boolean): void {
+		if (this.#disposed) return;
+		const isReusable = reusable && guest.memoryBytes === this.prepared.image.pages * pageBytes;
+		if (isReusable) {
+			this.#recycled++;
+			this.#keep(maximumPages, { guest, restored: false });
+		} else this.#dropped++;
+		// The result is on its way while the instance for the next run is made ready.
+		setImmediate(() => this.#prepare(maximumPages)).unref();
+	}
+
+	#prepare(maximumPages: number): void {
+		if (this.#disposed || this.#running) return;
+		const idle = this.#idle.get(maximumPages);
+		if (!idle) this.#keep(maximumPages, { guest: this.#make(maximumPages), restored: true });
+		else if (!idle.restored) {
+			idle.guest.restore();
+			idle.restored = true;
+		}
+	}
+
+	#keep(maximumPages: number, idle: IdleGuest): void {
+		this.#idle.set(maximumPages, idle);
+		for (const oldest of this.#idle.keys()) {
+			if (this.#idle.size <= maxIdle) break;
+			this.#idle.delete(oldest);
+		}
+	}
+
+	#make(maximumPages: number): Guest {
+		this.#created++;
+		return this.#create(maximumPages);
+	}
+}

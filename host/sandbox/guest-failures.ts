@@ -1,0 +1,146 @@
+import { isBuiltin } from "node:module";
+import { describeLimit, type LimitName, type Limits } from "../contract/limits.ts";
+import type { Failure, FailureCode } from "../execution.ts";
+import { GuestOutOfMemory } from "./guest.ts";
+
+/** What of a guest tells one kind of end from another. */
+interface MemoryState {
+	readonly memoryBytes: number;
+	readonly maxMemoryBytes: number;
+	readonly stackIsExhausted: boolean;
+}
+
+const limitCodes = {
+	maxWallTimeMs: "wall-time-exceeded",
+	maxCpuTimeMs: "cpu-time-exceeded",
+	maxMemoryBytes: "memory-exceeded",
+	maxStackBytes: "stack-exceeded",
+} as const satisfies Partial<Record<LimitName, FailureCode>>;
+
+const limitMessages: Readonly<Record<keyof typeof limitCodes, (value: number) => string>> = {
+	maxWallTimeMs: (value) => `The run took longer than ${value} milliseconds.`,
+	maxCpuTimeMs: (value) => `The script used more than ${value} milliseconds of processor time.`,
+	maxMemoryBytes: (value) => `The script needs more than ${value} bytes of memory.`,
+	maxStackBytes: (value) => `The script's calls are nested too deep for a stack of ${value} bytes.`,
+};
+
+/** The failure of a run that went over the limit `name`. */
+export function limitFailure(limits: Limits, name: keyof typeof limitCodes): Failure {
+	return { code: limitCodes[name], message: limitMessages[name](limits[name]), limit: describeLimit(limits, name) };
+}
+
+/** This much of the largest memory may be missing because it was too little for what was asked. */
+const nearlyFullBytes = 1024 * 1024;
+
+const isNearlyFull = ({ memoryBytes, maxMemoryBytes }: MemoryState): boolean => memoryBytes > maxMemoryBytes - nearlyFullBytes;
+
+/** What the engines say when their stack or their memory is at its end; `quickjs-emscripten` has an older QuickJS. */
+const overflowMessages = ["Maximum call stack size exceeded", "stack overflow"];
+const memoryMessage = "out of memory";
+
+interface Described {
+	readonly name?: string;
+	readonly message: string;
+	readonly stack?: string;
+	readonly code?: string;
+}
+
+/** The failure that `said` (what the prelude's `describe` made of an uncaught value) stands for. */
+export function describeFailure(
+	said: string | undefined,
+	{ scriptName, limits, memory }: { scriptName: string; limits: Limits; memory: MemoryState },
+): Failure {
+	const described = readDescription(said);
+	if (!described)
+		return isNearlyFull(memory)
+			? limitFailure(limits, "maxMemoryBytes")
+			: { code: "script-error", message: "The script failed with an error that cannot be described." };
+	const { name, message, stack, code } = described;
+	const isEngineError = name === "InternalError" || name === "RangeError";
+	const kept = { ...(stack !== undefined && { stack }) };
+	if (isEngineError && message === memoryMessage) return { ...limitFailure(limits, "maxMemoryBytes"), ...kept };
+	// Without room for an Error object QuickJS throws null.
+	if (name === undefined && isNearlyFull(memory) && message.endsWith(": null")) return limitFailure(limits, "maxMemoryBytes");
+	if (isEngineError && overflowMessages.includes(message)) return { ...limitFailure(limits, "maxStackBytes"), ...kept };
+	if (name === "SyntaxError") {
+		const position = parsedPosition(stack, scriptName);
+		if (position) return { code: "syntax-error", message: `${position}: ${message}`, name, ...kept };
+	}
+	return {
+		code: "script-error",
+		message,
+		...(name !== undefined && { name }),
+		...(name === "RuntimeError" && code !== undefined && { errorCode: code }),
+		...kept,
+	};
+}
+
+/**
+ * The failure that an error thrown through the guest stands for; undefined when it is a fault of the host. The host's stack can be
+ * exhausted before the guest's own check notices, and a guest without memory may trap.
+ */
+export function describeTrap(error: unknown, { limits, memory }: { limits: Limits; memory: MemoryState }): Failure | undefined {
+	if (error instanceof GuestOutOfMemory) return limitFailure(limits, "maxMemoryBytes");
+	if (error instanceof RangeError && error.message === "Maximum call stack size exceeded")
+		return limitFailure(limits, "maxStackBytes");
+	if (!(error instanceof WebAssembly.RuntimeError)) return undefined;
+	if (memory.stackIsExhausted) return limitFailure(limits, "maxStackBytes");
+	if (isNearlyFull(memory)) return limitFailure(limits, "maxMemoryBytes");
+	return { code: "internal", message: `The engine failed: ${error.message}.` };
+}
+
+const framePattern = /^at (?:(.*) \()?(.+):(\d+):(\d+)\)?$/;
+const isControl = /\p{Cc}/gu;
+
+/** `stack` without the frames of other files than the script's; lines that are no frames (`caused by …`) stay. */
+export function ownFrames(stack: string, scriptName: string): string {
+	const lines: string[] = [];
+	for (const line of stack.split("\n")) {
+		const trimmed = line.trim();
+		if (!trimmed.startsWith("at ")) {
+			if (trimmed !== "") lines.push(trimmed.replace(isControl, " "));
+			continue;
+		}
+		const [, called, file, row, column] = framePattern.exec(trimmed) ?? [];
+		if (file !== scriptName) continue;
+		const place = `${file}:${row}:${column}`;
+		lines.push(called === undefined || called === "<anonymous>" || called === "" ? `at ${place}` : `at ${called.replace(isControl, " ")} (${place})`);
+	}
+	return lines.join("\n");
+}
+
+/** Why a script cannot import `specifier`. */
+export function refusedImport(specifier: string): string {
+	const shown = JSON.stringify(specifier.length > 200 ? `${specifier.slice(0, 200)}…` : specifier);
+	if (isBuiltin(specifier))
+		return (
+			`Cannot import ${shown}: modules of Node.js do not exist in the sandbox, which has "cronium" and the web's global ` +
+			"functions. A script that needs it runs in container mode."
+		);
+	return (
+		`Cannot import ${shown}: the sandbox has only the module "cronium". ` +
+		"Files and packages have to be bundled into the script before it runs, as `cronium run` does."
+	);
+}
+
+/** Where the parser stopped: it adds a frame without a function. */
+function parsedPosition(stack: string | undefined, scriptName: string): string | undefined {
+	const first = stack?.slice(0, stack.indexOf("\n") < 0 ? undefined : stack.indexOf("\n")).trim();
+	const prefix = `at ${scriptName}:`;
+	return first?.startsWith(prefix) && /^\d+:\d+$/.test(first.slice(prefix.length)) ? first.slice(3) : undefined;
+}
+
+function readDescription(said: string | undefined): Described | undefined {
+	if (said === undefined) return undefined;
+	try {
+		const { name, message, stack, code } = JSON.parse(said) as Record<string, unknown>;
+		return {
+			message: typeof message === "string" ? message : "",
+			...(typeof name === "string" && { name }),
+			...(typeof stack === "string" && { stack }),
+			...(typeof code === "string" && { code }),
+		};
+	} catch {
+		return undefined;
+	}
+}

@@ -1,0 +1,117 @@
+import { sandboxOperations } from "../sandbox-operations.ts";
+import {
+	defineProperty,
+	IntrinsicError,
+	IntrinsicMap,
+	IntrinsicPromise,
+	mapDelete,
+	mapGet,
+	mapSet,
+	parseJson,
+	rejectPromise,
+	resolvePromise,
+	stringifyJson,
+	stringSlice,
+} from "./primordials.ts";
+
+type Host = (operation: number, params: string, body: string | undefined) => string | number;
+
+interface Waiting {
+	readonly settle: (answer: string) => void;
+}
+
+const globals = globalThis as { __host?: Host };
+const host = globals.__host as Host;
+delete globals.__host;
+
+/** Calls that the host answers later. */
+const waiting = new IntrinsicMap<number, Waiting>();
+
+/** An error of the contract, as in every SDK: `code` is one of a closed set, `details` may say which limit or version. */
+export class RuntimeError extends Error {
+	declare code: string;
+	declare details: object;
+
+	constructor(code: string, message: string, details: object = {}) {
+		super(message);
+		defineProperty(this, "code", { value: code, enumerable: true, writable: true, configurable: true });
+		defineProperty(this, "details", { value: details, enumerable: hasFields(details), writable: true, configurable: true });
+	}
+}
+defineProperty(RuntimeError, "name", { value: "RuntimeError", configurable: true });
+defineProperty(RuntimeError.prototype, "name", { value: "RuntimeError", writable: true, configurable: true });
+
+/** What `answer` holds: its result, decoded; throws the error that it holds. */
+export function readAnswer<T>(answer: string, decode: (text: string) => T): T {
+	const text = stringSlice(answer, 1);
+	if (answer[0] === "+") return decode(text);
+	const { code, message, details } = parseJson(text) as { code: string; message: string; details?: object };
+	throw new RuntimeError(code, message, details);
+}
+
+/** Calls the host for something it answers at once. */
+export function callNow<T>(operation: number, params: readonly unknown[], body: string | undefined, decode: (text: string) => T): T {
+	return readAnswer(host(operation, stringifyJson(params), body) as string, decode);
+}
+
+/** Calls the host; the promise is settled already when the answer is there. */
+export function callHost<T>(operation: number, params: string, body: string | undefined, decode: (text: string) => T): Promise<T> {
+	const answer = host(operation, params, body);
+	if (typeof answer === "number") return waitFor(answer, decode);
+	try {
+		return resolvePromise(readAnswer(answer, decode));
+	} catch (error) {
+		return rejectPromise(error);
+	}
+}
+
+/** Calls the host for something it answers later, and tells the id of the call. */
+export function beginCall(
+	operation: number,
+	params: readonly unknown[],
+	body: string | undefined,
+	settle: (answer: string) => void,
+): number {
+	const answer = host(operation, stringifyJson(params), body);
+	if (typeof answer === "string") {
+		settle(answer);
+		return 0;
+	}
+	mapSet(waiting, answer, { settle });
+	return answer;
+}
+
+/** Forgets a call; it is not answered any more. */
+export function cancelCall(callId: number): void {
+	if (mapDelete(waiting, callId)) host(sandboxOperations.cancel, `[${callId}]`, undefined);
+}
+
+/** The hook by which the host answers. An id that nobody waits for is ignored. */
+export function settle(callId: number, answer: string): void {
+	const call = mapGet(waiting, callId) as Waiting | undefined;
+	if (!call) return;
+	mapDelete(waiting, callId);
+	call.settle(answer);
+}
+
+function waitFor<T>(callId: number, decode: (text: string) => T): Promise<T> {
+	// Made now, because now the stack leads to the line that called.
+	const trace = new IntrinsicError();
+	return new IntrinsicPromise<T>((resolve, reject) => {
+		mapSet(waiting, callId, {
+			settle(answer: string) {
+				try {
+					resolve(readAnswer(answer, decode));
+				} catch (error) {
+					defineProperty(error as object, "stack", { value: trace.stack, writable: true, configurable: true });
+					reject(error);
+				}
+			},
+		});
+	});
+}
+
+function hasFields(details: object): boolean {
+	for (const _ in details) return true;
+	return false;
+}

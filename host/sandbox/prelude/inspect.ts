@@ -1,0 +1,453 @@
+import { formatError } from "./inspect-error.ts";
+import {
+	isArguments,
+	isArrayBuffer,
+	isDataView,
+	isDate,
+	isError,
+	isMap,
+	isModuleNamespace,
+	isPromise,
+	isRegExp,
+	isSet,
+	isSharedArrayBuffer,
+	isWeakMap,
+	isWeakSet,
+	iteratorKind,
+	typedArrayKind,
+	unbox,
+} from "./inspect-kinds.ts";
+import { joinEntries, type Layout } from "./inspect-layout.ts";
+import { formatFunction } from "./inspect-function.ts";
+import { formatKey, formatNumber, quote, remainingItems } from "./inspect-text.ts";
+
+// Writes values as Node's util.inspect does (same algorithm, without colours). What only the engine's inside knows is not shown: the
+// state of a promise, what a proxy stands for, what an iterator will give next.
+
+export interface InspectOptions {
+	readonly depth?: number | null;
+	readonly showHidden?: boolean;
+	readonly customInspect?: boolean;
+	readonly maxArrayLength?: number | null;
+	readonly maxStringLength?: number | null;
+	readonly breakLength?: number;
+	readonly compact?: number | boolean;
+	readonly sorted?: boolean;
+}
+
+interface Inspection extends Layout {
+	depth: number;
+	readonly showHidden: boolean;
+	readonly customInspect: boolean;
+	readonly maxStringLength: number;
+	readonly sorted: boolean;
+	readonly options: InspectOptions;
+	/** The objects that contain the one at hand. */
+	readonly seen: object[];
+	/** Numbers of the objects that are referred to from inside themselves. */
+	readonly circular: Map<object, number>;
+	/** Characters written so far, about. */
+	written: number;
+}
+
+/** Text beyond this is not written: what a script prints has a limit, and its memory too. */
+const maxWritten = 2 ** 24;
+
+const custom = Symbol.for("nodejs.util.inspect.custom");
+
+/** The value as text for people, nested objects to the depth of `options.depth`, 2 if not given. */
+export function inspect(value: unknown, options: InspectOptions = {}): string {
+	const { compact } = options;
+	return formatValue(
+		{
+			depth: options.depth === undefined ? 2 : (options.depth ?? Number.POSITIVE_INFINITY),
+			showHidden: options.showHidden ?? false,
+			customInspect: options.customInspect ?? true,
+			maxArrayLength: options.maxArrayLength === undefined ? 100 : (options.maxArrayLength ?? Number.POSITIVE_INFINITY),
+			maxStringLength: options.maxStringLength === undefined ? 10_000 : (options.maxStringLength ?? Number.POSITIVE_INFINITY),
+			breakLength: options.breakLength ?? 80,
+			compact: typeof compact === "number" ? compact : compact === false ? 0 : 3,
+			sorted: options.sorted ?? false,
+			options,
+			indentation: 0,
+			currentDepth: 0,
+			seen: [],
+			circular: new Map(),
+			written: 0,
+		},
+		value,
+		0,
+	);
+}
+
+function formatValue(state: Inspection, value: unknown, depth: number, inTypedArray = false): string {
+	if (value === null) return "null";
+	if (typeof value !== "object" && typeof value !== "function") return formatPrimitive(state, value);
+	if (state.customInspect) {
+		const formatted = formatCustom(state, value, depth);
+		if (formatted !== undefined) return formatted;
+	}
+	if (state.seen.includes(value)) {
+		let number = state.circular.get(value);
+		if (number === undefined) {
+			number = state.circular.size + 1;
+			state.circular.set(value, number);
+		}
+		return `[Circular *${number}]`;
+	}
+	return formatObject(state, value, depth, inTypedArray);
+}
+
+/** What the object's own method `Symbol.for("nodejs.util.inspect.custom")` says of it. */
+function formatCustom(state: Inspection, value: object, depth: number): string | undefined {
+	const method = (value as { [custom]?: unknown })[custom];
+	if (typeof method !== "function" || method === inspect) return undefined;
+	const constructor = Object.getOwnPropertyDescriptor(value, "constructor")?.value as { prototype?: unknown } | undefined;
+	if (constructor?.prototype === value) return undefined;
+	const said: unknown = Reflect.apply(method, value, [state.depth - depth, { ...state.options, stylize: String }, inspect]);
+	if (said === value) return undefined;
+	return typeof said === "string"
+		? said.replaceAll("\n", `\n${" ".repeat(state.indentation)}`)
+		: formatValue(state, said, depth);
+}
+
+function formatPrimitive(state: Inspection, value: unknown): string {
+	if (typeof value === "number") return formatNumber(value);
+	if (typeof value === "bigint") return `${value}n`;
+	if (typeof value !== "string") return String(value);
+	const left = value.length - state.maxStringLength;
+	const trailer = left > 0 ? `... ${left} more character${left > 1 ? "s" : ""}` : "";
+	const text = left > 0 ? value.slice(0, state.maxStringLength) : value;
+	if (text.length <= 16 || text.length <= state.breakLength - state.indentation - 4) return quote(text) + trailer;
+	const lines = text.split(/(?<=\n)/).map(quote);
+	return lines.join(` +\n${" ".repeat(state.indentation + 2)}`) + trailer;
+}
+
+/** How one kind of object is written. */
+interface Shape {
+	/** Stands before the braces, or alone when there is nothing to put between them. */
+	base: string;
+	braces: [string, string];
+	keys: PropertyKey[];
+	isArray?: boolean;
+	/** Written alone when there are no keys and no entries. */
+	isWhole?: boolean;
+	/** Entries that are not properties. */
+	entries?: (depth: number) => string[];
+}
+
+function formatObject(state: Inspection, value: object, depth: number, inTypedArray: boolean): string {
+	const constructor = constructorName(value);
+	const tag = tagOf(state, value);
+	const shape = shapeOf(state, value, constructor, tag, depth, inTypedArray);
+	const { base, braces, keys } = shape;
+	if (shape.isWhole && keys.length === 0) return base === "" ? `${braces[0]}${braces[1]}` : base;
+	if (depth > state.depth || state.written > maxWritten) {
+		if (isRegExp(value)) return base;
+		const name = prefixOf(constructor, tag, kindOf(value)).slice(0, -1);
+		return constructor === null ? name : `[${Array.isArray(value) && constructor === "Array" ? "Array" : name}]`;
+	}
+	const inner = depth + 1;
+	const { indentation } = state;
+	state.seen.push(value);
+	state.currentDepth = inner;
+	let entries: string[];
+	try {
+		entries = shape.entries?.(inner) ?? [];
+		for (const key of keys) entries.push(formatProperty(state, value, key, inner));
+	} catch (error) {
+		// QuickJS throws a RangeError, or an InternalError in older versions, when the stack is used up.
+		if (!isError(error) || !/stack/i.test(error.message)) throw error;
+		state.indentation = indentation;
+		state.seen.pop();
+		const name = prefixOf(constructor, tag, kindOf(value)).slice(0, -1);
+		return `[${name}: Inspection interrupted prematurely. Maximum call stack size exceeded.]`;
+	}
+	state.seen.pop();
+	const number = state.circular.get(value);
+	const reference = number === undefined ? "" : `<ref *${number}>`;
+	const lead = reference !== "" && base !== "" ? `${reference} ${base}` : reference + base;
+	if (state.sorted && !shape.isArray) entries.sort();
+	const text = joinEntries(state, entries, lead, braces, shape.isArray ?? false, inner, value);
+	state.written += text.length;
+	return text;
+}
+
+function shapeOf(
+	state: Inspection,
+	value: object,
+	constructor: string | null,
+	tag: string,
+	depth: number,
+	inTypedArray: boolean,
+): Shape {
+	const { showHidden } = state;
+	const prefix = (kind: string, size = ""): string => prefixOf(constructor, tag, kind, size);
+	const whole = (base: string, braces: [string, string] = ["{", "}"]): Shape => ({
+		base,
+		braces,
+		keys: keysOf(value, showHidden),
+		isWhole: true,
+	});
+	if (Symbol.iterator in value || constructor === null) {
+		const typed = typedArrayKind(value);
+		if (Array.isArray(value)) {
+			const lead = constructor !== "Array" || tag !== "" ? prefix("Array", `(${value.length})`) : "";
+			return {
+				base: "",
+				braces: [`${lead}[`, "]"],
+				keys: namedKeysOf(value, showHidden),
+				isArray: true,
+				isWhole: value.length === 0,
+				entries: (inner) => formatElements(state, value, inner),
+			};
+		}
+		if (isSet(value)) return collection(prefix("Set", `(${sizeOf(value)})`), (inner) => formatSet(state, value as Set<unknown>, inner));
+		if (isMap(value))
+			return collection(prefix("Map", `(${sizeOf(value)})`), (inner) => formatMap(state, value as Map<unknown, unknown>, inner));
+		if (typed !== undefined) {
+			const array = value as unknown as ArrayLike<number | bigint>;
+			return {
+				base: "",
+				braces: [`${prefix(typed, `(${array.length})`)}[`, "]"],
+				keys: namedKeysOf(value, showHidden),
+				isArray: true,
+				isWhole: array.length === 0 && !showHidden,
+				entries: (inner) => [
+					...formatNumbers(state, array),
+					...(showHidden ? extras(inner, ["BYTES_PER_ELEMENT", "length", "byteLength", "byteOffset", "buffer"], true) : []),
+				],
+			};
+		}
+		const iterator = iteratorKind(value);
+		if (iterator !== undefined)
+			return { base: "", braces: [`[${iterator} Iterator] {`, "}"], keys: keysOf(value, showHidden), entries: unknownItems };
+	}
+	if (typeof value === "function") return whole(formatFunction(value, constructor, tag));
+	if (isArguments(value))
+		return {
+			base: "",
+			braces: ["[Arguments] [", "]"],
+			keys: namedKeysOf(value, showHidden),
+			isArray: true,
+			isWhole: (value as unknown as unknown[]).length === 0,
+			entries: (inner) => formatElements(state, Array.prototype.slice.call(value), inner),
+		};
+	if (constructor === "Object" && !isError(value)) return whole("", [tag === "" ? "{" : `${prefix("Object")}{`, "}"]);
+	if (isRegExp(value)) return whole(withPrefix(prefix("RegExp"), "RegExp ", RegExp.prototype.toString.call(value)));
+	if (isDate(value)) {
+		const date = value as Date;
+		const text = Number.isNaN(Date.prototype.getTime.call(date)) ? "Invalid Date" : Date.prototype.toISOString.call(date);
+		return whole(withPrefix(prefix("Date"), "Date ", text));
+	}
+	if (isError(value)) {
+		const keys = keysOf(value, showHidden);
+		const text = formatError(value, constructor, prefix("Error").slice(0, -1), keys);
+		return { base: text.replaceAll("\n", `\n${" ".repeat(state.indentation)}`), braces: ["{", "}"], keys, isWhole: true };
+	}
+	if (isArrayBuffer(value) || isSharedArrayBuffer(value)) {
+		const lead = prefix(isArrayBuffer(value) ? "ArrayBuffer" : "SharedArrayBuffer");
+		return collection(
+			lead,
+			(inner) => [...(inTypedArray ? [] : [formatBytes(state, value as ArrayBuffer)]), ...extras(inner, ["byteLength"])],
+			false,
+		);
+	}
+	if (isDataView(value))
+		return collection(prefix("DataView"), (inner) => extras(inner, ["byteLength", "byteOffset", "buffer"]), false);
+	if (isPromise(value)) return collection(prefix("Promise"), () => ["<state unknown>"], false);
+	if (isWeakSet(value)) return collection(prefix("WeakSet"), unknownItems, false);
+	if (isWeakMap(value)) return collection(prefix("WeakMap"), unknownItems, false);
+	if (isModuleNamespace(value)) return whole("", [`[Module: null prototype] {`, "}"]);
+	const boxed = unbox(value);
+	if (boxed) {
+		const keys = keysOf(value, showHidden).filter((key) => boxed.type !== "String" || !/^\d+$/.test(String(key)));
+		const of = boxed.type === constructor ? "" : constructor === null ? " (null prototype)" : ` (${constructor})`;
+		const suffix = tag !== "" && tag !== constructor ? ` [${tag}]` : "";
+		return {
+			base: `[${boxed.type}${of}: ${formatPrimitive(state, boxed.primitive)}]${suffix}`,
+			braces: ["{", "}"],
+			keys,
+			isWhole: true,
+		};
+	}
+	if (value instanceof URL && depth <= state.depth) return whole(value.href);
+	return whole("", [`${prefix("Object")}{`, "}"]);
+
+	function collection(lead: string, entries: (inner: number) => string[], mayBeEmpty = true): Shape {
+		return {
+			base: "",
+			braces: [`${lead}{`, "}"],
+			keys: keysOf(value, showHidden),
+			isWhole: mayBeEmpty && sizeOf(value) === 0,
+			entries,
+		};
+	}
+	function extras(inner: number, names: readonly string[], inTyped = false): string[] {
+		return names.map((name) => {
+			state.indentation += 2;
+			const text = formatValue(state, (value as Record<string, unknown>)[name], inner, inTyped);
+			state.indentation -= 2;
+			return `[${name}]: ${text}`;
+		});
+	}
+}
+
+const unknownItems = (): string[] => ["<items unknown>"];
+const withPrefix = (prefix: string, usual: string, text: string): string => (prefix === usual ? text : `${prefix}${text}`);
+const sizeOf = (value: object): number => (value as { readonly size: number }).size;
+
+function kindOf(value: object): string {
+	if (Array.isArray(value)) return "Array";
+	if (typeof value === "function") return "Function";
+	return isMap(value) ? "Map" : isSet(value) ? "Set" : isError(value) ? "Error" : (typedArrayKind(value) ?? "Object");
+}
+
+/** `Name `, `Name [tag] ` or `[Kind: null prototype] `: what stands before the braces. */
+function prefixOf(constructor: string | null, tag: string, kind: string, size = ""): string {
+	if (constructor === null) {
+		const name = `[${kind}${size}: null prototype] `;
+		return tag !== "" && kind !== tag ? `${name}[${tag}] ` : name;
+	}
+	if (tag === "") return `${constructor}${size} `;
+	const dot = tag.lastIndexOf(".");
+	if (constructor === (dot >= 1 ? tag.slice(dot + 1) : tag)) return `${tag}${size} `;
+	return `${constructor}${size} [${tag}] `;
+}
+
+/** The name of the class, from the nearest prototype that names one; null when there is no prototype. */
+function constructorName(value: object): string | null {
+	let holder: object | null = value;
+	let first: object | null | undefined;
+	while (holder !== null) {
+		const constructor: unknown = Object.getOwnPropertyDescriptor(holder, "constructor")?.value;
+		if (typeof constructor === "function" && constructor.name !== "" && isInstance(value, constructor)) return String(constructor.name);
+		holder = Object.getPrototypeOf(holder) as object | null;
+		if (first === undefined) first = holder;
+	}
+	if (first === null || first === undefined) return null;
+	const name = constructorName(first);
+	return `${kindOf(value)} <${name ?? `${inspect(first, { customInspect: false, depth: -1 })}`}>`;
+}
+
+function isInstance(value: object, constructor: object): boolean {
+	try {
+		return value instanceof (constructor as () => void);
+	} catch {
+		return false;
+	}
+}
+
+function tagOf(state: Inspection, value: object): string {
+	let tag: unknown;
+	try {
+		tag = (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
+	} catch {
+		return "";
+	}
+	if (typeof tag !== "string" || tag === "") return "";
+	const descriptor = Object.getOwnPropertyDescriptor(value, Symbol.toStringTag);
+	// One that is listed among the properties is not said twice.
+	return descriptor && (state.showHidden || descriptor.enumerable) ? "" : tag;
+}
+
+function keysOf(value: object, showHidden: boolean): PropertyKey[] {
+	return Reflect.ownKeys(value).filter((key) => showHidden || Object.getOwnPropertyDescriptor(value, key)?.enumerable === true);
+}
+
+/** The keys that are not indexes. */
+function namedKeysOf(value: object, showHidden: boolean): PropertyKey[] {
+	// Own keys begin with the indexes in ascending order; Object.keys of a long array is far cheaper than their descriptors.
+	return keysOfNames(value, showHidden).filter((key) => typeof key === "symbol" || !/^(?:0|[1-9]\d{0,9})$/.test(String(key)));
+}
+
+function keysOfNames(value: object, showHidden: boolean): PropertyKey[] {
+	if (showHidden) return Reflect.ownKeys(value);
+	const symbols = Object.getOwnPropertySymbols(value).filter((key) => Object.prototype.propertyIsEnumerable.call(value, key));
+	return [...Object.keys(value), ...symbols];
+}
+
+function formatProperty(state: Inspection, holder: object, key: PropertyKey, depth: number): string {
+	const descriptor = Object.getOwnPropertyDescriptor(holder, key) ?? {
+		value: (holder as Record<PropertyKey, unknown>)[key],
+		enumerable: true,
+	};
+	const name = descriptor.enumerable === false ? `[${formatKey(key)}]` : formatKey(key);
+	return `${name}: ${formatSlot(state, descriptor, depth)}`;
+}
+
+/** What a property holds: a value, or the word for an accessor, which is not called. */
+function formatSlot(state: Inspection, descriptor: PropertyDescriptor, depth: number): string {
+	if (descriptor.get !== undefined) return descriptor.set !== undefined ? "[Getter/Setter]" : "[Getter]";
+	if (descriptor.set !== undefined) return "[Setter]";
+	return nested(state, () => formatValue(state, descriptor.value, depth));
+}
+
+function nested(state: Inspection, format: () => string): string {
+	state.indentation += 2;
+	const text = format();
+	state.indentation -= 2;
+	return text;
+}
+
+function formatElements(state: Inspection, value: readonly unknown[], depth: number): string[] {
+	const entries: string[] = [];
+	const limit = Math.min(Math.max(0, state.maxArrayLength), value.length);
+	let index = 0;
+	let keys: string[] | undefined;
+	let next = 0;
+	while (index < value.length && entries.length < limit) {
+		const descriptor = Object.getOwnPropertyDescriptor(value, index);
+		if (descriptor) {
+			entries.push(formatSlot(state, descriptor, depth));
+			index++;
+			continue;
+		}
+		// A hole: the next element is found among the keys, because the hole may be 4 billion wide.
+		keys ??= Object.keys(value);
+		while (next < keys.length && isIndex(keys[next]) && Number(keys[next]) < index) next++;
+		const end = next < keys.length && isIndex(keys[next]) ? Number(keys[next]) : value.length;
+		entries.push(`<${end - index} empty item${end - index > 1 ? "s" : ""}>`);
+		index = end;
+	}
+	if (index < value.length) entries.push(remainingItems(value.length - index));
+	return entries;
+}
+
+const isIndex = (key: string | undefined): boolean => key !== undefined && /^(?:0|[1-9]\d*)$/.test(key) && Number(key) < 2 ** 32 - 1;
+
+function formatNumbers(state: Inspection, array: ArrayLike<number | bigint>): string[] {
+	const limit = Math.min(Math.max(0, state.maxArrayLength), array.length);
+	const entries: string[] = [];
+	for (let index = 0; index < limit; index++) entries.push(formatPrimitive(state, array[index]));
+	if (array.length > limit) entries.push(remainingItems(array.length - limit));
+	return entries;
+}
+
+function formatSet(state: Inspection, set: Set<unknown>, depth: number): string[] {
+	const entries: string[] = [];
+	for (const value of Set.prototype.values.call(set)) {
+		if (entries.length >= state.maxArrayLength) break;
+		entries.push(nested(state, () => formatValue(state, value, depth)));
+	}
+	if (set.size > entries.length) entries.push(remainingItems(set.size - entries.length));
+	return entries;
+}
+
+function formatMap(state: Inspection, map: Map<unknown, unknown>, depth: number): string[] {
+	const entries: string[] = [];
+	for (const [key, value] of Map.prototype.entries.call(map)) {
+		if (entries.length >= state.maxArrayLength) break;
+		entries.push(nested(state, () => `${formatValue(state, key, depth)} => ${formatValue(state, value, depth)}`));
+	}
+	if (map.size > entries.length) entries.push(remainingItems(map.size - entries.length));
+	return entries;
+}
+
+function formatBytes(state: Inspection, buffer: ArrayBuffer): string {
+	const bytes = new Uint8Array(buffer);
+	const shown = Math.min(state.maxArrayLength, bytes.length);
+	const text = Array.from(bytes.subarray(0, shown), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+	const left = bytes.length - shown;
+	return `[Uint8Contents]: <${text}${left > 0 ? ` ... ${left} more byte${left > 1 ? "s" : ""}` : ""}>`;
+}

@@ -1,0 +1,117 @@
+import type { MemorySegment } from "./guest.ts";
+
+const copiedPageBytes = 4096;
+const emptyPage = new Uint8Array(copiedPageBytes);
+
+/** The linear memory of a guest as the glue reads and writes it. Views are renewed when the memory has grown. */
+export class GuestMemory {
+	readonly memory: WebAssembly.Memory;
+	#bytes: Buffer<ArrayBuffer>;
+	#words: Uint32Array<ArrayBuffer>;
+
+	constructor(memory: WebAssembly.Memory) {
+		this.memory = memory;
+		this.#bytes = Buffer.from(memory.buffer);
+		this.#words = new Uint32Array(memory.buffer);
+	}
+
+	/** A grown memory detaches its old buffer, whose views then have no length. */
+	get bytes(): Buffer<ArrayBuffer> {
+		if (this.#bytes.length === 0) this.#renew();
+		return this.#bytes;
+	}
+
+	get words(): Uint32Array<ArrayBuffer> {
+		if (this.#words.length === 0) this.#renew();
+		return this.#words;
+	}
+
+	word(address: number): number {
+		return this.words[address >>> 2] as number;
+	}
+
+	setWord(address: number, value: number): void {
+		this.words[address >>> 2] = value;
+	}
+
+	/** One byte a character, as QuickJS stores text without characters over U+00FF. */
+	latin1(start: number, length: number): string {
+		const bytes = this.bytes;
+		if (length > 16) return bytes.toString("latin1", start, start + length);
+		let text = "";
+		for (let index = start; index < start + length; index++) text += String.fromCharCode(bytes[index] as number);
+		return text;
+	}
+
+	/** Two bytes a character; lone surrogates stay what they are. */
+	utf16(start: number, length: number): string {
+		return this.bytes.toString("utf16le", start, start + 2 * length);
+	}
+
+	/** UTF-8 up to the zero byte; what is not UTF-8 becomes U+FFFD. */
+	zeroTerminated(start: number): string {
+		const bytes = this.bytes;
+		const end = bytes.indexOf(0, start);
+		return bytes.toString("utf8", start, end < 0 ? bytes.length : end);
+	}
+
+	/** Writes `text` if it is ASCII and no longer than `limit`; tells whether it did. */
+	writeShortAscii(address: number, text: string, limit: number): boolean {
+		const { length } = text;
+		if (length > limit) return false;
+		const bytes = this.bytes;
+		for (let index = 0; index < length; index++) {
+			const code = text.charCodeAt(index);
+			if (code > 0x7f) return false;
+			bytes[address + index] = code;
+		}
+		return true;
+	}
+
+	/** Writes well-formed text that is `byteLength` long in UTF-8. */
+	writeUtf8(address: number, text: string, byteLength: number): void {
+		if (byteLength === text.length) this.bytes.write(text, address, byteLength, "latin1");
+		else this.bytes.write(text, address, byteLength, "utf8");
+	}
+
+	writeUtf16(address: number, text: string): void {
+		this.bytes.write(text, address, 2 * text.length, "utf16le");
+	}
+
+	/** A copy of the pages that are not all zero, pages in a row as one segment. */
+	copy(): MemorySegment[] {
+		const bytes = this.bytes;
+		const segments: MemorySegment[] = [];
+		let start = -1;
+		for (let page = 0; page <= bytes.length; page += copiedPageBytes) {
+			const isEmpty = page === bytes.length || bytes.compare(emptyPage, 0, copiedPageBytes, page, page + copiedPageBytes) === 0;
+			if (!isEmpty && start < 0) start = page;
+			if (!isEmpty || start < 0) continue;
+			segments.push({ offset: start, bytes: new Uint8Array(bytes.subarray(start, page)) });
+			start = -1;
+		}
+		return segments;
+	}
+
+	/** Makes a memory that was never written to what it was when the segments were copied. */
+	write(segments: readonly MemorySegment[]): void {
+		for (const { offset, bytes } of segments) this.bytes.set(bytes, offset);
+	}
+
+	/** Makes the memory, whatever is in it, what it was when the segments were copied. */
+	overwrite(segments: readonly MemorySegment[]): void {
+		const memory = this.bytes;
+		let end = 0;
+		for (const { offset, bytes } of segments) {
+			if (offset > end) memory.fill(0, end, offset);
+			memory.set(bytes, offset);
+			end = offset + bytes.length;
+		}
+		memory.fill(0, end);
+	}
+
+	#renew(): void {
+		this.#bytes = Buffer.from(this.memory.buffer);
+		this.#words = new Uint32Array(this.memory.buffer);
+	}
+}

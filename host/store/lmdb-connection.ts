@@ -1,0 +1,72 @@
+import type { MessagePort } from "node:worker_threads";
+import { RuntimeError } from "../contract/errors.ts";
+import { createChangeFeed } from "./change-feed.ts";
+import { createCommitClient } from "./commit-client.ts";
+import { type Lmdb, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
+import { expiredEntries, getEntry, listEntries } from "./reader.ts";
+import type { Store } from "./store.ts";
+
+/** How often a listener looks for what other processes wrote, in milliseconds. */
+const pollMs = 100;
+
+/** What another thread of the process needs to use the store. Post it with `port` in the transfer list; it serves one thread. */
+export interface StoreConnection {
+	readonly file: string;
+	readonly mapBytes: number;
+	readonly port: MessagePort;
+}
+
+/**
+ * Uses the store from another thread: reads it by itself, and posts commits to the writer's thread. The thread may be terminated at any moment.
+ * Throws `unavailable` when the store cannot be opened.
+ */
+export function connectLmdbStore(connection: StoreConnection): Store {
+	let database: Lmdb;
+	try {
+		database = openLmdb(connection.file, { readOnly: true, mapBytes: connection.mapBytes });
+	} catch (error) {
+		connection.port.close();
+		throw lmdbFailure("opened", error);
+	}
+	return createLmdbStore(database, connection.port).store;
+}
+
+/** A store over an open database and a port to the writer. `fail` says that the writer is gone. */
+export function createLmdbStore(database: Lmdb, port: MessagePort): { readonly store: Store; fail(error: RuntimeError): void } {
+	const tree = database.reader;
+	const client = createCommitClient(port, () => feed.wake());
+	const feed = createChangeFeed(tree, { pollMs, onListening: (listening) => client.listen(listening) });
+	let closing: Promise<void> | undefined;
+
+	function read<T>(reading: () => T): T {
+		if (closing) throw closedStore();
+		try {
+			return reading();
+		} catch (error) {
+			throw lmdbFailure("read", error);
+		}
+	}
+
+	async function close(): Promise<void> {
+		feed.close(closedStore());
+		await client.close(closedStore());
+		await database.close();
+	}
+
+	const store: Store = {
+		get: (key) => read(() => getEntry(tree, key)),
+		list: (range) => read(() => listEntries(tree, range)),
+		expired: (limit) => read(() => expiredEntries(tree, limit)),
+		commit: (transaction) => client.commit(transaction),
+		changes: (prefix, options) => read(() => feed.changes(prefix, options)),
+		close() {
+			closing ??= close();
+			return closing;
+		},
+	};
+	return { store, fail: (error) => client.fail(error) };
+}
+
+function closedStore(): RuntimeError {
+	return new RuntimeError("unavailable", "The store is closed.");
+}

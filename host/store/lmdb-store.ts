@@ -1,0 +1,120 @@
+import { statSync } from "node:fs";
+import { getCompileCacheDir } from "node:module";
+import { dirname, extname, join } from "node:path";
+import { MessageChannel, Worker } from "node:worker_threads";
+import { RuntimeError } from "../contract/errors.ts";
+import { defaultKeptChanges } from "./change-log.ts";
+import { prepareDataDirectory, storeFileName } from "./data-directory.ts";
+import { createLmdbStore, type StoreConnection } from "./lmdb-connection.ts";
+import { type Lmdb, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
+import type { WriterData, WriterRequest } from "./lmdb-writer.ts";
+import type { Store } from "./store.ts";
+import { requireFormat } from "./store-format.ts";
+import { parkWriter } from "./writer-phase.ts";
+
+export interface LmdbStoreOptions {
+	/** The data directory; made when there is none. */
+	readonly directory: string;
+	/** Bytes of data that the store may hold. The file can be larger: freed pages are used again, but not given back. */
+	readonly maxStoreBytes: number;
+	/** Transactions that the log of changes keeps at least. */
+	readonly keptChanges?: number;
+}
+
+/** A store of this process, and the way for its other threads to use it. */
+export interface LmdbStore extends Store {
+	/** For one other thread; post it with `connection.port` in the transfer list. */
+	connect(): StoreConnection;
+}
+
+/**
+ * Opens the store of a data directory and starts the thread that writes it. Several processes may do so at one time.
+ * Throws `unavailable` for a directory that cannot be used or is not private, `unsupported` for a store of a newer format,
+ * `internal` for a damaged one.
+ */
+export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStore> {
+	const { directory, maxStoreBytes, keptChanges = defaultKeptChanges } = options;
+	prepareDataDirectory(directory);
+	const file = join(directory, storeFileName);
+	// Twice: freed pages wait until no reader sees them, and a large value needs pages that lie together. Address space costs nothing.
+	const mapBytes = 2 * maxStoreBytes + 64 * 1024 * 1024;
+	const { port1, port2 } = new MessageChannel();
+	const phase = new Int32Array(new SharedArrayBuffer(4));
+	const database = await openChecked(file, mapBytes);
+	const writer = startWriter({ file, mapBytes, maxStoreBytes, keptChanges, phase, port: port2 });
+	const { store, fail } = createLmdbStore(database, port1);
+
+	let closing: Promise<void> | undefined;
+	const park = () => parkWriter(phase);
+	process.on("exit", park);
+	const exited = new Promise<void>((resolve) => {
+		writer.once("error", (error) => fail(lmdbFailure("written", error)));
+		writer.once("exit", () => {
+			fail(new RuntimeError("unavailable", "The writer of the store has stopped."));
+			process.off("exit", park);
+			resolve();
+		});
+	});
+
+	async function close(): Promise<void> {
+		await store.close();
+		writer.ref();
+		writer.postMessage("stop" satisfies WriterRequest);
+		await exited;
+	}
+
+	return {
+		...store,
+		connect() {
+			if (closing) throw new RuntimeError("unavailable", "The store is closed.");
+			const channel = new MessageChannel();
+			writer.postMessage({ connect: channel.port1 } satisfies WriterRequest, [channel.port1]);
+			return { file, mapBytes, port: channel.port2 };
+		},
+		close() {
+			closing ??= close();
+			return closing;
+		},
+	};
+}
+
+/** Opened for writing, because all threads of a process share what its first one opened; but only the writer's thread writes. */
+async function openChecked(file: string, mapBytes: number): Promise<Lmdb> {
+	let database: Lmdb | undefined;
+	try {
+		database = openLmdb(file, { readOnly: false, mapBytes });
+		requireFormat(database.reader, false);
+		requireWholeFile(file, database);
+		return database;
+	} catch (error) {
+		await database?.close();
+		throw lmdbFailure("opened", error);
+	}
+}
+
+/** Reading a page that a truncated file lacks would end the process by a signal. */
+function requireWholeFile(file: string, database: Lmdb): void {
+	const { fileBytes } = database.reader.snapshot(() => database.space());
+	const { size } = statSync(file);
+	if (size < fileBytes)
+		throw new RuntimeError("internal", `The store is damaged: its file has ${size} bytes and should have ${fileBytes}.`);
+}
+
+/** Started at once, but not waited for: what is posted to it meanwhile is kept. */
+function startWriter(data: WriterData): Worker {
+	const writer = new Worker(new URL(`./lmdb-writer${extname(import.meta.url)}`, import.meta.url), {
+		workerData: data,
+		transferList: [data.port],
+		name: "store-writer",
+		env: writerEnvironment(),
+		stdin: false,
+	});
+	writer.unref();
+	return writer;
+}
+
+/** Nothing of the process's environment but where compiled code is kept: without it the thread needs twice as long to start. */
+function writerEnvironment(): NodeJS.ProcessEnv {
+	const directory = getCompileCacheDir();
+	return directory === undefined ? {} : { NODE_COMPILE_CACHE: dirname(directory) };
+}

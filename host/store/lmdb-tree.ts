@@ -1,0 +1,200 @@
+import { createRequire } from "node:module";
+import type * as LmdbPackage from "lmdb";
+import { RuntimeError } from "../contract/errors.ts";
+import type { Tree, TreeRange, WritableTree } from "./tree.ts";
+
+/** Reader slots in the lock file, 64 bytes each: one a thread that has the store open, in all processes. Whoever makes the file fixes it. */
+const maxReaders = 1_000;
+
+export interface LmdbOptions {
+	readonly readOnly: boolean;
+	/** Address space for the file. The threads of a process share one map, and the first to open decides its size. */
+	readonly mapBytes: number;
+}
+
+/** An open database: what reads, what writes, and what is left to say. */
+export interface Lmdb {
+	/** Sees, in every call, all that was committed before it by any thread or process. */
+	readonly reader: Tree;
+	/**
+	 * Runs `change` in one transaction and returns when it is durable. When `change` throws, or the commit fails, nothing of it remains
+	 * and the error is passed on.
+	 */
+	write(change: (tree: WritableTree) => void): void;
+	/** Inside `write`: what the transaction has changed counts. */
+	space(): LmdbSpace;
+	/** Frees the reader slots of processes that died. */
+	sweepReaders(): void;
+	close(): Promise<void>;
+}
+
+export interface LmdbSpace {
+	readonly pageBytes: number;
+	/** Pages that hold data. */
+	readonly usedBytes: number;
+	/** The file up to its last page that was ever used. */
+	readonly fileBytes: number;
+	readonly mapBytes: number;
+}
+
+// Its CommonJS build is one file and loads in half the time, in every thread that opens the store. `resetTxn` is an internal (the package's
+// version is pinned): it parks a read transaction, so that it holds no pages, and the next read through it renews it.
+const lmdb = createRequire(import.meta.url)("lmdb") as typeof LmdbPackage & { nativeAddon: { resetTxn(address: number): void } };
+const { resetTxn } = lmdb.nativeAddon;
+
+/**
+ * Opens the database file. Only this module calls LMDB's package, and four of its habits end here:
+ * 1. its asynchronous transactions keep what a callback did before it threw: `write` uses the synchronous one, which rolls back;
+ * 2. a transaction whose callback returns a write's promise is not synchronised to the disk: the callback of `write` returns nothing;
+ * 3. a reader keeps the state that it saw first until its event loop turns: every read here begins a transaction and ends it;
+ * 4. `getBinaryFast` returns one buffer for all values, with a length that is not its own: callers get `decode`, and only for its call.
+ */
+export function openLmdb(file: string, { readOnly, mapBytes }: LmdbOptions): Lmdb {
+	let decode: (value: Buffer) => unknown = keepBytes;
+	const options = {
+		noSubdir: true,
+		readOnly,
+		// A commit writes its pages, synchronises the file, and then writes the root page synchronously. Nothing is visible before it is durable.
+		overlappingSync: false,
+		mapSize: mapBytes,
+		maxReaders,
+		maxDbs: 1,
+		permissionsMode: 0o600,
+		encoder: { encode: keepBytes, decode: (value: Buffer) => decode(value) },
+		keyEncoder: { writeKey: writeBytes, readKey: copyBytes },
+	};
+	const database = lmdb.open<unknown, Buffer>(file, options);
+
+	function get<T>(key: Buffer, decodeValue: (value: Buffer) => T, readOptions: object | undefined): T | undefined {
+		const outer = decode;
+		decode = decodeValue;
+		try {
+			return database.get(key, readOptions as LmdbPackage.GetOptions) as T | undefined;
+		} finally {
+			decode = outer;
+		}
+	}
+
+	function scan(range: TreeRange, visit: (key: Buffer, value: Buffer) => boolean, rangeOptions: object): void {
+		const bounds = range.reverse
+			? { start: range.end, exclusiveStart: true, end: range.start, inclusiveEnd: true, reverse: true }
+			: { start: range.start, end: range.end };
+		for (const { key, value } of database.getRange({ ...bounds, ...rangeOptions })) if (!visit(key, value as Buffer)) break;
+	}
+
+	function scanKeys(range: TreeRange, visit: (key: Buffer) => boolean, rangeOptions: object): void {
+		for (const key of database.getKeys({ start: range.start, end: range.end, ...rangeOptions })) if (!visit(key)) break;
+	}
+
+	const writer: WritableTree = {
+		get: (key, decodeValue) => get(key, decodeValue, undefined),
+		scan: (range, visit) => scan(range, visit, {}),
+		scanKeys: (range, visit) => scanKeys(range, visit, {}),
+		snapshot: (read) => read(),
+		put(key, value) {
+			// Inside a synchronous transaction the bytes are copied before this returns.
+			void database.put(key, value);
+		},
+		remove(key) {
+			void database.remove(key);
+		},
+	};
+
+	return {
+		reader: createReader(database, get, scan, scanKeys),
+		write(change) {
+			database.transactionSync(() => {
+				change(writer);
+			});
+		},
+		space() {
+			const stats = database.getStats() as LmdbStats;
+			const pages = 2 + countPages(stats) + countPages(stats.free);
+			return {
+				pageBytes: stats.pageSize,
+				usedBytes: pages * stats.pageSize,
+				fileBytes: (stats.lastPageNumber + 1) * stats.pageSize,
+				mapBytes: stats.mapSize,
+			};
+		},
+		sweepReaders: () => void database.readerCheck(),
+		close: () => database.close(),
+	};
+}
+
+type Get = <T>(key: Buffer, decode: (value: Buffer) => T, options: object | undefined) => T | undefined;
+type Scan = (range: TreeRange, visit: (key: Buffer, value: Buffer) => boolean, options: object) => void;
+type ScanKeys = (range: TreeRange, visit: (key: Buffer) => boolean, options: object) => void;
+
+/** Reads through one read transaction that is parked between the calls. */
+function createReader(database: LmdbPackage.RootDatabase<unknown, Buffer>, get: Get, scan: Scan, scanKeys: ScanKeys): Tree {
+	let options: { readonly transaction: LmdbPackage.Transaction } | undefined;
+	let address = 0;
+	let depth = 0;
+
+	function snapshot<T>(read: () => T): T {
+		if (options === undefined) {
+			const transaction = database.useReadTransaction();
+			address = (transaction as unknown as { readonly address: number }).address;
+			options = { transaction };
+		}
+		depth++;
+		try {
+			return read();
+		} finally {
+			if (--depth === 0) resetTxn(address);
+		}
+	}
+
+	return {
+		get(key, decode) {
+			if (options === undefined || depth > 0) return snapshot(() => get(key, decode, options));
+			try {
+				return get(key, decode, options);
+			} finally {
+				resetTxn(address);
+			}
+		},
+		scan: (range, visit) => snapshot(() => scan(range, visit, options as object)),
+		scanKeys: (range, visit) => snapshot(() => scanKeys(range, visit, options as object)),
+		snapshot,
+	};
+}
+
+/** What the package's `getStats` returns: pages of the tree, and of the tree of free pages. */
+interface LmdbStats extends LmdbPages {
+	readonly pageSize: number;
+	readonly lastPageNumber: number;
+	readonly mapSize: number;
+	readonly free: LmdbPages;
+}
+
+interface LmdbPages {
+	readonly treeBranchPageCount: number;
+	readonly treeLeafPageCount: number;
+	readonly overflowPages: number;
+}
+
+function countPages(pages: LmdbPages): number {
+	return pages.treeBranchPageCount + pages.treeLeafPageCount + pages.overflowPages;
+}
+
+function keepBytes(value: Buffer): Buffer {
+	return value;
+}
+
+function writeBytes(key: Buffer, target: Buffer, start: number): number {
+	target.set(key, start);
+	return start + key.length;
+}
+
+function copyBytes(source: Buffer, start: number, end: number): Buffer {
+	return Buffer.from(source.subarray(start, end));
+}
+
+/** What LMDB or the system said, without paths: "The store could not be written: No space left on device." */
+export function lmdbFailure(what: "opened" | "read" | "written", error: unknown): RuntimeError {
+	if (error instanceof RuntimeError) return error;
+	const reason = error instanceof Error ? error.message : String(error);
+	return new RuntimeError("unavailable", `The store could not be ${what}: ${reason.replace(/\.$/, "")}.`, {}, { cause: error });
+}

@@ -1,0 +1,237 @@
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { RuntimeError } from "../contract/errors.ts";
+import { logChange, readLastVersion } from "./change-log.ts";
+import type { Acknowledgement, ClientMessage } from "./commit-client.ts";
+import { reserves } from "./commit-message.ts";
+import { type LmdbSpace, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
+import { requireFormat } from "./store-format.ts";
+import { fullStore, reservedBytes } from "./store-space.ts";
+import { applyTransaction, estimateBytes, messageId, messageReserve } from "./transaction.ts";
+import { encodeUint48, metaKeys } from "./tree.ts";
+import { writerPhases } from "./writer-phase.ts";
+
+/** What the writer's thread is started with. */
+export interface WriterData {
+	readonly file: string;
+	readonly mapBytes: number;
+	readonly maxStoreBytes: number;
+	readonly keptChanges: number;
+	/** One of `writerPhases`, shared with the thread that started this one. */
+	readonly phase: Int32Array;
+	/** The port of the thread that started this one. */
+	readonly port: MessagePort;
+}
+
+/** What the thread that started the writer tells it. */
+export type WriterRequest = { readonly connect: MessagePort } | "stop";
+
+// Bounds of a group. Ports take turns inside it, so a port that floods delays the others by one group at most.
+const maxGroupTransactions = 512;
+const maxGroupBytes = 8 * 1024 * 1024;
+const maxGroupMs = 50;
+const readerSweepMs = 60_000;
+
+interface Client {
+	readonly port: MessagePort;
+	queue: Buffer[];
+	/** How much of the queue is taken. */
+	taken: number;
+	listening: boolean;
+	closed: boolean;
+	acknowledgements: (number | Acknowledgement)[];
+}
+
+interface Taken {
+	readonly client: Client;
+	readonly message: Buffer;
+	result: Acknowledgement;
+}
+
+/**
+ * Applies what clients post, in groups: one LMDB transaction and one synchronisation for all that was waiting. Each client's
+ * transactions are applied in the order they were posted, each of them whole or not at all, and acknowledged when the group is durable.
+ */
+const { file, mapBytes, maxStoreBytes, keptChanges, phase, port } = workerData as WriterData;
+const database = openLmdb(file, { readOnly: false, mapBytes });
+const clients: Client[] = [];
+let firstClient = 0;
+let scheduled = false;
+let stopping = false;
+let lastSweep = Date.now();
+
+connect(port);
+parentPort?.on("message", (request: WriterRequest) => {
+	if (request !== "stop") return connect(request.connect);
+	stopping = true;
+	schedule();
+});
+
+function connect(clientPort: MessagePort): void {
+	const client: Client = { port: clientPort, queue: [], taken: 0, listening: false, closed: false, acknowledgements: [] };
+	clients.push(client);
+	clientPort.on("message", (message: ClientMessage) => {
+		if (typeof message === "string") client.queue.push(Buffer.from(message, "latin1"));
+		else if (message instanceof Uint8Array)
+			client.queue.push(Buffer.from(message.buffer, message.byteOffset, message.byteLength));
+		else client.listening = message.listening;
+		schedule();
+	});
+	// Nobody waits for what a thread left behind when it was terminated: it is not begun.
+	clientPort.on("close", () => {
+		client.closed = true;
+		const index = clients.indexOf(client);
+		if (index >= 0) clients.splice(index, 1);
+	});
+}
+
+/** After this turn of the event loop: every port's messages that have arrived are in its queue then. */
+function schedule(): void {
+	if (scheduled) return;
+	scheduled = true;
+	setImmediate(drain);
+}
+
+function drain(): void {
+	scheduled = false;
+	if (clients.some(hasWork)) {
+		// Parked when the process is exiting: this thread may be stopped at any moment then, so it must not be inside a transaction.
+		if (Atomics.compareExchange(phase, 0, writerPhases.idle, writerPhases.busy) !== writerPhases.idle) return;
+		try {
+			writeGroup();
+		} finally {
+			Atomics.store(phase, 0, writerPhases.idle);
+			Atomics.notify(phase, 0);
+		}
+		schedule();
+	} else if (stopping) {
+		void stop();
+	}
+}
+
+async function stop(): Promise<void> {
+	await database.close();
+	for (const client of [...clients]) client.port.close();
+	parentPort?.close();
+}
+
+function writeGroup(): void {
+	const group: Taken[] = [];
+	let changed = false;
+	try {
+		changed = writeDurably(takeGroup(group));
+	} catch {
+		// Nothing of the group was kept. One by one, so that only the transactions that cannot be written fail.
+		changed = false;
+		for (const taken of group) {
+			let left: Taken | undefined = taken;
+			try {
+				const next = () => {
+					const only = left;
+					left = undefined;
+					return only;
+				};
+				if (writeDurably(next)) changed = true;
+			} catch (error) {
+				taken.result = toFailure(lmdbFailure("written", error));
+			}
+		}
+	}
+	for (const { client, message, result } of group) client.acknowledgements.push(messageId(message), result);
+	for (const client of [...clients]) {
+		if (client.acknowledgements.length === 0 && !(changed && client.listening)) continue;
+		client.port.postMessage(client.acknowledgements);
+		client.acknowledgements = [];
+	}
+	if (Date.now() - lastSweep > readerSweepMs) {
+		lastSweep = Date.now();
+		database.sweepReaders();
+	}
+}
+
+/** One durable transaction of what `next` gives. True when something changed. */
+function writeDurably(next: () => Taken | undefined): boolean {
+	let changed = false;
+	database.write((tree) => {
+		requireFormat(tree, true);
+		const space = database.space();
+		let usedBytes = space.usedBytes;
+		const first = readLastVersion(tree);
+		let last = first;
+		for (let taken = next(); taken !== undefined; taken = next()) {
+			const { message } = taken;
+			const estimate = estimateBytes(tree, message, space.pageBytes);
+			const refusal = refuseForSpace(messageReserve(message), estimate, usedBytes - space.usedBytes, space);
+			if (refusal) {
+				taken.result = toFailure(refusal);
+				continue;
+			}
+			const applied = applyTransaction(tree, message, last + 1, Date.now());
+			if (!applied.committed) {
+				taken.result = { reason: applied.reason, index: applied.index, currentVersion: applied.currentVersion };
+				continue;
+			}
+			if (applied.changed.length > 0) {
+				last++;
+				logChange(tree, last, applied.changed, keptChanges);
+				usedBytes += estimate;
+			}
+			taken.result = applied.sums.length === 0 ? last : { version: last, sums: applied.sums };
+		}
+		if (last === first) return;
+		changed = true;
+		tree.put(metaKeys.lastVersion, encodeUint48(last));
+	});
+	return changed;
+}
+
+/** Gives what waits, one of each client in turn, until the group is large or has taken long, and notes it in `group`. */
+function takeGroup(group: Taken[]): () => Taken | undefined {
+	const end = Date.now() + maxGroupMs;
+	let bytes = 0;
+	return () => {
+		if (group.length >= maxGroupTransactions || bytes >= maxGroupBytes || Date.now() >= end) return undefined;
+		const taken = nextInTurn();
+		if (taken === undefined) return undefined;
+		bytes += taken.message.length;
+		group.push(taken);
+		return taken;
+	};
+}
+
+function nextInTurn(): Taken | undefined {
+	for (let turn = 0; turn < clients.length; turn++) {
+		const client = clients[(firstClient + turn) % clients.length] as Client;
+		if (!hasWork(client)) continue;
+		firstClient = (firstClient + turn + 1) % clients.length;
+		const message = client.queue[client.taken++] as Buffer;
+		if (client.taken === client.queue.length) {
+			client.queue = [];
+			client.taken = 0;
+		}
+		return { client, message, result: 0 };
+	}
+	return undefined;
+}
+
+function hasWork(client: Client): boolean {
+	return client.taken < client.queue.length;
+}
+
+/** Why there is no room for `estimate` bytes more, when the group has added `addedBytes` to the `space` before it. */
+function refuseForSpace(
+	reserve: (typeof reserves)[keyof typeof reserves],
+	estimate: number,
+	addedBytes: number,
+	space: LmdbSpace,
+): RuntimeError | undefined {
+	if (reserve === reserves.always) return undefined;
+	const allowedBytes = maxStoreBytes - (reserve === reserves.never ? reservedBytes(maxStoreBytes) : 0);
+	const wanted = addedBytes + estimate;
+	// The file has more pages than are used, and LMDB would move its map when the file outgrows it: it must not come to that.
+	if (space.usedBytes + wanted <= allowedBytes && space.fileBytes + wanted <= space.mapBytes - maxGroupBytes) return undefined;
+	return fullStore(space.usedBytes + addedBytes, maxStoreBytes);
+}
+
+function toFailure(error: RuntimeError): Acknowledgement {
+	return { code: error.code, message: error.message, details: error.details };
+}

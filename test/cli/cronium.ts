@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+
+export const projectDirectory = fileURLToPath(new URL("../..", import.meta.url));
+export const launcher = join(projectDirectory, "bin", "cronium.js");
+
+export interface Ended {
+	readonly code: number | null;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+export interface CliOptions {
+	readonly cwd?: string;
+	/** Standard input; empty when not given. */
+	readonly stdin?: string;
+	readonly env?: Record<string, string>;
+	readonly nodeArguments?: readonly string[];
+	/** Called with everything that is on standard error so far, whenever there is more. */
+	readonly onStderr?: (text: string, child: ChildProcess) => void;
+}
+
+/** Runs the real command line in a process of its own. */
+export function cronium(argv: readonly string[], options: CliOptions = {}): Promise<Ended> {
+	return new Promise((resolve, reject) => {
+		const { NO_COLOR: _, FORCE_COLOR: __, CRONIUM_DATA: ___, ...env } = process.env;
+		const child = spawn(process.execPath, [...(options.nodeArguments ?? []), launcher, ...argv], {
+			cwd: options.cwd ?? projectDirectory,
+			env: { ...env, ...options.env },
+		});
+		let stdout = "";
+		let stderr = "";
+		child.stdout.setEncoding("utf8").on("data", (text: string) => {
+			stdout += text;
+		});
+		child.stderr.setEncoding("utf8").on("data", (text: string) => {
+			stderr += text;
+			options.onStderr?.(stderr, child);
+		});
+		child.stdin.on("error", () => undefined);
+		child.stdin.end(options.stdin ?? "");
+		child.on("error", reject);
+		child.on("close", (code) => resolve({ code, stdout, stderr }));
+	});
+}
+
+/** A directory that is removed when the test has finished. */
+export function createDirectory(): string {
+	const directory = mkdtempSync(join(tmpdir(), "cronium-test-"));
+	onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+	return directory;
+}

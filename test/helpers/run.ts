@@ -1,0 +1,95 @@
+import { RuntimeError } from "../../host/contract/errors.ts";
+import { type CallContext, type Scope, scopes } from "../../host/contract/generated/types.ts";
+import { type LimitName, resolveLimits } from "../../host/contract/limits.ts";
+import type { Execution, LogLine } from "../../host/execution.ts";
+import { type BoundHelpers, createHelpers, type Remainder } from "../../host/helpers/helpers.ts";
+import { layout } from "../../host/layout.ts";
+import { createMemoryStore } from "../../host/store/memory-store.ts";
+import type { Store } from "../../host/store/store.ts";
+
+export interface RunSetup {
+	readonly id?: string;
+	readonly namespace?: string;
+	readonly store?: Store;
+	/** What the helpers use, when it is not the store itself. */
+	readonly throughStore?: Store;
+	readonly limits?: Partial<Record<LimitName, number>>;
+	readonly scopes?: readonly Scope[];
+	readonly input?: string;
+	readonly event?: Execution["event"];
+}
+
+/** A live run on a memory store, with what a test wants to see of it. */
+export interface TestRun extends BoundHelpers {
+	readonly execution: Execution;
+	readonly store: Store;
+	readonly logs: LogLine[];
+	/** A new call context. */
+	call(idempotencyKey?: string): CallContext;
+	cancel(): void;
+	/** Ends the run as its host does: settles it and writes the remainder. */
+	end(returned?: string): Promise<Remainder>;
+	/** Ends the run as a host does that has lost its worker. */
+	kill(): Promise<void>;
+}
+
+export async function startRun(setup: RunSetup = {}): Promise<TestRun> {
+	const store = setup.store ?? createMemoryStore();
+	const abort = new AbortController();
+	const startedAt = Date.now();
+	const execution: Execution = {
+		id: setup.id ?? "run-1",
+		namespace: setup.namespace ?? "tests",
+		hostId: "host-1",
+		event: setup.event ?? {},
+		mode: "sandbox",
+		attempt: 1,
+		scopes: setup.scopes ?? scopes,
+		limits: resolveLimits(setup.limits),
+		allowedHosts: [],
+		startedAt,
+		deadlineAt: startedAt + 30_000,
+		signal: abort.signal,
+	};
+	const live = layout.live(execution.hostId, execution.id);
+	await store.commit({ operations: [{ type: "set", key: live, value: "" }] });
+	if (setup.input !== undefined)
+		await store.commit({ operations: [{ type: "set", key: layout.input(execution.id), value: setup.input }] });
+	const logs: LogLine[] = [];
+	const bound = createHelpers(execution, {
+		store: setup.throughStore ?? store,
+		input: setup.input,
+		onLog: (line) => logs.push(line),
+	});
+	let calls = 0;
+	return {
+		...bound,
+		execution,
+		store,
+		logs,
+		call: (idempotencyKey) => ({ callId: `call-${++calls}`, ...(idempotencyKey !== undefined && { idempotencyKey }) }),
+		cancel: () => abort.abort(new RuntimeError("cancelled", "The run was cancelled.")),
+		end: async (returned) => {
+			const remainder = await bound.settle(returned);
+			await store.commit({
+				checks: [{ key: live, is: "present" }],
+				operations: [...remainder.operations, { type: "delete", key: live }],
+			});
+			return remainder;
+		},
+		kill: async () => {
+			await store.commit({ operations: [{ type: "delete", key: live }] });
+		},
+	};
+}
+
+/** What a call fails with, thrown at once or rejected. */
+export async function failureOf(call: () => unknown): Promise<RuntimeError> {
+	try {
+		const result = await call();
+		throw new Error(`The call succeeded with ${JSON.stringify(result)}.`);
+	} catch (error) {
+		if (!(error instanceof RuntimeError)) throw error;
+		return error;
+	}
+}
