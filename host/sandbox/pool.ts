@@ -6,6 +6,7 @@ import type { LogLine } from "../execution.ts";
 import type { Remainder } from "../helpers/helpers.ts";
 import type { StoreConnection } from "../store/lmdb-connection.ts";
 import type { EngineName, GuestResult } from "./engine.ts";
+import type { PreparedEngine } from "./guest-engine.ts";
 import { workerEnvironment } from "./worker-environment.ts";
 import type { WorkerData, WorkerMessage, WorkerRun, WorkerStop } from "./worker.ts";
 
@@ -45,6 +46,7 @@ export class WorkerPool implements AsyncDisposable {
 	readonly #options: PoolOptions;
 	readonly #workers = new Set<ScriptWorker>();
 	readonly #waiting: WaitingJob[] = [];
+	#prepared: PreparedEngine | undefined;
 	#disposed = false;
 
 	constructor(options: PoolOptions) {
@@ -103,7 +105,10 @@ export class WorkerPool implements AsyncDisposable {
 	}
 
 	#spawn(): void {
-		const worker = new ScriptWorker(this.#options, {
+		const worker = new ScriptWorker(this.#options, this.#prepared, {
+			onReady: (prepared) => {
+				this.#prepared ??= prepared;
+			},
 			onIdle: () => this.#assign(),
 			onGone: (cause) => {
 				this.#workers.delete(worker);
@@ -117,6 +122,8 @@ export class WorkerPool implements AsyncDisposable {
 }
 
 interface WorkerEvents {
+	/** `prepared` comes from a worker that was started without. */
+	readonly onReady: (prepared: PreparedEngine | undefined) => void;
 	readonly onIdle: () => void;
 	/** `cause` is given when the worker went before it was ready. */
 	readonly onGone: (cause: string | undefined) => void;
@@ -132,13 +139,13 @@ class ScriptWorker {
 	#onLog: Job["onLog"] | undefined;
 	#settle: ((end: JobEnd) => void) | undefined;
 
-	constructor(options: PoolOptions, events: WorkerEvents) {
+	constructor(options: PoolOptions, prepared: PreparedEngine | undefined, events: WorkerEvents) {
 		this.#graceMs = options.limits.cancelGraceMs;
 		this.#events = events;
 		const connection = options.connect();
 		this.#worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
 			name: "script",
-			workerData: { store: connection, engine: options.engine, stop: this.#stop } satisfies WorkerData,
+			workerData: { store: connection, engine: options.engine, prepared, stop: this.#stop } satisfies WorkerData,
 			transferList: [connection.port],
 			env: workerEnvironment(),
 			argv: [],
@@ -190,6 +197,7 @@ class ScriptWorker {
 		switch (message.type) {
 			case "ready":
 				this.state = "idle";
+				this.#events.onReady(message.prepared);
 				return this.#events.onIdle();
 			case "log":
 				return this.#onLog?.(message.lines);

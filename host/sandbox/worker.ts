@@ -10,11 +10,14 @@ import { type BoundHelpers, createHelpers, type Remainder } from "../helpers/hel
 import { connectLmdbStore, type StoreConnection } from "../store/lmdb-connection.ts";
 import type { Engine, EngineName, GuestResult, Script } from "./engine.ts";
 import { createEngine } from "./engines.ts";
+import type { PreparedEngine } from "./guest-engine.ts";
 
 /** What a worker is started with. */
 export interface WorkerData {
 	readonly store: StoreConnection;
 	readonly engine: EngineName;
+	/** What the first worker's engine has made: saves the others the compilation and the prelude. */
+	readonly prepared: PreparedEngine | undefined;
 	/** 0 go on, 1 cancelled, 2 over the deadline. */
 	readonly stop: Int32Array;
 }
@@ -35,7 +38,7 @@ export interface WorkerStop {
 }
 
 export type WorkerMessage =
-	| { readonly type: "ready" }
+	| { readonly type: "ready"; readonly prepared: PreparedEngine | undefined }
 	| { readonly type: "log"; readonly lines: readonly LogLine[] }
 	| { readonly type: "ended"; readonly result: GuestResult; readonly remainder: Remainder }
 	| { readonly type: "broken"; readonly message: string };
@@ -50,7 +53,8 @@ if (!port) throw new Error("worker.ts runs as a worker thread only");
 const post = (message: WorkerMessage): void => port.postMessage(message);
 
 const store = connectLmdbStore(data.store);
-const engines = new Map<EngineName, Engine>([[data.engine, await createEngine(data.engine)]]);
+const engine = await createEngine(data.engine, data.prepared && { prepared: data.prepared });
+const engines = new Map<EngineName, Engine>([[data.engine, engine]]);
 let current: AbortController | undefined;
 
 port.on("message", (message: WorkerRun | WorkerStop) => {
@@ -59,7 +63,7 @@ port.on("message", (message: WorkerRun | WorkerStop) => {
 		post({ type: "broken", message: cause instanceof Error ? cause.message : String(cause) }),
 	);
 });
-post({ type: "ready" });
+post({ type: "ready", prepared: data.prepared ? undefined : engine.prepared });
 
 async function run({ execution: fixed, script, engine: name, input }: WorkerRun): Promise<WorkerMessage> {
 	const abort = new AbortController();
