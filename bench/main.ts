@@ -81,7 +81,7 @@ function parse(): { readonly names: readonly string[]; readonly quick: boolean; 
 function measureInChild(name: string, quick: boolean): Promise<Measurement> {
 	return new Promise((resolve, reject) => {
 		const child = fork(fileURLToPath(new URL("./child.ts", import.meta.url)), [name, quick ? "quick" : "full"], {
-			execArgv: ["--expose-gc"],
+			execArgv: ["--expose-gc", "--disable-warning=ExperimentalWarning"],
 		});
 		let measurement: Measurement | undefined;
 		child.on("message", (report: ChildReport) => {

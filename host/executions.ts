@@ -123,7 +123,12 @@ export class Executions {
 		const found: ExecutionRecord[] = [];
 		let after: StoreEntry | undefined;
 		while (found.length < limit) {
-			const page = await this.#store.list({ prefix: layout.executions, reverse: true, limit: 200, ...(after && { after: after.key }) });
+			const page = await this.#store.list({
+				prefix: layout.executions,
+				reverse: true,
+				limit: 200,
+				...(after && { after: after.key }),
+			});
 			for (const entry of page) {
 				const record = parseRecord(entry);
 				if (filter.namespace !== undefined && record.namespace !== filter.namespace) continue;
@@ -175,7 +180,7 @@ export class Executions {
 		const byHost = new Map<string, string[]>();
 		let after: StoreEntry | undefined;
 		for (;;) {
-			const page = await this.#store.list({ prefix: ["live"], limit: 500, ...(after && { after: after.key }) });
+			const page = await this.#store.list({ prefix: layout.allLive, limit: 500, ...(after && { after: after.key }) });
 			for (const { key } of page) {
 				const [, hostId, id] = key as [string, string, string];
 				const ids = byHost.get(hostId);

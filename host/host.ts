@@ -3,14 +3,13 @@ import { RuntimeError } from "./contract/errors.ts";
 import { operations } from "./contract/generated/operations.ts";
 import type { EventContext, Json, Scope } from "./contract/generated/types.ts";
 import { requireJson, utf8Length } from "./contract/json-text.ts";
-import { requireKey } from "./contract/key.ts";
 import { describeLimit, type LimitName, type Limits, limitDefinitions, resolveLimits } from "./contract/limits.ts";
 import type { Failure, LogLine, Outcome } from "./execution.ts";
 import { describeOutcome, type ExecutionRecord, type Executions, logOperations } from "./executions.ts";
 import { type ExecutorEnd, type SandboxExecutor, stopFailure } from "./executors/sandbox.ts";
 import { type JournalEntry, readJournal } from "./helpers/journal-reader.ts";
 import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
-import { layout } from "./layout.ts";
+import { setVariable } from "./helpers/variable-effects.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { mapStack, prepareSource } from "./sandbox/source.ts";
 import type { Store, StoreOperation } from "./store/store.ts";
@@ -68,6 +67,18 @@ export interface HostParts {
 	readonly close: () => Promise<void>;
 }
 
+/** Reads the runs in the store. An unknown id is `not-found`, except for `get`. */
+export interface ExecutionArchive {
+	/** The newest first; 50 when no limit is given. */
+	list(filter?: Parameters<Executions["list"]>[0]): Promise<ExecutionRecord[]>;
+	get(id: string): Promise<ExecutionRecord | undefined>;
+	/** Rejects with `unavailable` while the run has not ended. */
+	outcome(id: string): Promise<Outcome>;
+	/** Every helper call of the run, in order. */
+	journal(id: string): Promise<readonly JournalEntry[]>;
+	logs(id: string): Promise<readonly LogLine[]>;
+}
+
 /** Runs scripts and answers for them: one per process and data directory, made by `createHost`. */
 export class Host implements AsyncDisposable {
 	readonly #parts: HostParts;
@@ -120,20 +131,29 @@ export class Host implements AsyncDisposable {
 	}
 
 	/** The runs in the store. */
-	get executions(): {
-		list(filter?: Parameters<Executions["list"]>[0]): Promise<ExecutionRecord[]>;
-		get(id: string): Promise<ExecutionRecord | undefined>;
-		outcome(id: string): Promise<Outcome>;
-		journal(id: string): Promise<readonly JournalEntry[]>;
-		logs(id: string): Promise<readonly LogLine[]>;
-	} {
+	get executions(): ExecutionArchive {
 		const { store, executions, recovered } = this.#parts;
 		return {
-			list: async (filter) => (await recovered, executions.list(filter)),
-			get: async (id) => (await recovered, executions.get(id)),
-			outcome: async (id) => (await recovered, executions.outcome(id)),
-			journal: async (id) => (await executions.require(id), readJournal(store, id)),
-			logs: async (id) => (await executions.require(id), executions.logs(id)),
+			async list(filter) {
+				await recovered;
+				return executions.list(filter);
+			},
+			async get(id) {
+				await recovered;
+				return executions.get(id);
+			},
+			async outcome(id) {
+				await recovered;
+				return executions.outcome(id);
+			},
+			async journal(id) {
+				await executions.require(id);
+				return readJournal(store, id);
+			},
+			async logs(id) {
+				await executions.require(id);
+				return executions.logs(id);
+			},
 		};
 	}
 
@@ -167,15 +187,18 @@ export class Host implements AsyncDisposable {
 		const { script, input } = options;
 		const bytes = utf8Length(script.source);
 		if (bytes > limits.maxSourceBytes)
-			throw new RuntimeError("too-large", `The script has ${bytes} bytes; the limit is ${limits.maxSourceBytes} (maxSourceBytes).`, {
-				limit: describeLimit(limits, "maxSourceBytes"),
-			});
+			throw new RuntimeError(
+				"too-large",
+				`The script has ${bytes} bytes; the limit is ${limits.maxSourceBytes} (maxSourceBytes).`,
+				{
+					limit: describeLimit(limits, "maxSourceBytes"),
+				},
+			);
 		if (input !== undefined) requireJson(input, limits, { name: "input", maxBytesLimit: "maxInputBytes" });
-		const writes = Object.entries(options.variables ?? {}).map(([key, value]): StoreOperation => {
-			requireKey(key, limits);
-			requireJson(value, limits, { name: `variable ${JSON.stringify(key)}`, maxBytesLimit: "maxValueBytes" });
-			return { type: "set", key: layout.variable(namespace, key), value };
-		});
+		const operator = { namespace, limits, author: "" };
+		const writes = Object.entries(options.variables ?? {}).flatMap(
+			([key, value]) => setVariable(operator, key, value, undefined).operations,
+		);
 		const now = Date.now();
 		const record: ExecutionRecord = {
 			id: createExecutionId(now),
@@ -213,7 +236,10 @@ export class Host implements AsyncDisposable {
 			startedAt = Date.now();
 			deadlineAt = startedAt + limits.maxWallTimeMs;
 			deadline = setTimeout(
-				() => abort.abort(new RuntimeError("timed-out", "The run is over its deadline.", { limit: describeLimit(limits, "maxWallTimeMs") })),
+				() =>
+					abort.abort(
+						new RuntimeError("timed-out", "The run is over its deadline.", { limit: describeLimit(limits, "maxWallTimeMs") }),
+					),
 				limits.maxWallTimeMs,
 			);
 			if (record.status === "created") void executions.markRunning(record, startedAt, deadlineAt).catch(() => undefined);
@@ -223,15 +249,17 @@ export class Host implements AsyncDisposable {
 		let end: ExecutorEnd;
 		const prepared = await preparing;
 		if ("failure" in prepared) end = { status: "failed", error: prepared.failure, usage: noUsage, operations: [] };
-		else if (abort.signal.aborted) end = { status: "cancelled", error: stopFailure(limits, abort.signal), usage: noUsage, operations: [] };
-		else end = await executor.run({ script: prepared.script, input, engine, limits, signal: abort.signal, onLog: logs.add, start });
+		else if (abort.signal.aborted)
+			end = { status: "cancelled", error: stopFailure(limits, abort.signal), usage: noUsage, operations: [] };
+		else
+			end = await executor.run({ script: prepared.script, input, engine, limits, signal: abort.signal, onLog: logs.add, start });
 		clearTimeout(deadline);
 		const error = end.error && (await locate(end.error, options.script.sourceMap));
 		const remainingLogs = logs.close();
 		const ended = await executions.end(record, {
 			status: end.status,
 			...(error && { error }),
-			usage: { ...end.usage, wallTimeMs: Date.now() - startedAt, logBytes: logs.bytes },
+			usage: { ...end.usage, wallTimeMs: Date.now() - startedAt, logBytes: end.left?.logBytes ?? logs.bytes },
 			startedAt,
 			deadlineAt,
 			operations: [...end.operations, ...logOperations(record.id, remainingLogs)],
@@ -257,7 +285,6 @@ const noUsage: ExecutorEnd["usage"] = { cpuTimeMs: 0, memoryBytes: 0, hostCalls:
 /** Keeps the log lines of one run, hands them on live, and writes them to the store every `logFlushMs`. */
 class RunLogs {
 	readonly lines: LogLine[] = [];
-	bytes = 0;
 	readonly #executions: Executions;
 	readonly #record: ExecutionRecord;
 	readonly #onLog: ((line: LogLine) => void) | undefined;
@@ -273,7 +300,6 @@ class RunLogs {
 	readonly add = (lines: readonly LogLine[]): void => {
 		for (const line of lines) {
 			this.lines.push(line);
-			this.bytes += utf8Length(line.message) + (line.fields ? utf8Length(line.fields) : 0);
 			try {
 				this.#onLog?.(line);
 			} catch {
@@ -282,6 +308,11 @@ class RunLogs {
 		}
 		this.#timer ??= setTimeout(this.#flush, this.#record.limits.logFlushMs);
 	};
+
+	/** Bytes of text, for a run whose worker could not say. */
+	get bytes(): number {
+		return this.lines.reduce((sum, { message, fields = "" }) => sum + utf8Length(message) + utf8Length(fields), 0);
+	}
 
 	/** Stops writing; returns the lines that are not in the store yet. */
 	close(): readonly LogLine[] {

@@ -6,12 +6,15 @@ export const layout = {
 	variable: (namespace: string, key: string): StoreKey => ["variables", namespace, key],
 	/** Replaced values that a journal may refer to; the version is the last element. Swept when no run that is kept started before the replacement. */
 	formerVariables: (namespace: string, key: string): StoreKey => ["former-variables", namespace, key],
+	allFormerVariables: ["former-variables"] as StoreKey,
+	/** When the last sweep began. */
+	lastSweep: ["sweeps", "last"] as StoreKey,
 	/** The record of a run (JSON). Ids are UUIDv7, so key order is order of creation. */
 	executions: ["executions"] as StoreKey,
 	execution: (id: string): StoreKey => ["executions", id],
 	/** Present exactly while the run may have effects; every effect checks it, ending a run deletes it. */
 	live: (hostId: string, id: string): StoreKey => ["live", hostId, id],
-	liveRuns: (hostId: string): StoreKey => ["live", hostId],
+	allLive: ["live"] as StoreKey,
 	/** The input of a run (JSON text). */
 	input: (id: string): StoreKey => ["inputs", id],
 	/** Outputs in the order they were set, by journal sequence; the last one is the output. */

@@ -38,11 +38,11 @@ export async function sweep(store: Store, options: SweepOptions): Promise<Sweep>
  */
 export async function sweepIfDue(store: Store, limits: Limits, signal?: AbortSignal): Promise<void> {
 	const now = Date.now();
-	const last = await store.get(lastSweep);
+	const last = await store.get(layout.lastSweep);
 	if (last && last.updatedAt > now - sweepEveryMs && last.updatedAt <= now) return;
 	const claim = await store.commit({
-		checks: [last ? { key: lastSweep, version: last.version } : { key: lastSweep, is: "absent" }],
-		operations: [{ type: "set", key: lastSweep, value: String(now) }],
+		checks: [last ? { key: layout.lastSweep, version: last.version } : { key: layout.lastSweep, is: "absent" }],
+		operations: [{ type: "set", key: layout.lastSweep, value: String(now) }],
 	});
 	if (!claim.committed) return;
 	const { runRetentionMs, journalInlineBytes } = limits;
@@ -50,7 +50,6 @@ export async function sweepIfDue(store: Store, limits: Limits, signal?: AbortSig
 }
 
 const sweepEveryMs = 10 * 60_000;
-const lastSweep: StoreKey = ["sweeps", "last"];
 /** Clocks of several hosts, and of one host over time, differ. */
 const clockMarginMs = 60_000;
 const recordsAtOnce = 100;
@@ -128,7 +127,7 @@ async function removeExpired(store: Store, key: StoreKey, journalInlineBytes: nu
 
 /** A former value was readable up to its replacement: runs that began later have never seen it. */
 async function sweepFormerValues(store: Store, replacedBefore: number, signal: AbortSignal | undefined): Promise<number> {
-	const prefix = layout.formerVariables("", "").slice(0, 1);
+	const prefix = layout.allFormerVariables;
 	let removed = 0;
 	for await (const { key, version, updatedAt } of entriesUnder(store, prefix, formerValuesAtOnce, signal)) {
 		if (updatedAt >= replacedBefore) continue;

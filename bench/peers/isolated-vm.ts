@@ -34,7 +34,8 @@ export const open: OpenPeer = async ({ prelude }) => {
 /** The same with the prelude in a start-up snapshot: the fastest that isolated-vm can do. */
 export const openSnapshot: OpenPeer = async ({ prelude }) => {
 	const { default: ivm } = (await import("isolated-vm" as string)) as { default: IsolatedVm };
-	const late = "globalThis.__host = (...parameters) => globalThis.__answer(...parameters);";
+	const late =
+		"globalThis.__host = (...parameters) => globalThis.__answer(...parameters); globalThis.SharedArrayBuffer ??= class SharedArrayBuffer {};";
 	const snapshot = ivm.Isolate.createSnapshot([{ code: late }, { code: prelude }]);
 	return createPeer("isolated-vm, prelude in a snapshot", ivm, () => {
 		const isolate = new ivm.Isolate({ memoryLimit: 64, snapshot });

@@ -1,5 +1,5 @@
 import { type LimitName, limitDefinitions } from "../contract/limits.ts";
-import type { LogLine, Outcome } from "../execution.ts";
+import type { Failure, LogLine, Outcome } from "../execution.ts";
 import type { Host, RunOptions } from "../host.ts";
 import { BundleError } from "./bundle-error.ts";
 import { type Command, type CommandLine, exitCodes, requireOperands, UsageError } from "./command.ts";
@@ -213,16 +213,23 @@ function printLog({ level, source, message, fields }: LogLine): void {
 
 /** Says on standard error why a run did not succeed; on a terminal also how long it took and where to look. */
 function printEnd({ status, error, usage, executionId }: Outcome): void {
-	if (error) {
-		const name = error.name !== undefined && !error.message.startsWith(error.name) ? `${error.name}: ` : "";
-		printError(
-			[`${name}${error.message}`, ...(error.stack?.split("\n").map((frame) => frame.trim()) ?? [])].filter(Boolean).join("\n"),
-		);
-	}
+	if (error) printError([describeFailure(error), ...readFrames(error)].join("\n"));
 	const { stderr } = process;
 	if (stderr.isTTY)
 		stderr.write(`${paint(stderr, "dim", `${status} after ${describeDuration(usage.wallTimeMs)}, execution ${executionId}`)}\n`);
 }
+
+function describeFailure({ name, message, limit }: Failure): string {
+	const text = name !== undefined && !message.startsWith(name) ? `${name}: ${message}` : message;
+	if (limit === undefined || text.includes(limit.name)) return text;
+	return `${text.replace(/\.$/, "")} (${limit.name}).`;
+}
+
+const readFrames = ({ stack = "" }: Failure): string[] =>
+	stack
+		.split("\n")
+		.map((frame) => frame.trim())
+		.filter((frame) => frame !== "");
 
 function describeOutcome({ output: _, outputText, logs, ...outcome }: Outcome): string {
 	const { executionId, status, exitCode, ...rest } = outcome;

@@ -1,6 +1,7 @@
-import { describeLimit, type LimitName, type Limits } from "../contract/limits.ts";
 import type { Json } from "../contract/generated/types.ts";
+import { describeLimit, type LimitName, type Limits } from "../contract/limits.ts";
 import type { Execution, Failure, FinalStatus, LogLine, Usage } from "../execution.ts";
+import type { Remainder } from "../helpers/helpers.ts";
 import type { EngineName, Script } from "../sandbox/engine.ts";
 import { type JobEnd, WorkerPool } from "../sandbox/pool.ts";
 import type { StoreConnection } from "../store/lmdb-connection.ts";
@@ -31,7 +32,7 @@ export interface ExecutorEnd {
 	 * The output and the condition as the script left them. Absent when its worker was taken from under it: then the store has
 	 * what was acknowledged.
 	 */
-	readonly left?: { readonly output: Json | undefined; readonly condition: boolean | undefined };
+	readonly left?: Pick<Remainder, "output" | "condition" | "logBytes">;
 }
 
 /** Puts scripts into the sandbox mode: WebAssembly in worker threads. */
@@ -58,7 +59,7 @@ export class SandboxExecutor implements AsyncDisposable {
 			...(failure && { error: failure }),
 			usage: result.usage,
 			operations: remainder.operations,
-			left: { output: remainder.output, condition: remainder.condition },
+			left: remainder,
 		};
 	}
 

@@ -39,7 +39,7 @@ export interface JournalEntry {
 export interface JournalRange {
 	/** Only entries behind this sequence. */
 	readonly after?: number;
-	/** At most this many entries: 1,000 when not given. */
+	/** At most this many entries: all of them when not given. */
 	readonly limit?: number;
 }
 
@@ -50,7 +50,7 @@ export interface JournalRange {
  * for (const entry of await readJournal(store, executionId)) console.log(entry.sequence, entry.operation);
  */
 export async function readJournal(store: Store, executionId: string, range: JournalRange = {}): Promise<readonly JournalEntry[]> {
-	const { after = 0, limit = 1_000 } = range;
+	const { after = 0, limit = Number.POSITIVE_INFINITY } = range;
 	const entries: JournalEntry[] = [];
 	const open = new Map<number, number>();
 	let previous = await segmentBefore(store, executionId, after + 1);

@@ -6,7 +6,7 @@ import type { Execution, Failure } from "../execution.ts";
 import type { Store, StoreOperation } from "../store/store.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import type { Effect } from "./effect.ts";
-import { Idempotency } from "./idempotency.ts";
+import { type FirstCall, Idempotency } from "./idempotency.ts";
 import { CallEntry, errorOutcome, toRuntimeError } from "./journal-entry.ts";
 import { requireScope } from "./scope.ts";
 
@@ -49,8 +49,8 @@ export class Journal {
 	): Answer<T> {
 		this.#requireOpen();
 		if (call.idempotencyKey !== undefined) {
-			const repeated = this.#repeat<T>(operation, argumentsText, call);
-			if (repeated) return repeated;
+			const first = this.#findFirst<T>(operation, argumentsText, call);
+			if (first) return first.answer();
 		}
 		let answer: Answer<T>;
 		try {
@@ -82,8 +82,8 @@ export class Journal {
 	effect<T>(operation: Operation, argumentsText: string, call: CallContext, prepare: (sequence: number) => Effect<T>): Answer<T> {
 		this.#requireOpen();
 		if (call.idempotencyKey !== undefined) {
-			const repeated = this.#repeat<T>(operation, argumentsText, call);
-			if (repeated) return repeated;
+			const first = this.#findFirst<T>(operation, argumentsText, call);
+			if (first) return first.answer();
 		}
 		let effect: Effect<T>;
 		try {
@@ -179,13 +179,12 @@ export class Journal {
 		);
 	}
 
-	/** The answer to a call whose idempotency key was used before; undefined for a new key. */
-	#repeat<T>(operation: Operation, argumentsText: string, call: CallContext): Answer<T> | undefined {
+	/** The call that used the idempotency key before, in which case this one is appended as its repetition. */
+	#findFirst<T>(operation: Operation, argumentsText: string, call: CallContext): FirstCall<T> | undefined {
 		try {
 			const first = this.#idempotency.find<T>(call.idempotencyKey as string, operation, argumentsText);
-			if (!first) return undefined;
-			this.#append(operation.id, argumentsText, call, `"repeats":${first.sequence}`);
-			return first.answer();
+			if (first) this.#append(operation.id, argumentsText, call, `"repeats":${first.sequence}`);
+			return first;
 		} catch (error) {
 			const problem = toRuntimeError(error);
 			this.#append(operation.id, argumentsText, call, errorOutcome(problem));

@@ -3,6 +3,7 @@ import type { Execution } from "../execution.ts";
 import { createBindings } from "./bindings.ts";
 import type { Engine, EngineName, GuestResult, Script, Surroundings } from "./engine.ts";
 import type { Guest, GuestImage } from "./guest.ts";
+import { limitFailure } from "./guest-failures.ts";
 import { runGuest } from "./guest-run.ts";
 
 const pageBytes = 65_536;
@@ -60,7 +61,7 @@ export class GuestEngine implements Engine {
 	/** Has an instance for runs with this limit ready before the first one comes. */
 	warm(maxMemoryBytes: number): void {
 		const maximumPages = Math.floor(maxMemoryBytes / pageBytes);
-		if (!this.#idle.has(maximumPages)) this.#keep(maximumPages, { guest: this.#make(maximumPages), restored: true });
+		if (maximumPages >= this.prepared.image.pages && !this.#idle.has(maximumPages)) this.#keep(maximumPages, { guest: this.#make(maximumPages), restored: true });
 	}
 
 	async run(script: Script, execution: Execution, helpers: Helpers, surroundings: Surroundings, stop: Int32Array): Promise<GuestResult> {
@@ -69,6 +70,7 @@ export class GuestEngine implements Engine {
 		this.#running = true;
 		try {
 			const maximumPages = Math.floor(execution.limits.maxMemoryBytes / pageBytes);
+			if (maximumPages < this.prepared.image.pages) return refusal(execution);
 			const guest = this.#take(maximumPages);
 			const bindings = createBindings(execution, helpers, surroundings);
 			let reusable = false;
@@ -131,4 +133,9 @@ export class GuestEngine implements Engine {
 		this.#created++;
 		return this.#create(maximumPages);
 	}
+}
+
+/** The engine and the prelude alone are more than the run may have. */
+function refusal({ limits }: Execution): GuestResult {
+	return { failure: limitFailure(limits, "maxMemoryBytes"), usage: { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 } };
 }

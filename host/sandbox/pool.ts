@@ -7,8 +7,8 @@ import type { Remainder } from "../helpers/helpers.ts";
 import type { StoreConnection } from "../store/lmdb-connection.ts";
 import type { EngineName, GuestResult } from "./engine.ts";
 import type { PreparedEngine } from "./guest-engine.ts";
-import { workerEnvironment } from "./worker-environment.ts";
 import type { WorkerData, WorkerMessage, WorkerRun, WorkerStop } from "./worker.ts";
+import { workerEnvironment } from "./worker-environment.ts";
 
 /** What became of a job: the script came to an end, or its worker was taken from under it. */
 export type JobEnd =
@@ -113,7 +113,8 @@ export class WorkerPool implements AsyncDisposable {
 			onGone: (cause) => {
 				this.#workers.delete(worker);
 				// A worker that cannot even start would be made again for ever: its job gets the cause instead.
-				if (cause && this.#workers.size === 0) for (const { resolve } of this.#waiting.splice(0)) resolve({ type: "crashed", message: cause });
+				if (cause && this.#workers.size === 0)
+					for (const { resolve } of this.#waiting.splice(0)) resolve({ type: "crashed", message: cause });
 				this.#assign();
 			},
 		});
@@ -152,7 +153,6 @@ class ScriptWorker {
 			// The guest's memory is WebAssembly memory with a maximum of its own; this bounds what the host side of a run can take.
 			resourceLimits: { maxOldGenerationSizeMb: 256, stackSizeMb: 4 },
 		});
-		this.#worker.unref();
 		let failure: string | undefined;
 		this.#worker.on("message", (message: WorkerMessage) => this.#receive(message));
 		this.#worker.on("error", (error: Error & { code?: string }) => {
@@ -197,16 +197,24 @@ class ScriptWorker {
 		switch (message.type) {
 			case "ready":
 				this.state = "idle";
+				// An idle worker does not keep the process alive; one that starts does, since a run may wait for it.
+				this.#worker.unref();
 				this.#events.onReady(message.prepared);
-				return this.#events.onIdle();
+				this.#events.onIdle();
+				break;
 			case "log":
-				return this.#onLog?.(message.lines);
+				this.#onLog?.(message.lines);
+				break;
 			case "ended":
-				return this.#release(message);
+				this.#release(message);
+				break;
 			case "broken":
 				// The engine is in an unknown state: the thread goes, and its exit frees the place in the pool.
 				this.#finish({ type: "crashed", message: message.message });
 				void this.#worker.terminate();
+				break;
+			default:
+				message satisfies never;
 		}
 	}
 

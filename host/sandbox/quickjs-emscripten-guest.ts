@@ -67,7 +67,8 @@ const promiseStates = ["pending", "fulfilled", "rejected"] as const satisfies re
 
 const scratchBytes = 4096;
 const maxArguments = 4;
-const spareHeapBytes = 1024 * 1024;
+/** Free heap in the image. Small, because 5 MiB of stack are in it already and runs may be limited to 8 MiB. */
+const spareHeapBytes = 256 * 1024;
 /** Static data ends here and the stack grows down to it. With less than the reserve left, a trap is taken for an overflow. */
 const stackEnd = 97 * 1024;
 const stackReserveBytes = 16 * 1024;
@@ -345,19 +346,16 @@ export class QuickJsEmscriptenGuest implements Guest {
 		};
 	}
 
-	/** Asks for a fifth more than is needed, then for just that; the maximum of the memory decides. */
+	/** Grows to `bytes`; false when the maximum of the memory does not allow it. */
 	#grow(bytes: number): boolean {
 		const { memory } = this.#memory;
-		const pages = (size: number): number => Math.ceil((size - memory.buffer.byteLength) / 65536);
-		for (const size of [bytes * 1.2, bytes]) {
-			try {
-				memory.grow(Math.max(pages(size), 0));
-				return true;
-			} catch {
-				// Over the maximum.
-			}
+		const pages = Math.ceil((bytes - memory.buffer.byteLength) / 65536);
+		try {
+			memory.grow(Math.max(pages, 0));
+			return true;
+		} catch {
+			return false;
 		}
-		return false;
 	}
 
 	/** C's `struct tm`, in UTC: where the host is does not concern a script. */

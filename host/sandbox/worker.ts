@@ -92,7 +92,11 @@ async function run({ execution: fixed, script, engine: name, input }: WorkerRun)
 
 async function openFetch({ allowedHosts, limits }: Execution, { record }: BoundHelpers) {
 	const { createFetch } = await import("./fetch.ts");
-	return createFetch({ allowedHosts, limits, record: ({ url, method, ...result }) => record("sandbox.fetch", { url, method }, result) });
+	return createFetch({
+		allowedHosts,
+		limits,
+		record: ({ url, method, ...result }) => record("sandbox.fetch", { url, method }, result),
+	});
 }
 
 function createLogBatch(): { add(line: LogLine): void; flush(): void } {

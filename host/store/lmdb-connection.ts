@@ -5,6 +5,7 @@ import { createCommitClient } from "./commit-client.ts";
 import { type Lmdb, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
 import { expiredEntries, getEntry, listEntries } from "./reader.ts";
 import type { Store } from "./store.ts";
+import { parkThread, runUninterrupted, type ThreadPhase } from "./thread-phase.ts";
 
 /** How often a listener looks for what other processes wrote, in milliseconds. */
 const pollMs = 100;
@@ -14,21 +15,33 @@ export interface StoreConnection {
 	readonly file: string;
 	readonly mapBytes: number;
 	readonly port: MessagePort;
+	readonly phase: ThreadPhase;
 }
 
 /**
- * Uses the store from another thread: reads it by itself, and posts commits to the writer's thread. The thread may be terminated at any moment.
- * Throws `unavailable` when the store cannot be opened.
+ * Resolves when the thread that was given the connection may be terminated: await it before `worker.terminate()`. It has to wait only for a
+ * thread that is opening or closing the store, milliseconds; one that has not begun to will not. The connection is of no use after it.
+ */
+export function prepareTermination(connection: Pick<StoreConnection, "phase">): Promise<void> {
+	return parkThread(connection.phase);
+}
+
+/**
+ * Uses the store from another thread: reads it by itself, and posts commits to the writer's thread. The thread may be terminated at any moment
+ * after `prepareTermination`, whatever it does. Throws `unavailable` when the store cannot be opened.
  */
 export function connectLmdbStore(connection: StoreConnection): Store {
 	let database: Lmdb;
 	try {
-		database = openLmdb(connection.file, { readOnly: true, mapBytes: connection.mapBytes });
+		database = runUninterrupted(connection.phase, () =>
+			openLmdb(connection.file, { readOnly: true, mapBytes: connection.mapBytes }),
+		);
 	} catch (error) {
 		connection.port.close();
 		throw lmdbFailure("opened", error);
 	}
-	return createLmdbStore(database, connection.port).store;
+	const close = () => runUninterrupted(connection.phase, () => database.close());
+	return createLmdbStore({ ...database, close }, connection.port).store;
 }
 
 /** A store over an open database and a port to the writer. `fail` says that the writer is gone. */

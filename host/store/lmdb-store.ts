@@ -10,7 +10,7 @@ import { type Lmdb, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
 import type { WriterData, WriterRequest } from "./lmdb-writer.ts";
 import type { Store } from "./store.ts";
 import { requireFormat } from "./store-format.ts";
-import { parkWriter } from "./writer-phase.ts";
+import { createThreadPhase, isParked, parkThreadNow, type ThreadPhase } from "./thread-phase.ts";
 
 export interface LmdbStoreOptions {
 	/** The data directory; made when there is none. */
@@ -39,13 +39,16 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
 	// Twice: freed pages wait until no reader sees them, and a large value needs pages that lie together. Address space costs nothing.
 	const mapBytes = 2 * maxStoreBytes + 64 * 1024 * 1024;
 	const { port1, port2 } = new MessageChannel();
-	const phase = new Int32Array(new SharedArrayBuffer(4));
+	const phase = createThreadPhase();
+	const phases = new Set<ThreadPhase>([phase]);
 	const database = await openChecked(file, mapBytes);
 	const writer = startWriter({ file, mapBytes, maxStoreBytes, keptChanges, phase, port: port2 });
 	const { store, fail } = createLmdbStore(database, port1);
 
 	let closing: Promise<void> | undefined;
-	const park = () => parkWriter(phase);
+	const park = () => {
+		for (const one of phases) parkThreadNow(one);
+	};
 	process.on("exit", park);
 	const exited = new Promise<void>((resolve) => {
 		writer.once("error", (error) => fail(lmdbFailure("written", error)));
@@ -68,8 +71,11 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
 		connect() {
 			if (closing) throw new RuntimeError("unavailable", "The store is closed.");
 			const channel = new MessageChannel();
+			const connectionPhase = createThreadPhase();
+			for (const one of phases) if (isParked(one)) phases.delete(one);
+			phases.add(connectionPhase);
 			writer.postMessage({ connect: channel.port1 } satisfies WriterRequest, [channel.port1]);
-			return { file, mapBytes, port: channel.port2 };
+			return { file, mapBytes, port: channel.port2, phase: connectionPhase };
 		},
 		close() {
 			closing ??= close();

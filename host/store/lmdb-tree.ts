@@ -37,10 +37,17 @@ export interface LmdbSpace {
 	readonly mapBytes: number;
 }
 
-// Its CommonJS build is one file and loads in half the time, in every thread that opens the store. `resetTxn` is an internal (the package's
-// version is pinned): it parks a read transaction, so that it holds no pages, and the next read through it renews it.
-const lmdb = createRequire(import.meta.url)("lmdb") as typeof LmdbPackage & { nativeAddon: { resetTxn(address: number): void } };
-const { resetTxn } = lmdb.nativeAddon;
+type Package = typeof LmdbPackage & { readonly nativeAddon: { resetTxn(address: number): void } };
+let lmdb: Package | undefined;
+
+/**
+ * Not loaded before it is needed: a thread must not be terminated while the package's native part is loaded (see `openLmdb`).
+ * Its CommonJS build is one file and loads in half the time.
+ */
+function loadPackage(): Package {
+	lmdb ??= createRequire(import.meta.url)("lmdb") as Package;
+	return lmdb;
+}
 
 /**
  * Opens the database file. Only this module calls LMDB's package, and four of its habits end here:
@@ -48,6 +55,10 @@ const { resetTxn } = lmdb.nativeAddon;
  * 2. a transaction whose callback returns a write's promise is not synchronised to the disk: the callback of `write` returns nothing;
  * 3. a reader keeps the state that it saw first until its event loop turns: every read here begins a transaction and ends it;
  * 4. `getBinaryFast` returns one buffer for all values, with a length that is not its own: callers get `decode`, and only for its call.
+ *
+ * And a fifth: in a thread that is being terminated, whatever the package does through an object of its native part (making a cursor or a
+ * transaction, closing one, opening, closing) ends the whole process. So the reader makes what it needs here, and then calls plain functions only;
+ * `openLmdb`, `write` and `close` must not be called in a thread while it may be terminated: see `thread-phase.ts`.
  */
 export function openLmdb(file: string, { readOnly, mapBytes }: LmdbOptions): Lmdb {
 	let decode: (value: Buffer) => unknown = keepBytes;
@@ -63,33 +74,32 @@ export function openLmdb(file: string, { readOnly, mapBytes }: LmdbOptions): Lmd
 		encoder: { encode: keepBytes, decode: (value: Buffer) => decode(value) },
 		keyEncoder: { writeKey: writeBytes, readKey: copyBytes },
 	};
-	const database = lmdb.open<unknown, Buffer>(file, options);
+	const { open, nativeAddon } = loadPackage();
+	const database = open<unknown, Buffer>(file, options);
 
-	function get<T>(key: Buffer, decodeValue: (value: Buffer) => T, readOptions: object | undefined): T | undefined {
-		const outer = decode;
-		decode = decodeValue;
-		try {
-			return database.get(key, readOptions as LmdbPackage.GetOptions) as T | undefined;
-		} finally {
-			decode = outer;
-		}
-	}
-
-	function scan(range: TreeRange, visit: (key: Buffer, value: Buffer) => boolean, rangeOptions: object): void {
+	function scan(range: TreeRange, visit: (key: Buffer, value: Buffer) => boolean): void {
 		const bounds = range.reverse
 			? { start: range.end, exclusiveStart: true, end: range.start, inclusiveEnd: true, reverse: true }
 			: { start: range.start, end: range.end };
-		for (const { key, value } of database.getRange({ ...bounds, ...rangeOptions })) if (!visit(key, value as Buffer)) break;
+		for (const { key, value } of database.getRange(bounds)) if (!visit(key, value as Buffer)) break;
 	}
 
-	function scanKeys(range: TreeRange, visit: (key: Buffer) => boolean, rangeOptions: object): void {
-		for (const key of database.getKeys({ start: range.start, end: range.end, ...rangeOptions })) if (!visit(key)) break;
+	function scanKeys(range: TreeRange, visit: (key: Buffer) => boolean): void {
+		for (const key of database.getKeys({ start: range.start, end: range.end })) if (!visit(key)) break;
 	}
 
 	const writer: WritableTree = {
-		get: (key, decodeValue) => get(key, decodeValue, undefined),
-		scan: (range, visit) => scan(range, visit, {}),
-		scanKeys: (range, visit) => scanKeys(range, visit, {}),
+		get(key, decodeValue) {
+			const outer = decode;
+			decode = decodeValue;
+			try {
+				return database.get(key) as ReturnType<typeof decodeValue> | undefined;
+			} finally {
+				decode = outer;
+			}
+		},
+		scan,
+		scanKeys,
 		snapshot: (read) => read(),
 		put(key, value) {
 			// Inside a synchronous transaction the bytes are copied before this returns.
@@ -100,8 +110,42 @@ export function openLmdb(file: string, { readOnly, mapBytes }: LmdbOptions): Lmd
 		},
 	};
 
+	// The reader's one transaction, which is also the one that scans use. Parked, it holds no pages, and its next use begins it anew.
+	const transaction = database.useReadTransaction();
+	const { address } = transaction as unknown as { readonly address: number };
+	const readOptions = { transaction };
+	transaction.done();
+	let depth = 0;
+
+	function snapshot<T>(read: () => T): T {
+		depth++;
+		try {
+			return read();
+		} finally {
+			if (--depth === 0) nativeAddon.resetTxn(address);
+		}
+	}
+
+	const reader: Tree = {
+		get(key, decodeValue) {
+			const outer = decode;
+			decode = decodeValue;
+			try {
+				return database.get(key, readOptions) as ReturnType<typeof decodeValue> | undefined;
+			} finally {
+				decode = outer;
+				if (depth === 0) nativeAddon.resetTxn(address);
+			}
+		},
+		scan: (range, visit) => snapshot(() => scan(range, visit)),
+		scanKeys: (range, visit) => snapshot(() => scanKeys(range, visit)),
+		snapshot,
+	};
+	// The scans' one cursor is made by the first of them.
+	reader.scanKeys({ start: Buffer.from([0]), end: Buffer.from([0, 0]) }, () => false);
+
 	return {
-		reader: createReader(database, get, scan, scanKeys),
+		reader,
 		write(change) {
 			database.transactionSync(() => {
 				change(writer);
@@ -119,45 +163,6 @@ export function openLmdb(file: string, { readOnly, mapBytes }: LmdbOptions): Lmd
 		},
 		sweepReaders: () => void database.readerCheck(),
 		close: () => database.close(),
-	};
-}
-
-type Get = <T>(key: Buffer, decode: (value: Buffer) => T, options: object | undefined) => T | undefined;
-type Scan = (range: TreeRange, visit: (key: Buffer, value: Buffer) => boolean, options: object) => void;
-type ScanKeys = (range: TreeRange, visit: (key: Buffer) => boolean, options: object) => void;
-
-/** Reads through one read transaction that is parked between the calls. */
-function createReader(database: LmdbPackage.RootDatabase<unknown, Buffer>, get: Get, scan: Scan, scanKeys: ScanKeys): Tree {
-	let options: { readonly transaction: LmdbPackage.Transaction } | undefined;
-	let address = 0;
-	let depth = 0;
-
-	function snapshot<T>(read: () => T): T {
-		if (options === undefined) {
-			const transaction = database.useReadTransaction();
-			address = (transaction as unknown as { readonly address: number }).address;
-			options = { transaction };
-		}
-		depth++;
-		try {
-			return read();
-		} finally {
-			if (--depth === 0) resetTxn(address);
-		}
-	}
-
-	return {
-		get(key, decode) {
-			if (options === undefined || depth > 0) return snapshot(() => get(key, decode, options));
-			try {
-				return get(key, decode, options);
-			} finally {
-				resetTxn(address);
-			}
-		},
-		scan: (range, visit) => snapshot(() => scan(range, visit, options as object)),
-		scanKeys: (range, visit) => snapshot(() => scanKeys(range, visit, options as object)),
-		snapshot,
 	};
 }
 

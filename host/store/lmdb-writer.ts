@@ -6,9 +6,9 @@ import { reserves } from "./commit-message.ts";
 import { type LmdbSpace, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
 import { requireFormat } from "./store-format.ts";
 import { fullStore, reservedBytes } from "./store-space.ts";
+import { runUninterrupted, type ThreadPhase } from "./thread-phase.ts";
 import { applyTransaction, estimateBytes, messageId, messageReserve } from "./transaction.ts";
 import { encodeUint48, metaKeys } from "./tree.ts";
-import { writerPhases } from "./writer-phase.ts";
 
 /** What the writer's thread is started with. */
 export interface WriterData {
@@ -16,8 +16,7 @@ export interface WriterData {
 	readonly mapBytes: number;
 	readonly maxStoreBytes: number;
 	readonly keptChanges: number;
-	/** One of `writerPhases`, shared with the thread that started this one. */
-	readonly phase: Int32Array;
+	readonly phase: ThreadPhase;
 	/** The port of the thread that started this one. */
 	readonly port: MessagePort;
 }
@@ -52,7 +51,7 @@ interface Taken {
  * transactions are applied in the order they were posted, each of them whole or not at all, and acknowledged when the group is durable.
  */
 const { file, mapBytes, maxStoreBytes, keptChanges, phase, port } = workerData as WriterData;
-const database = openLmdb(file, { readOnly: false, mapBytes });
+const database = runUninterrupted(phase, () => openLmdb(file, { readOnly: false, mapBytes }));
 const clients: Client[] = [];
 let firstClient = 0;
 let scheduled = false;
@@ -94,22 +93,20 @@ function schedule(): void {
 function drain(): void {
 	scheduled = false;
 	if (clients.some(hasWork)) {
-		// Parked when the process is exiting: this thread may be stopped at any moment then, so it must not be inside a transaction.
-		if (Atomics.compareExchange(phase, 0, writerPhases.idle, writerPhases.busy) !== writerPhases.idle) return;
 		try {
-			writeGroup();
-		} finally {
-			Atomics.store(phase, 0, writerPhases.idle);
-			Atomics.notify(phase, 0);
+			runUninterrupted(phase, writeGroup);
+		} catch {
+			// The process is exiting.
+			return;
 		}
 		schedule();
 	} else if (stopping) {
-		void stop();
+		stop();
 	}
 }
 
-async function stop(): Promise<void> {
-	await database.close();
+function stop(): void {
+	runUninterrupted(phase, () => void database.close());
 	for (const client of [...clients]) client.port.close();
 	parentPort?.close();
 }

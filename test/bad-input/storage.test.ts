@@ -162,8 +162,17 @@ describe("a data directory that cannot be used", () => {
 			},
 			(cause: unknown) => cause,
 		);
-		if (error) expect(error).toMatchObject({ name: "RuntimeError", code: expect.stringMatching(/invalid|unavailable/), message: expect.stringMatching(/\d+/) });
-		await expect.poll(() => process.getActiveResourcesInfo().filter((type) => type === "MessagePort" || type === "Worker").length, { timeout: 5_000 }).toBeLessThanOrEqual(before);
+		if (error)
+			expect(error).toMatchObject({
+				name: "RuntimeError",
+				code: expect.stringMatching(/invalid|unavailable/),
+				message: expect.stringMatching(/\d+/),
+			});
+		await expect
+			.poll(() => process.getActiveResourcesInfo().filter((type) => type === "MessagePort" || type === "Worker").length, {
+				timeout: 5_000,
+			})
+			.toBeLessThanOrEqual(before);
 	});
 
 	test("leaves nothing behind: the same process opens another directory", async () => {

@@ -27,7 +27,7 @@ describeAttacks([
 			export default function () {
 				if (!("resize" in ArrayBuffer.prototype)) return "no resizable buffers";
 				const sizes = [];
-				for (const length of [64, 4096, 1 << 16, 1 << 20]) for (const work of [
+				for (const length of [64, 1_024, 16_384]) for (const work of [
 					(bytes, shrink) => bytes.fill(shrink, 0, bytes.length), (bytes, shrink) => bytes.copyWithin(shrink, 8, length), (bytes, shrink) => bytes.set([1, shrink, 3], 4),
 					(bytes, shrink) => bytes.subarray(0, shrink), (bytes, shrink) => bytes.slice(0, shrink), (bytes, shrink) => bytes.indexOf(0, shrink), (bytes, shrink) => bytes.lastIndexOf(0, shrink),
 					(bytes, shrink) => bytes.includes(undefined, shrink), (bytes, shrink) => bytes.with?.(length - 1, shrink), (bytes, shrink) => bytes.at(shrink), (bytes, shrink) => bytes.join({ toString() { shrink.valueOf(); return ","; } }),
@@ -42,7 +42,7 @@ describeAttacks([
 			}`,
 		check: ({ status, error, output }) => {
 			expect({ status, error }).toEqual({ status: "succeeded", error: undefined });
-			if (output !== "no resizable buffers") expect(output).toEqual({ tried: 92, wrong: 0, dirty: 0 });
+			if (output !== "no resizable buffers") expect(output).toEqual({ tried: 69, wrong: 0, dirty: 0 });
 		},
 	},
 	{

@@ -8,11 +8,11 @@ import { type Attack, describeAttacks } from "./arena.ts";
 const polluted = (pollute: string): string => `
 	const stolen = [], undo = [];
 	const { ownKeys, getOwnPropertyDescriptor, defineProperty, apply, deleteProperty } = Reflect;
-	const push = Array.prototype.push, keep = (things) => { for (let i = 0; i < things.length; i++) defineProperty(stolen, stolen.length, { value: things[i], configurable: true, writable: true, enumerable: true }); };
+	const push = Array.prototype.push, keep = (things) => { for (let i = 0; i < things.length; i++) defineProperty(stolen, stolen.length, { __proto__: null, value: things[i], configurable: true, writable: true, enumerable: true }); };
 	const patch = (target, key, descriptor) => {
 		const before = getOwnPropertyDescriptor(target, key);
 		if (before && !before.configurable && !before.writable) return;
-		try { defineProperty(target, key, before?.configurable === false ? { value: descriptor.value } : { configurable: true, ...descriptor }); } catch { return; }
+		try { defineProperty(target, key, before?.configurable === false ? { value: descriptor.value } : { __proto__: null, configurable: true, ...descriptor }); } catch { return; }
 		undo[undo.length] = () => (before ? defineProperty(target, key, before) : deleteProperty(target, key));
 	};
 	/** Puts a spy in the place of every method: it notes what passes through and does its work. */
@@ -33,8 +33,8 @@ const polluted = (pollute: string): string => `
 	const { getInput, setVariable, getVariable, getVariableEntry, deleteVariable, listVariables, incrementVariable, setCondition, getCondition, getEventContext, setOutput, log } = cronium;
 	const restore = () => { for (let i = undo.length - 1; i >= 0; i--) undo[i](); };
 	export default async function () {
-		const answers = { failure: undefined };
-		const wait = (ms, done) => setTimeout(done, ms);
+		const answers = { __proto__: null, failure: undefined };
+		const { setTimeout: wait, String } = globalThis;
 		let settle; const waited = new Promise((resolve) => { settle = resolve; });
 		try {
 			{ ${pollute} }
@@ -51,7 +51,7 @@ const polluted = (pollute: string): string => `
 			try { await getVariable(""); } catch (error) { answers.code = error.code; }
 			await setOutput("set");
 			await log.info("polluted", { a: 1 });
-			wait(1, settle);
+			wait(settle, 1);
 			await waited;
 		} catch (error) { answers.failure = error; }
 		restore();
@@ -193,7 +193,7 @@ describeAttacks([
 		name: "all globals deleted while a call waits let it be answered and the run end",
 		script: `export default async function () {
 				const waiting = cronium.setVariable("k", "v"), read = cronium.getVariable;
-				const { ownKeys, deleteProperty } = Reflect; for (const key of ownKeys(globalThis)) deleteProperty(globalThis, key);
+				const { ownKeys, deleteProperty } = Reflect, realm = globalThis; for (const key of ownKeys(realm)) deleteProperty(realm, key);
 				await waiting;
 				return await read("k");
 			}`,

@@ -67,7 +67,7 @@ describeAttacks([
 		script: `const deep = {}; let inner = deep; for (let i = 0; i < 10_000; i++) inner = inner.a = {};
 			const { proxy, revoke } = Proxy.revocable({}, {}); revoke();
 			for (const value of [deep, proxy, new Proxy({}, { get() { throw 1; }, ownKeys() { throw 2; } }), { get [Symbol.toStringTag]() { throw 3; } }, { constructor: { name: { toString() { throw 4; } } } }, Object.create(null), { toString() { throw 5; }, valueOf() { throw 6; } },
-				new Proxy([], { get: (target, key) => (key === "length" ? 2 ** 32 : target[key]) }), Array(2 ** 31), Object.assign(new Error("x"), { stack: {} }), new Map([[{}, new Map()]]), globalThis, cronium]) console.log(value, "%o %s %d", value, value, "end");
+				new Proxy([], { get: (target, key) => (key === "length" ? 2 ** 32 : target[key]) }), Array(2 ** 31), Object.defineProperty(new Error("x"), "stack", { value: {} }), new Map([[{}, new Map()]]), globalThis, cronium]) console.log(value, "%o %s %d", value, value, "end");
 			export default () => "ended";`,
 		run: { limits: { maxWallTimeMs: 4_000 } },
 		check: (outcome, host) => {

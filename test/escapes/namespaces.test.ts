@@ -82,24 +82,30 @@ describe.each(engineNames)("a script in one namespace, %s", (engine) => {
 
 	test("has no right that its run was not given, however it asks", async () => {
 		const outcome = await arena.run(
-			`export default async function () {
-				const calls = { getVariable: ["secret"], getVariableEntry: ["secret"], listVariables: [], setVariable: ["secret", 1], deleteVariable: ["secret"], incrementVariable: ["a"], getInput: [], setOutput: [1], setCondition: [true],
-					getCondition: [], getEventContext: [] };
-				const codes = {};
-				for (const [name, list] of Object.entries(calls)) codes[name] = await cronium[name](...list).then(() => "answered", (error) => error.code);
-				return codes;
-			}`,
+			`const calls = { getVariable: ["secret"], getVariableEntry: ["secret"], listVariables: [], setVariable: ["secret", 1], deleteVariable: ["secret"], incrementVariable: ["a"], getInput: [], setCondition: [true],
+				getCondition: [], getEventContext: [], writeLog: ["info", "m"] };
+			const codes = {};
+			for (const [name, list] of Object.entries(calls)) codes[name] = await cronium[name](...list).then(() => "answered", (error) => error.code);
+			await cronium.setOutput(codes);`,
 			{ namespace: "red", scopes: ["output:write"] },
 		);
-		const { output } = outcome;
-		const { setOutput, ...others } = output as Record<string, string>;
-		expect(setOutput).toBe("answered");
-		expect(new Set(Object.values(others))).toEqual(new Set(["denied"]));
-		expect(Object.keys(others)).toHaveLength(10);
+		expect(outcome).toMatchObject({ status: "succeeded", condition: null, logs: [] });
+		const codes = outcome.output as Record<string, string>;
+		expect(new Set(Object.values(codes))).toEqual(new Set(["denied"]));
+		expect(Object.keys(codes)).toHaveLength(11);
+		expect(await arena.host.variables("red").get("secret")).toBe('"red secret"');
+	});
+
+	test("runs its default function without the right to read the input, and without an input", async () => {
+		const { status, output } = await arena.run("export default (input) => [input ?? null]", {
+			input: '"secret"',
+			scopes: ["output:write"],
+		});
+		expect({ status, output }).toEqual({ status: "succeeded", output: [null] });
 	});
 
 	test("without output:write returns nothing: the value returned is refused like any other output", async () => {
-		const outcome = await arena.run("export default () => 'smuggled'", { scopes: [] });
+		const outcome = await arena.run("export default () => 'smuggled'", { scopes: ["input:read"] });
 		expect(outcome.output).toBeUndefined();
 		expect(outcome.status).toBe("failed");
 	});

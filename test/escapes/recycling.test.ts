@@ -4,7 +4,7 @@ import { engineNames, useArena } from "./arena.ts";
 
 // Every host here has one worker, so each run gets what the run before it left behind, if anything.
 describe.each(engineNames)("the next run in the same worker, %s", (engine) => {
-	const arena = useArena(engine);
+	const arena = useArena(engine, { thorough: true });
 
 	/** Runs a script that has to succeed; its output. */
 	async function run(source: string, namespace = "recycling"): Promise<unknown> {
@@ -174,9 +174,9 @@ describe.each(engineNames)("the next run in the same worker, %s", (engine) => {
 	test("hears nothing from finalizers and weak references of the run before it", async () => {
 		await run(`export default () => {
 			globalThis.registry = new FinalizationRegistry((held) => { cronium.setVariable("finalized", held); console.log("finalized", held); });
-			for (let i = 0; i < 5_000; i++) registry.register({ i, big: "x".repeat(100) }, i);
-			globalThis.reference = new WeakRef({ a: 1 });
-			return reference.deref()?.a;
+			globalThis.kept = []; for (let i = 0; i < 5_000; i++) { kept.push({ i, big: "x".repeat(100) }); registry.register(kept[i], i); }
+			globalThis.reference = new WeakRef(kept[0]);
+			return reference.deref()?.i;
 		}`);
 		const outcome = await arena.host.run({
 			script: {

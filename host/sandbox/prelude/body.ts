@@ -1,5 +1,6 @@
 import { Blob, blobBytes } from "./blob.ts";
 import { decodeUtf8, TextEncoder, toBytes } from "./text-encoding.ts";
+import { URLSearchParams } from "./url-search-params.ts";
 
 export type BodyInit = string | ArrayBuffer | ArrayBufferView | Blob | URLSearchParams;
 

@@ -271,7 +271,6 @@ function shapeOf(
 			isWhole: true,
 		};
 	}
-	if (value instanceof URL && depth <= state.depth) return whole(value.href);
 	return whole("", [`${prefix("Object")}{`, "}"]);
 
 	function collection(lead: string, entries: (inner: number) => string[], mayBeEmpty = true): Shape {

@@ -1,6 +1,7 @@
 import { AbortController, AbortSignal } from "./abort.ts";
 import { Body, type BodyInit, readBodyInit } from "./body.ts";
 import { Headers, type HeadersInit } from "./headers.ts";
+import { URL } from "./url.ts";
 
 type Redirect = "follow" | "error" | "manual";
 

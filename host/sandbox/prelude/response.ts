@@ -2,6 +2,7 @@ import type { FetchResponse } from "../engine.ts";
 import { decodeBase64 } from "./base64.ts";
 import { Body, type BodyInit, readBodyInit } from "./body.ts";
 import { Headers, type HeadersInit } from "./headers.ts";
+import { URL } from "./url.ts";
 
 interface ResponseInit {
 	readonly status?: unknown;
