@@ -150,6 +150,8 @@ class ScriptWorker {
 			transferList: [connection.port],
 			env: workerEnvironment(),
 			argv: [],
+			// Flags of the host process (`--input-type`, `--require`) are none of a worker's.
+			execArgv: [],
 			// The guest's memory is WebAssembly memory with a maximum of its own; this bounds what the host side of a run can take.
 			resourceLimits: { maxOldGenerationSizeMb: 256, stackSizeMb: 4 },
 		});

@@ -109,6 +109,7 @@ function spawn(): Worker {
 		name: "source",
 		env: workerEnvironment(),
 		argv: [],
+		execArgv: [],
 		stdin: false,
 		resourceLimits: { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 64, stackSizeMb: 4 },
 	});

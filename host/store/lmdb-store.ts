@@ -113,6 +113,8 @@ function startWriter(data: WriterData): Worker {
 		transferList: [data.port],
 		name: "store-writer",
 		env: writerEnvironment(),
+		argv: [],
+		execArgv: [],
 		stdin: false,
 	});
 	writer.unref();
