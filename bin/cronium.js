@@ -16,8 +16,9 @@ else start();
 async function start() {
 	const cache = prepareCompileCache();
 	if (cache) nodeModule.enableCompileCache(cache);
-	const built = join(packageDirectory, "dist", "host", "cli", "main.js");
-	const entry = existsSync(built) ? built : join(packageDirectory, "host", "cli", "main.ts");
+	// A clone has sources, and what was built from them once may be old; the published package has only what was built.
+	const source = join(packageDirectory, "host", "cli", "main.ts");
+	const entry = existsSync(source) ? source : join(packageDirectory, "dist", "host", "cli", "main.js");
 	const { main } = await import(pathToFileURL(entry).href);
 	main(process.argv.slice(2));
 }

@@ -44,17 +44,29 @@ const sweepEveryMs = 10 * 60_000;
 export async function createHost(options: HostOptions = {}): Promise<Host> {
 	const limits = resolveLimits(options.limits);
 	const engine = options.engine ?? "quickjs-wasi";
-	const temporary = options.dataDirectory === undefined ? await mkdtemp(join(tmpdir(), "cronium-")) : undefined;
-	const directory = options.dataDirectory ?? temporary ?? "";
-	const store = await openLmdbStore({ directory, maxStoreBytes: limits.maxStoreBytes });
-	const executor = new SandboxExecutor({ engine, limits, connect: () => store.connect() });
+	// Undone in reverse order, also when one of the steps fails.
+	await using opened = new AsyncDisposableStack();
+	const directory = options.dataDirectory ?? (await openTemporaryDirectory(opened));
+	const opening = openLmdbStore({ directory, maxStoreBytes: limits.maxStoreBytes });
+	// The first worker makes its engine while the store is being opened.
+	const executor = new SandboxExecutor({ engine, limits, connect: async () => (await opening).connect() });
 	executor.warm();
+	const store = await opening.catch(async (cause) => {
+		await executor[Symbol.asyncDispose]();
+		throw cause;
+	});
+	opened.defer(() => store.close());
+	opened.use(executor);
 	const presence = await claimHost(directory);
-	const executions = new Executions(store);
-	const recovered = executions.endLost((hostId) => isHostAlive(directory, hostId));
-	recovered.catch(() => undefined);
+	opened.defer(() => presence.close());
 	const sweep = (): Promise<void> => sweepIfDue(store, limits).catch(() => undefined);
 	const sweeper = setInterval(sweep, sweepEveryMs).unref();
+	opened.defer(sweep);
+	opened.defer(() => clearInterval(sweeper));
+	const executions = new Executions(store);
+	const recovered = executions.endLost((hostId) => isHostAlive(directory, hostId));
+	opened.defer(() => recovered.then(undefined, () => undefined));
+	const owned = opened.move();
 	return new Host({
 		id: presence.id,
 		store,
@@ -63,14 +75,12 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 		limits,
 		engine,
 		recovered,
-		close: async () => {
-			clearInterval(sweeper);
-			await executor[Symbol.asyncDispose]();
-			await recovered.catch(() => undefined);
-			await sweep();
-			await presence.close();
-			await store.close();
-			if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
-		},
+		close: () => owned.disposeAsync(),
 	});
+}
+
+async function openTemporaryDirectory(opened: AsyncDisposableStack): Promise<string> {
+	const directory = await mkdtemp(join(tmpdir(), "cronium-"));
+	opened.defer(() => rm(directory, { recursive: true, force: true }));
+	return directory;
 }

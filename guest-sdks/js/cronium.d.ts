@@ -1,18 +1,98 @@
-// The module "cronium" as scripts in the sandbox see it, for editors and type checkers. The records are those of the contract; that there is one
-// function for every operation, with its parameters, is checked by test/cli/script-types.test.ts.
-import type {
-	DeleteOptions,
-	ErrorCode,
-	EventContext,
-	KeyPage,
-	Limit,
-	ListOptions,
-	Metadata,
-	SetOptions,
-	Version,
-} from "../../host/contract/generated/types.ts";
+// The module "cronium" as scripts in the sandbox see it, for editors and type checkers. It imports nothing, so that it can be copied. That it has
+// the records of the contract, and one function with its parameters for every operation, is checked by test/cli/script-types.test.ts.
 
-export type { DeleteOptions, ErrorCode, EventContext, KeyPage, ListOptions, Metadata, SetOptions, Version };
+/** A time in UTC, RFC 3339 with milliseconds: `2026-11-22T19:58:36.123Z`. */
+export type Timestamp = string;
+
+/** Opaque: versions are compared for equality only. */
+export type Version = string;
+
+/** What is known of a stored value besides the value. */
+export interface Metadata {
+	readonly version: Version;
+	readonly createdAt: Timestamp;
+	readonly updatedAt: Timestamp;
+	/** The execution that wrote it last, or `operator`. */
+	readonly updatedBy: string;
+	readonly expiresAt?: Timestamp;
+	/** Bytes of UTF-8. */
+	readonly size: number;
+}
+
+export interface SetOptions {
+	/** Write only if the variable has this version now. */
+	readonly ifVersion?: Version;
+	/** Write only if there is no such variable. */
+	readonly ifAbsent?: boolean;
+	/** Milliseconds until it expires. A write without it clears an expiry that was set before. */
+	readonly expiresInMs?: number;
+}
+
+export interface DeleteOptions {
+	/** Delete only if the variable has this version now. */
+	readonly ifVersion?: Version;
+}
+
+export interface ListOptions {
+	readonly prefix?: string;
+	/** Go on behind the page that had this cursor. */
+	readonly cursor?: string;
+	/** 100 when not given. */
+	readonly limit?: number;
+}
+
+export interface KeyPage {
+	readonly items: readonly { readonly key: string; readonly metadata: Metadata }[];
+	/** Absent on the last page. */
+	readonly cursor?: string;
+}
+
+/** The event that started the run, and the run itself. */
+export interface EventContext {
+	readonly id?: string;
+	readonly name?: string;
+	readonly description?: string;
+	readonly type?: string;
+	readonly runLocation?: string;
+	readonly createdAt?: Timestamp;
+	readonly updatedAt?: Timestamp;
+	readonly userId?: string;
+	readonly server?: { readonly id: string; readonly name?: string };
+	readonly successCount?: number;
+	readonly failureCount?: number;
+	readonly lastRunAt?: Timestamp;
+	readonly execution: {
+		readonly id: string;
+		readonly namespace: string;
+		readonly mode: "sandbox" | "container" | "ssh";
+		readonly attempt: number;
+		readonly startedAt: Timestamp;
+		readonly deadlineAt: Timestamp;
+	};
+}
+
+export type ErrorCode =
+	| "unauthenticated"
+	| "denied"
+	| "not-found"
+	| "conflict"
+	| "idempotency-mismatch"
+	| "invalid"
+	| "too-large"
+	| "rate-limited"
+	| "timed-out"
+	| "cancelled"
+	| "unavailable"
+	| "tool-failed"
+	| "unsupported"
+	| "internal";
+
+/** With an error: which limit or version it is about. */
+export interface ErrorDetails {
+	readonly limit?: { readonly name: string; readonly value: number; readonly unit: string };
+	readonly currentVersion?: Version;
+	readonly retryAfterMs?: number;
+}
 
 /** A value and what is known of it. */
 export interface VariableEntry<T = unknown> {
@@ -53,8 +133,8 @@ export const log: { readonly debug: WriteLine; readonly info: WriteLine; readonl
 /** What every helper rejects with. `code` never changes its meaning. */
 export class RuntimeError extends Error {
 	readonly code: ErrorCode;
-	readonly details: { readonly limit?: Limit; readonly currentVersion?: Version; readonly retryAfterMs?: number };
-	constructor(code: ErrorCode, message: string, details?: RuntimeError["details"]);
+	readonly details: ErrorDetails;
+	constructor(code: ErrorCode, message: string, details?: ErrorDetails);
 }
 
 declare const cronium: {

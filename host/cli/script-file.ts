@@ -46,7 +46,7 @@ export function readScriptFile(file: string, rootOption?: string): ScriptFile {
 
 /**
  * Makes one module of the script. A file that imports nothing but `cronium` needs no bundler: JavaScript is taken as it is, and TypeScript costs
- * one short process (measured: whole `cronium run` with the bundler always +45 ms). Throws BundleError.
+ * one short process: 15 ms, where the bundler takes 50 (measured, cold). Throws BundleError.
  */
 export async function prepareScriptFile(file: ScriptFile): Promise<{ script: ScriptSource; warnings: readonly string[] }> {
 	const { name, language, source } = file;

@@ -39,7 +39,7 @@ export interface ExecutorEnd {
 export class SandboxExecutor implements AsyncDisposable {
 	readonly #pool: WorkerPool;
 
-	constructor(options: { readonly engine: EngineName; readonly limits: Limits; readonly connect: () => StoreConnection }) {
+	constructor(options: { readonly engine: EngineName; readonly limits: Limits; readonly connect: () => Promise<StoreConnection> }) {
 		this.#pool = new WorkerPool(options);
 	}
 

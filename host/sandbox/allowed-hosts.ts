@@ -42,9 +42,13 @@ export function parseAllowedHosts(entries: readonly string[]): AllowedHosts {
 		requireHost(url) {
 			const hostname = hostnameOf(url);
 			const port = portOf(url);
-			const isGranted = isIP(hostname) !== 0 ? isGrantedAddress(hostname, port) : names.some((entry) => isNamed(entry, hostname, port));
+			const isGranted =
+				isIP(hostname) !== 0 ? isGrantedAddress(hostname, port) : names.some((entry) => isNamed(entry, hostname, port));
 			if (isGranted) return;
-			throw new RuntimeError("denied", `fetch of ${url.host} is refused: the run was not given this host. --allow-host ${url.host} would allow it.`);
+			throw new RuntimeError(
+				"denied",
+				`fetch of ${url.host} is refused: the run was not given this host. --allow-host ${url.host} would allow it.`,
+			);
 		},
 		requireAddress(hostname, address, port) {
 			if (isGrantedAddress(address, port)) return;

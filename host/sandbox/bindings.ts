@@ -148,8 +148,7 @@ class GuestBindings implements Bindings {
 
 	/** Not counted as a host call: maxLogBytes bounds what is printed, and over it a run goes on. */
 	#print([stream]: readonly unknown[], text: string | undefined): string {
-		if (stream !== "stdout" && stream !== "stderr")
-			throw new RuntimeError("invalid", "Text is printed to stdout or stderr.");
+		if (stream !== "stdout" && stream !== "stderr") throw new RuntimeError("invalid", "Text is printed to stdout or stderr.");
 		this.#surroundings.print(stream, text ?? "");
 		return "+";
 	}
@@ -158,7 +157,7 @@ class GuestBindings implements Bindings {
 		const callId = this.#count();
 		const request = readFetchRequest(params, body);
 		const fetch = this.#surroundings.fetch;
-		if (!fetch) throw new RuntimeError("denied", "fetch is refused: this run was given no hosts. Allow them with --allow-host.");
+		if (!fetch) throw noHosts(request.url);
 		const abort = new AbortController();
 		const signal = AbortSignal.any([abort.signal, this.#execution.signal]);
 		const answer = fetch(request, signal).then((response: FetchResponse) => JSON.stringify(response));
@@ -246,6 +245,12 @@ class GuestBindings implements Bindings {
 type Method = (...args: unknown[]) => Answer<unknown>;
 
 const nothing = (): void => {};
+
+function noHosts(url: string): RuntimeError {
+	const host = URL.canParse(url) ? new URL(url).host : "";
+	const message = `fetch of ${host} is refused: the run was given no hosts. --allow-host ${host} would allow it.`;
+	return new RuntimeError("denied", message);
+}
 
 const refusal = (error: unknown): string => `-${encodeError(error)}`;
 

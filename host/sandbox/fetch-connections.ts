@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { Agent, buildConnector } from "undici";
 import { RuntimeError } from "../contract/errors.ts";
-import { privateKind } from "./addresses.ts";
+import { isInRange, parseAddressRange, privateKind } from "./addresses.ts";
 import type { AllowedHosts } from "./allowed-hosts.ts";
 
 /** Resolves a name to all of its addresses. */
@@ -87,6 +87,10 @@ async function lookUp(hostname: string): Promise<readonly string[]> {
 function isOfThisMachine(address: string): boolean {
 	const kind = privateKind(address);
 	if (kind === "loopback" || kind === "unspecified") return true;
-	const plain = address.replace(/^::ffff:/i, "");
-	return Object.values(networkInterfaces()).some((ones) => ones?.some((one) => one.address === plain));
+	return Object.values(networkInterfaces()).some((ones) =>
+		ones?.some((one) => {
+			const range = parseAddressRange(one.address);
+			return range !== undefined && isInRange(range, address);
+		}),
+	);
 }

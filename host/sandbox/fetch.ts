@@ -100,7 +100,12 @@ export function createFetch(options: FetchOptions): Fetcher {
 		}
 	}
 
-	async function receive(hop: Hop, response: Dispatcher.ResponseData, redirected: boolean, signal: AbortSignal): Promise<FetchResponse> {
+	async function receive(
+		hop: Hop,
+		response: Dispatcher.ResponseData,
+		redirected: boolean,
+		signal: AbortSignal,
+	): Promise<FetchResponse> {
 		const { url, method } = hop;
 		try {
 			const hasBody = method !== "HEAD" && response.statusCode !== 204 && response.statusCode !== 304;
@@ -138,7 +143,19 @@ interface Hop {
 }
 
 /** Headers that belong to the connection, not to the script. */
-const forbiddenHeaders = new Set(["host", "connection", "content-length", "transfer-encoding", "upgrade", "keep-alive", "te", "trailer", "expect", "via", "http2-settings"]);
+const forbiddenHeaders = new Set([
+	"host",
+	"connection",
+	"content-length",
+	"transfer-encoding",
+	"upgrade",
+	"keep-alive",
+	"te",
+	"trailer",
+	"expect",
+	"via",
+	"http2-settings",
+]);
 const contentHeaders = new Set(["content-encoding", "content-language", "content-location", "content-type"]);
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const acceptedEncodings = "gzip, deflate, br";
@@ -164,9 +181,11 @@ function firstHop({ url, method, headers, body }: FetchRequest): Hop {
 
 /** Where a redirect leads; what the new server has no business to know is left out. */
 function nextHop(hop: Hop, status: number, location: string): Hop {
-	if (!URL.canParse(location, hop.url)) throw new RuntimeError("unavailable", `${hop.url.host} redirects to something that is not a URL.`);
+	if (!URL.canParse(location, hop.url))
+		throw new RuntimeError("unavailable", `${hop.url.host} redirects to something that is not a URL.`);
 	const url = requireUrl(new URL(location, hop.url).href);
-	const becomesGet = status === 303 ? hop.method !== "GET" && hop.method !== "HEAD" : (status === 301 || status === 302) && hop.method === "POST";
+	const becomesGet =
+		status === 303 ? hop.method !== "GET" && hop.method !== "HEAD" : (status === 301 || status === 302) && hop.method === "POST";
 	const isElsewhere = url.origin !== hop.url.origin;
 	const headers = hop.headers.filter(([name]) => {
 		const lower = name.toLowerCase();
@@ -188,10 +207,10 @@ function requireUrl(text: string): URL {
 
 function requireHeader(name: string, value: string): void {
 	const lower = name.toLowerCase();
-	if (!token.test(name)) throw new RuntimeError("invalid", `${JSON.stringify(name.slice(0, 64))} is not a valid name of a header.`);
+	if (!token.test(name))
+		throw new RuntimeError("invalid", `${JSON.stringify(name.slice(0, 64))} is not a valid name of a header.`);
 	if (forbiddenHeaders.has(lower) || lower.startsWith("proxy-"))
 		throw new RuntimeError("invalid", `The header ${lower} belongs to the connection; a script cannot set it.`);
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get into a request.
 	if (/[^\t\x20-\x7e\x80-\xff]/.test(value))
 		throw new RuntimeError("invalid", `The value of the header ${lower} has a character that is not allowed there.`);
 }
@@ -217,7 +236,9 @@ async function readBody({ headers, body }: Dispatcher.ResponseData, limits: Limi
 }
 
 function decompressed(body: Readable, encoding: string): Readable {
-	const decoder = { gzip: createGunzip, "x-gzip": createGunzip, deflate: createInflate, br: createBrotliDecompress }[encoding.trim().toLowerCase()];
+	const decoder = { gzip: createGunzip, "x-gzip": createGunzip, deflate: createInflate, br: createBrotliDecompress }[
+		encoding.trim().toLowerCase()
+	];
 	if (!decoder) return body;
 	const stream = decoder();
 	body.on("error", (error) => stream.destroy(error));
@@ -245,7 +266,8 @@ function explain(cause: unknown, url: URL, signal: AbortSignal): RuntimeError {
 	const code = String((cause as { code?: unknown } | undefined)?.code ?? "");
 	const shown = /^[A-Z][A-Z0-9_]{2,60}$/.test(code) ? ` (${code})` : "";
 	const place = `${hostnameOf(url)}:${portOf(url)}`;
-	if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") return new RuntimeError("timed-out", `${place} does not answer${shown}.`, {}, { cause });
+	if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT")
+		return new RuntimeError("timed-out", `${place} does not answer${shown}.`, {}, { cause });
 	if (code.startsWith("Z_") || code.startsWith("ERR__ERROR_FORMAT") || code.startsWith("ERR_BROTLI"))
 		return new RuntimeError("unavailable", `The response of ${place} is not compressed as it says${shown}.`, {}, { cause });
 	return new RuntimeError("unavailable", `fetch of ${place} failed${shown}.`, {}, { cause });
@@ -288,4 +310,3 @@ class Slots {
 		} else this.#free++;
 	}
 }
-

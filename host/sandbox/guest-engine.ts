@@ -61,10 +61,17 @@ export class GuestEngine implements Engine {
 	/** Has an instance for runs with this limit ready before the first one comes. */
 	warm(maxMemoryBytes: number): void {
 		const maximumPages = Math.floor(maxMemoryBytes / pageBytes);
-		if (maximumPages >= this.prepared.image.pages && !this.#idle.has(maximumPages)) this.#keep(maximumPages, { guest: this.#make(maximumPages), restored: true });
+		if (maximumPages >= this.prepared.image.pages && !this.#idle.has(maximumPages))
+			this.#keep(maximumPages, { guest: this.#make(maximumPages), restored: true });
 	}
 
-	async run(script: Script, execution: Execution, helpers: Helpers, surroundings: Surroundings, stop: Int32Array): Promise<GuestResult> {
+	async run(
+		script: Script,
+		execution: Execution,
+		helpers: Helpers,
+		surroundings: Surroundings,
+		stop: Int32Array,
+	): Promise<GuestResult> {
 		if (this.#disposed) throw new Error("The engine was disposed.");
 		if (this.#running) throw new Error("The engine runs one script at a time.");
 		this.#running = true;

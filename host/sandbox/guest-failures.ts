@@ -104,7 +104,11 @@ export function ownFrames(stack: string, scriptName: string): string {
 		const [, called, file, row, column] = framePattern.exec(trimmed) ?? [];
 		if (file !== scriptName) continue;
 		const place = `${file}:${row}:${column}`;
-		lines.push(called === undefined || called === "<anonymous>" || called === "" ? `at ${place}` : `at ${called.replace(isControl, " ")} (${place})`);
+		lines.push(
+			called === undefined || called === "<anonymous>" || called === ""
+				? `at ${place}`
+				: `at ${called.replace(isControl, " ")} (${place})`,
+		);
 	}
 	return lines.join("\n");
 }

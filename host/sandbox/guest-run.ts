@@ -15,7 +15,13 @@ export interface GuestEnd {
  * Runs a script in a guest that is in its initial state: evaluates the module, calls its default function, and between that lets the guest
  * do its jobs and hands it the answers of the host, until both have settled or the run has to stop.
  */
-export async function runGuest(guest: Guest, script: Script, execution: Execution, bindings: Bindings, stop: Int32Array): Promise<GuestEnd> {
+export async function runGuest(
+	guest: Guest,
+	script: Script,
+	execution: Execution,
+	bindings: Bindings,
+	stop: Int32Array,
+): Promise<GuestEnd> {
 	const run = new GuestRun(guest, script, execution, bindings, stop);
 	return run.run();
 }
@@ -161,10 +167,14 @@ class GuestRun implements GuestHost {
 	}
 
 	#nextAnswer(): Promise<void> {
-		if (!this.#timer) {
-			const wait = Math.min(Math.max(this.#deadline - performance.now(), 0), maxTimerMs);
-			this.#timer = setTimeout(() => this.#wake?.(), wait);
-		}
+		this.#timer ??= setTimeout(
+			() => {
+				// Timers may fire a little early; the next wait then needs another.
+				this.#timer = undefined;
+				this.#wake?.();
+			},
+			Math.min(Math.max(this.#deadline - performance.now(), 0), maxTimerMs),
+		);
 		return new Promise((resolve) => {
 			this.#wake = resolve;
 		});

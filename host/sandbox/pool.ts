@@ -7,7 +7,7 @@ import type { Remainder } from "../helpers/helpers.ts";
 import type { StoreConnection } from "../store/lmdb-connection.ts";
 import type { EngineName, GuestResult } from "./engine.ts";
 import type { PreparedEngine } from "./guest-engine.ts";
-import type { WorkerData, WorkerMessage, WorkerRun, WorkerStop } from "./worker.ts";
+import type { WorkerConnection, WorkerData, WorkerMessage, WorkerRun, WorkerStop } from "./worker.ts";
 import { workerEnvironment } from "./worker-environment.ts";
 
 /** What became of a job: the script came to an end, or its worker was taken from under it. */
@@ -29,8 +29,8 @@ export interface Job {
 interface PoolOptions {
 	readonly engine: EngineName;
 	readonly limits: Limits;
-	/** Makes a fresh connection to the store for a new worker. */
-	readonly connect: () => StoreConnection;
+	/** Makes a fresh connection to the store for a new worker, as soon as the store is open. */
+	readonly connect: () => Promise<StoreConnection>;
 }
 
 interface WaitingJob {
@@ -143,11 +143,9 @@ class ScriptWorker {
 	constructor(options: PoolOptions, prepared: PreparedEngine | undefined, events: WorkerEvents) {
 		this.#graceMs = options.limits.cancelGraceMs;
 		this.#events = events;
-		const connection = options.connect();
 		this.#worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
 			name: "script",
-			workerData: { store: connection, engine: options.engine, prepared, stop: this.#stop } satisfies WorkerData,
-			transferList: [connection.port],
+			workerData: { engine: options.engine, prepared, stop: this.#stop } satisfies WorkerData,
 			env: workerEnvironment(),
 			argv: [],
 			// Flags of the host process (`--input-type`, `--require`) are none of a worker's.
@@ -156,6 +154,10 @@ class ScriptWorker {
 			resourceLimits: { maxOldGenerationSizeMb: 256, stackSizeMb: 4 },
 		});
 		let failure: string | undefined;
+		options.connect().then(
+			(store) => this.#worker.postMessage({ type: "connect", store } satisfies WorkerConnection, [store.port]),
+			() => this.#worker.terminate(),
+		);
 		this.#worker.on("message", (message: WorkerMessage) => this.#receive(message));
 		this.#worker.on("error", (error: Error & { code?: string }) => {
 			failure = error.code === "ERR_WORKER_OUT_OF_MEMORY" ? "The worker ran out of memory." : error.message;

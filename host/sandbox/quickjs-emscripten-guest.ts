@@ -71,6 +71,8 @@ const maxArguments = 4;
 const spareHeapBytes = 256 * 1024;
 /** Static data ends here and the stack grows down to it. With less than the reserve left, a trap is taken for an overflow. */
 const stackEnd = 97 * 1024;
+/** Where the module's data segments go. A fresh instance has them, the image has what became of them. */
+const staticData = { start: 1024, end: stackEnd } as const;
 const stackReserveBytes = 16 * 1024;
 
 const preludeFile = "cronium:prelude";
@@ -131,6 +133,7 @@ export class QuickJsEmscriptenGuest implements Guest {
 		this.#arguments = place("arguments");
 		this.hooks = { begin: place("begin"), settle: place("settle"), finish: place("finish"), describe: place("describe") };
 		if (typeof from !== "string") {
+			this.#memory.bytes.fill(0, staticData.start, staticData.end);
 			this.#memory.write(from.memory);
 			this.#exports.restoreStack(from.stackPointer);
 		}
@@ -306,7 +309,6 @@ export class QuickJsEmscriptenGuest implements Guest {
 
 	/** The imports by the letters of the pinned binary. Files, environment, processes and timers of the host do not exist. */
 	#imports(memory: WebAssembly.Memory): Record<string, WebAssembly.ImportValue> {
-		const guest = this;
 		const abort = (): never => {
 			throw new WebAssembly.RuntimeError("abort");
 		};
@@ -322,26 +324,25 @@ export class QuickJsEmscriptenGuest implements Guest {
 			f: () => errno.notSupported,
 			j: () => errno.notSupported,
 			l: () => undefined,
-			k: (bytes: number) => Number(guest.#grow(bytes >>> 0)),
-			m: (seconds: bigint, result: number) => guest.#writeTime(Number(seconds), result),
+			k: (bytes: number) => Number(this.#grow(bytes >>> 0)),
+			m: (seconds: bigint, result: number) => this.#writeTime(Number(seconds), result),
 			n: (timezone: number, daylight: number, standardName: number, summerName: number) => {
-				guest.#memory.setWord(timezone, 0);
-				guest.#memory.setWord(daylight, 0);
-				for (const name of [standardName, summerName]) guest.#memory.bytes.write("UTC\0", name, "latin1");
+				this.#memory.setWord(timezone, 0);
+				this.#memory.setWord(daylight, 0);
+				for (const name of [standardName, summerName]) this.#memory.bytes.write("UTC\0", name, "latin1");
 			},
 			q: (_clock: number, _precision: bigint, result: number) => {
-				guest.#memory.bytes.writeBigUInt64LE(BigInt(Date.now()) * 1_000_000n, result);
+				this.#memory.bytes.writeBigUInt64LE(BigInt(Date.now()) * 1_000_000n, result);
 				return 0;
 			},
 			p: () => Date.now(),
-			t: (_context: number, _self: Handle, count: number, args: number) => guest.#answer(count, args),
+			t: (_context: number, _self: Handle, count: number, args: number) => this.#answer(count, args),
 			i: () => {
-				guest.host?.poll();
+				this.host?.poll();
 				return 0;
 			},
-			g: (_runtime: number, _context: number, _base: number, name: number) =>
-				guest.#resolve(guest.#memory.zeroTerminated(name)),
-			h: () => (guest.#croniumSource === "" ? 0 : guest.#newZeroTerminated(guest.#croniumSource).address),
+			g: (_runtime: number, _context: number, _base: number, name: number) => this.#resolve(this.#memory.zeroTerminated(name)),
+			h: () => (this.#croniumSource === "" ? 0 : this.#newZeroTerminated(this.#croniumSource).address),
 			u: () => undefined,
 		};
 	}
@@ -375,7 +376,7 @@ export class QuickJsEmscriptenGuest implements Guest {
 			0,
 			0,
 		];
-		fields.forEach((field, index) => this.#memory.setWord(result + 4 * index, field));
+		for (const [index, field] of fields.entries()) this.#memory.setWord(result + 4 * index, field);
 	}
 
 	/** A call of the prelude; the arguments are JSValues in a row. */
@@ -410,7 +411,8 @@ export class QuickJsEmscriptenGuest implements Guest {
 	 * an index of the table of functions, to which one of the host's is added here.
 	 */
 	#addTracker(module: WebAssembly.Module, table: WebAssembly.Table): number {
-		const track = (_context: number, promise: bigint, reason: bigint, handled: number): void => this.#track(promise, reason, handled);
+		const track = (_context: number, promise: bigint, reason: bigint, handled: number): void =>
+			this.#track(promise, reason, handled);
 		const tracker = new WebAssembly.Instance(module, { m: { f: track } });
 		const index = table.grow(1);
 		table.set(index, tracker.exports.f);
@@ -419,8 +421,8 @@ export class QuickJsEmscriptenGuest implements Guest {
 
 	#track(promise: bigint, reason: bigint, handled: number): void {
 		const address = Number(BigInt.asUintN(32, promise));
-		if (handled !== 0) return this.#rejections.remove(address);
-		this.#rejections.add(address, this.#duplicate(promise), this.#duplicate(reason));
+		if (handled !== 0) this.#rejections.remove(address);
+		else this.#rejections.add(address, this.#duplicate(promise), this.#duplicate(reason));
 	}
 
 	/** A handle of its own on a value that the engine only shows. */
@@ -458,7 +460,9 @@ export class QuickJsEmscriptenGuest implements Guest {
 		this.free(this.#evaluateAtBoot("cronium:boot", 'import "cronium";', evalFlags.module));
 		while (this.runJob() === true);
 		this.#croniumSource = "";
-		const [begin, settle, finish, describe] = ["begin", "settle", "finish", "describe"].map((name) => this.#property(hooks, name));
+		const [begin, settle, finish, describe] = ["begin", "settle", "finish", "describe"].map((name) =>
+			this.#property(hooks, name),
+		);
 		this.free(hooks);
 		this.free(global);
 		const places = {

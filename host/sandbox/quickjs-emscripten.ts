@@ -13,8 +13,8 @@ const minimumPages = 96;
 
 /** (module (import "m" "f" (func (param i32 i64 i64 i32 i32))) (export "f" (func 0))) */
 const trackerBytes = Uint8Array.from([
-	0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x09, 0x01, 0x60, 0x05, 0x7f, 0x7e, 0x7e, 0x7f, 0x7f, 0x00, 0x02, 0x07, 0x01,
-	0x01, 0x6d, 0x01, 0x66, 0x00, 0x00, 0x07, 0x05, 0x01, 0x01, 0x66, 0x00, 0x00,
+	0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x09, 0x01, 0x60, 0x05, 0x7f, 0x7e, 0x7e, 0x7f, 0x7f, 0x00, 0x02, 0x07,
+	0x01, 0x01, 0x6d, 0x01, 0x66, 0x00, 0x00, 0x07, 0x05, 0x01, 0x01, 0x66, 0x00, 0x00,
 ]);
 
 /** Compiles the engine and evaluates the prelude. Throws an Error when the engine is not the reviewed one or the prelude fails. */
@@ -23,7 +23,10 @@ export function prepareQuickJsEmscripten(prelude: string): PreparedEngine {
 	requireDigest(bytes, file, reviewedSha256);
 	const rewritten = rewriteModule(bytes, { exports: Object.values(exportLetters), minimumPages, tableExport });
 	const module = new WebAssembly.Module(rewritten.bytes);
-	const image = QuickJsEmscriptenGuest.boot({ module, trackerModule: trackerModule(), minimumPages, maximumPages: bootPages }, prelude);
+	const image = QuickJsEmscriptenGuest.boot(
+		{ module, trackerModule: trackerModule(), minimumPages, maximumPages: bootPages },
+		prelude,
+	);
 	return { name: "quickjs-emscripten", module, minimumPages, image };
 }
 

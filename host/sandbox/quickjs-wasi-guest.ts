@@ -107,6 +107,10 @@ const spareHeapBytes = 1024 * 1024;
 const collectionThresholdBytes = 2 * 1024 * 1024;
 /** With less than this left of the module's own stack, a trap is taken for its overflow. */
 const stackReserveBytes = 16 * 1024;
+/** Where the module's data segments go. A fresh instance has them, the image has what became of them. */
+const staticData = { start: 1024 * 1024, end: 1140 * 1024 } as const;
+/** The module's stack of 1 MiB, less what native functions may need beyond QuickJS's own check. */
+const maxStackBytes = 768 * 1024;
 
 const preludeFile = "cronium:prelude";
 /** What `import … from "cronium"` is resolved to. No script can be named so that it takes its place: names are files. */
@@ -164,7 +168,8 @@ export class QuickJsWasiGuest implements Guest {
 		this.#arguments = place("arguments");
 		this.hooks = { begin: place("begin"), settle: place("settle"), finish: place("finish"), describe: place("describe") };
 		if (typeof from !== "string") {
-			// Fresh but for the module's data segments, which the image covers: pages without content stay untouched and cost nothing.
+			// The rest of a fresh memory is empty as it is; pages that nobody touches cost nothing.
+			this.#memory.bytes.fill(0, staticData.start, staticData.end);
 			this.#memory.write(from.memory);
 			this.#exports.__stack_pointer.value = from.stackPointer;
 		}
@@ -179,7 +184,7 @@ export class QuickJsWasiGuest implements Guest {
 	}
 
 	setMaxStackBytes(bytes: number): void {
-		this.#exports.qjs_set_max_stack_size(bytes);
+		this.#exports.qjs_set_max_stack_size(Math.min(bytes, maxStackBytes));
 	}
 
 	evaluateModule(name: string, source: string): ModuleCompletion {
@@ -202,9 +207,16 @@ export class QuickJsWasiGuest implements Guest {
 	}
 
 	settle(callId: number, answer: string): void {
-		if (callId > 0x7fffffff) return this.#settle(this.#present(this.#exports.qjs_new_number(callId)), answer, true);
-		this.#memory.setWord(this.#number, callId);
-		this.#settle(this.#number, answer, false);
+		const isSmall = callId <= 0x7fffffff;
+		if (isSmall) this.#memory.setWord(this.#number, callId);
+		const id = isSmall ? this.#number : this.#present(this.#exports.qjs_new_number(callId));
+		const text = this.newText(answer);
+		const completion = this.call(this.hooks.settle, [id, text]);
+		this.free(text);
+		if (!isSmall) this.free(id);
+		this.free(completion.handle);
+		// The prelude's own function throws only when there is no room left to run it.
+		if (completion.type === "thrown") throw new GuestOutOfMemory();
 	}
 
 	promiseState(promise: Handle): PromiseState {
@@ -263,18 +275,6 @@ export class QuickJsWasiGuest implements Guest {
 		if (this.#tag(this.#present(handle)) !== valueTags.exception) return { type: "value", handle };
 		this.free(handle);
 		return { type: "thrown", handle: this.#present(this.#exports.qjs_get_exception()) };
-	}
-
-	#settle(callId: Handle, answer: string, owned: boolean): void {
-		const text = this.newText(answer);
-		this.#memory.setWord(this.#arguments, callId);
-		this.#memory.setWord(this.#arguments + 4, text);
-		const completion = this.#complete(this.#exports.qjs_call(this.hooks.settle, this.#undefined, 2, this.#arguments));
-		this.free(text);
-		if (owned) this.free(callId);
-		this.free(completion.handle);
-		// The prelude's own function throws only when there is no room left to run it.
-		if (completion.type === "thrown") throw new GuestOutOfMemory();
 	}
 
 	/** The handle of a new string, 0 or an exception when there is no memory for it. */
@@ -390,7 +390,10 @@ export class QuickJsWasiGuest implements Guest {
 	#track(promise: Handle, reason: Handle, handled: number): void {
 		if (promise === 0 || reason === 0) throw new GuestOutOfMemory();
 		const address = this.#memory.word(promise);
-		if (handled === 0) return this.#rejections.add(address, promise, reason);
+		if (handled === 0) {
+			this.#rejections.add(address, promise, reason);
+			return;
+		}
 		this.#rejections.remove(address);
 		this.free(promise);
 		this.free(reason);
@@ -454,7 +457,9 @@ export class QuickJsWasiGuest implements Guest {
 		this.free(this.#evaluateAtBoot("cronium:boot", 'import "cronium";', evalFlags.module));
 		while (exports.qjs_execute_pending_job() > 0);
 		this.#croniumSource = "";
-		const [begin, settle, finish, describe] = ["begin", "settle", "finish", "describe"].map((name) => this.#property(hooks, name));
+		const [begin, settle, finish, describe] = ["begin", "settle", "finish", "describe"].map((name) =>
+			this.#property(hooks, name),
+		);
 		this.free(hooks);
 		this.free(global);
 		const places = {

@@ -80,6 +80,7 @@ class ModuleReader {
 		while (this.offset < this.bytes.length) {
 			const id = this.byte();
 			const length = this.unsigned();
+			if (this.offset + length > this.bytes.length) throw new Error("The module ends in the middle of a section.");
 			yield { id, content: this.bytes.subarray(this.offset, this.offset + length) };
 			this.offset += length;
 		}
@@ -160,7 +161,12 @@ function lowerMinimum(content: Uint8Array, minimumPages: number): Uint8Array {
 		const hasMaximum = (reader.byte() & 1) === 1;
 		reader.unsigned();
 		if (hasMaximum) reader.unsigned();
-		return Buffer.concat([content.subarray(0, start), Uint8Array.of(0), encodeUnsigned(minimumPages), content.subarray(reader.offset)]);
+		return Buffer.concat([
+			content.subarray(0, start),
+			Uint8Array.of(0),
+			encodeUnsigned(minimumPages),
+			content.subarray(reader.offset),
+		]);
 	}
 	throw new Error("The module imports no memory.");
 }

@@ -2,6 +2,7 @@
  * The thread that runs scripts, one at a time. It holds no keys and cannot write to the store: its effects are posted to the writer,
  * everything else it knows arrives in messages. It may be terminated at any moment.
  */
+import { once } from "node:events";
 import { parentPort, workerData } from "node:worker_threads";
 import { RuntimeError } from "../contract/errors.ts";
 import type { Json } from "../contract/generated/types.ts";
@@ -14,12 +15,17 @@ import type { PreparedEngine } from "./guest-engine.ts";
 
 /** What a worker is started with. */
 export interface WorkerData {
-	readonly store: StoreConnection;
 	readonly engine: EngineName;
 	/** What the first worker's engine has made: saves the others the compilation and the prelude. */
 	readonly prepared: PreparedEngine | undefined;
 	/** 0 go on, 1 cancelled, 2 over the deadline. */
 	readonly stop: Int32Array;
+}
+
+/** The way to the store. It comes apart from the rest, so that the engine is made while the store is still being opened. */
+export interface WorkerConnection {
+	readonly type: "connect";
+	readonly store: StoreConnection;
 }
 
 /** One run as it is handed to a worker. */
@@ -52,9 +58,11 @@ const port = parentPort;
 if (!port) throw new Error("worker.ts runs as a worker thread only");
 const post = (message: WorkerMessage): void => port.postMessage(message);
 
-const store = connectLmdbStore(data.store);
+const connected = once(port, "message") as Promise<[WorkerConnection]>;
 const engine = await createEngine(data.engine, data.prepared && { prepared: data.prepared });
 const engines = new Map<EngineName, Engine>([[data.engine, engine]]);
+const [connection] = await connected;
+const store = connectLmdbStore(connection.store);
 let current: AbortController | undefined;
 
 port.on("message", (message: WorkerRun | WorkerStop) => {

@@ -98,12 +98,15 @@ async function openChecked(file: string, mapBytes: number): Promise<Lmdb> {
 	}
 }
 
-/** Reading a page that a truncated file lacks would end the process by a signal. */
+/**
+ * Reading a page that a truncated file lacks would end the process by a signal. A file may lack free pages at its end, so this compares with
+ * the pages in use.
+ */
 function requireWholeFile(file: string, database: Lmdb): void {
-	const { fileBytes } = database.reader.snapshot(() => database.space());
+	const { usedBytes } = database.reader.snapshot(() => database.space());
 	const { size } = statSync(file);
-	if (size < fileBytes)
-		throw new RuntimeError("internal", `The store is damaged: its file has ${size} bytes and should have ${fileBytes}.`);
+	if (size < usedBytes)
+		throw new RuntimeError("internal", `The store is damaged: its file has ${size} bytes and ${usedBytes} are in use.`);
 }
 
 /** Started at once, but not waited for: what is posted to it meanwhile is kept. */

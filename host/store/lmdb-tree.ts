@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import type * as LmdbPackage from "lmdb";
 import { RuntimeError } from "../contract/errors.ts";
+import { requireOpenable } from "./lmdb-file.ts";
 import type { Tree, TreeRange, WritableTree } from "./tree.ts";
 
 /** Reader slots in the lock file, 64 bytes each: one a thread that has the store open, in all processes. Whoever makes the file fixes it. */
@@ -74,6 +75,7 @@ export function openLmdb(file: string, { readOnly, mapBytes }: LmdbOptions): Lmd
 		encoder: { encode: keepBytes, decode: (value: Buffer) => decode(value) },
 		keyEncoder: { writeKey: writeBytes, readKey: copyBytes },
 	};
+	requireOpenable(file, readOnly, mapBytes);
 	const { open, nativeAddon } = loadPackage();
 	const database = open<unknown, Buffer>(file, options);
 

@@ -113,25 +113,14 @@ function stop(): void {
 
 function writeGroup(): void {
 	const group: Taken[] = [];
+	const take = takeGroup(group);
 	let changed = false;
 	try {
-		changed = writeDurably(takeGroup(group));
+		changed = writeDurably(take);
 	} catch {
-		// Nothing of the group was kept. One by one, so that only the transactions that cannot be written fail.
-		changed = false;
-		for (const taken of group) {
-			let left: Taken | undefined = taken;
-			try {
-				const next = () => {
-					const only = left;
-					left = undefined;
-					return only;
-				};
-				if (writeDurably(next)) changed = true;
-			} catch (error) {
-				taken.result = toFailure(lmdbFailure("written", error));
-			}
-		}
+		// Nothing of the group was kept. One by one, so that only the transactions that cannot be written fail; at least one, so that it ends.
+		if (group.length === 0) take();
+		for (const taken of group) if (writeAlone(taken)) changed = true;
 	}
 	for (const { client, message, result } of group) client.acknowledgements.push(messageId(message), result);
 	for (const client of [...clients]) {
@@ -142,6 +131,20 @@ function writeGroup(): void {
 	if (Date.now() - lastSweep > readerSweepMs) {
 		lastSweep = Date.now();
 		database.sweepReaders();
+	}
+}
+
+function writeAlone(taken: Taken): boolean {
+	let left: Taken | undefined = taken;
+	try {
+		return writeDurably(() => {
+			const next = left;
+			left = undefined;
+			return next;
+		});
+	} catch (error) {
+		taken.result = toFailure(lmdbFailure("written", error));
+		return false;
 	}
 }
 

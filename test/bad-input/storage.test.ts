@@ -106,10 +106,8 @@ describe("a data directory that cannot be used", () => {
 			expect(await run(host, "await cronium.setVariable('k', 1)")).toMatchObject({ status: "succeeded" });
 		}
 		writeFileSync(join(data, "store.lmdb"), "this is no store\n".repeat(1_000));
-		await expect(createHost({ dataDirectory: data })).rejects.toMatchObject({
-			name: "RuntimeError",
-			code: expect.stringMatching(/unavailable|internal/),
-		});
+		// In a process of its own: a store that is not checked before it is mapped ends the process that opens it.
+		expect(openElsewhere(data)).toMatchObject({ name: "RuntimeError", code: expect.stringMatching(/unavailable|internal/) });
 	});
 
 	test.each([
@@ -187,6 +185,11 @@ describe("a data directory that cannot be used", () => {
 
 /** Makes a host in a process without root's rights, which know no modes; what came of it. */
 function openAsNobody(dataDirectory: string): unknown {
+	return openElsewhere(dataDirectory, isRoot ? { uid: 65_534, gid: 65_534 } : {});
+}
+
+/** Makes a host in another process; what came of it. */
+function openElsewhere(dataDirectory: string, identity: { readonly uid?: number; readonly gid?: number } = {}): unknown {
 	const index = fileURLToPath(new URL("../../host/index.ts", import.meta.url));
 	const source = `import { createHost } from ${JSON.stringify(index)};
 		try { const host = await createHost({ dataDirectory: ${JSON.stringify(dataDirectory)} }); const { status } = await host.run({ script: { name: "x.js", source: "" } }); await host.dispose(); console.log(JSON.stringify({ opened: status === "succeeded" })); }
@@ -196,7 +199,7 @@ function openAsNobody(dataDirectory: string): unknown {
 		cwd: "/",
 		env: { TMPDIR: tmpdir() },
 		timeout: 20_000,
-		...(isRoot && { uid: 65_534, gid: 65_534 }),
+		...identity,
 	});
 	if (child.status !== 0) throw new Error(`The process ended with ${child.status ?? child.signal}: ${child.stderr}`);
 	return JSON.parse(child.stdout);

@@ -52,6 +52,8 @@ export function useArena(engine: EngineName, { limits = {}, thorough = false }: 
 	beforeAll(async () => {
 		host = await createHost({ engine, limits: { ...arenaLimits, ...limits } });
 		baseline = await inspect(host, thorough);
+		// The process keeps one thread ready that reads TypeScript.
+		await host.run({ script: { name: "warm.ts", source: "" } });
 		threads = countThreads();
 	});
 	afterAll(async () => {

@@ -109,7 +109,6 @@ describeAttacks([
 					if (dirty(new Uint8Array(new ArrayBuffer(size)))) found.push(["buffer", size]);
 					try { const grown = new ArrayBuffer(8, { maxByteLength: size }); grown.resize(size); if (dirty(new Uint8Array(grown))) found.push(["grown", size]); grown.resize(8); grown.resize(size); if (dirty(new Uint8Array(grown))) found.push(["grown twice", size]); } catch {}
 					try { if (dirty(new Uint8Array(new Uint8Array(8).buffer.transfer(size)))) found.push(["transferred", size]); } catch {}
-					try { const shared = new SharedArrayBuffer(8, { maxByteLength: size }); shared.grow(size); if (dirty(new Uint8Array(shared))) found.push(["shared", size]); } catch {}
 				}
 				return found;
 			}`,

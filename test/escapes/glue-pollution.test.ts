@@ -89,41 +89,25 @@ const pollution = (name: string, pollute: string): Attack => ({
 	},
 });
 
-const spies: Attack[] = [
-	"Object",
-	"Object.prototype",
-	"Function.prototype",
-	"Array",
-	"Array.prototype",
-	"String",
-	"String.prototype",
-	"JSON",
-	"Reflect",
-	"Promise",
-	"Promise.prototype",
-	"Map.prototype",
-	"Set.prototype",
-	"WeakMap.prototype",
-	"RegExp.prototype",
-	"Number",
-	"Number.prototype",
-	"Math",
-	"Date",
-	"Date.prototype",
-	"Error",
-	"Error.prototype",
-	"Symbol.prototype",
-	"Uint8Array.prototype",
-	"Object.getPrototypeOf(Uint8Array.prototype)",
-	"Object.getPrototypeOf([][Symbol.iterator]())",
-	"Object.getPrototypeOf(Object.getPrototypeOf((function* () {})()))",
-].flatMap((target) => [
-	pollution(`spies in ${target} see no function of the host`, `spyOn(${target});`),
-	pollution(`rubbish in ${target} breaks no helper`, `break_(${target});`),
+const intrinsics = [
+	["Object", "Object.prototype"],
+	["Function.prototype", "Reflect"],
+	["Array", "Array.prototype"],
+	["String", "String.prototype"],
+	["JSON", "Math", "Number", "Number.prototype"],
+	["Promise", "Promise.prototype"],
+	["Map.prototype", "Set.prototype", "WeakMap.prototype", "Symbol.prototype"],
+	["RegExp.prototype", "Date", "Date.prototype"],
+	["Error", "Error.prototype"],
+	["Uint8Array.prototype", "Object.getPrototypeOf(Uint8Array.prototype)", "ArrayBuffer.prototype"],
+	["Object.getPrototypeOf([][Symbol.iterator]())", "Object.getPrototypeOf(Object.getPrototypeOf((function* () {})()))"],
+].flatMap((targets) => [
+	pollution(`spies in ${targets} see no function of the host`, `for (const target of [${targets}]) spyOn(target);`),
+	pollution(`rubbish in ${targets} breaks no helper`, `for (const target of [${targets}]) break_(target);`),
 ]);
 
 describeAttacks([
-	...spies,
+	...intrinsics,
 	pollution(
 		"setters on Object.prototype for every name the glue may use see nothing of it",
 		`

@@ -129,6 +129,7 @@ describe.each(engineNames)("the next run in the same worker, %s", (engine) => {
 					look(new ArrayBuffer(size));
 					try { const grown = new ArrayBuffer(8, { maxByteLength: size }); grown.resize(size); look(grown); } catch {}
 					try { look(new ArrayBuffer(8).transfer(size)); } catch {}
+					try { const shared = new SharedArrayBuffer(8, { maxByteLength: size }); shared.grow(size); look(shared); } catch {}
 					look(new Uint8Array(new Array(size >> 4)).buffer);
 				}
 				return { found, searched: searched > 1_000_000 };

@@ -1,13 +1,15 @@
 import {
 	chmodSync,
 	chownSync,
-	existsSync,
+	closeSync,
 	mkdirSync,
+	openSync,
 	readdirSync,
 	statSync,
 	symlinkSync,
 	truncateSync,
 	writeFileSync,
+	writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -163,13 +165,34 @@ describe("the data directory", () => {
 		});
 	});
 
+	test("with a file of another LMDB is refused", async () => {
+		await fill();
+		const file = openSync(join(directory, "store.lmdb"), "r+");
+		writeSync(file, Buffer.from([3, 0]), 0, 2, 28);
+		closeSync(file);
+		await expect(open()).rejects.toMatchObject({ code: "unsupported", message: expect.stringContaining("format 3") });
+	});
+
+	test("that needs more address space than the process may have is refused", async () => {
+		const limited = startStoreProcess({ shellLimit: "-v 60000000" });
+		await expect(limited.open({ directory, maxStoreBytes: 1024 ** 4 })).rejects.toMatchObject({
+			code: "unavailable",
+			message: expect.stringContaining("ulimit -v"),
+		});
+		await limited.end();
+	});
+
 	test("with a file that is something else is refused", async () => {
 		mkdirSync(directory, { mode: 0o700 });
 		writeFileSync(join(directory, "store.lmdb"), "something else ".repeat(2_000));
 		await expect(open()).rejects.toMatchObject({
 			code: "unavailable",
-			message: expect.stringMatching(/^The store could not be opened: /),
+			message: expect.stringMatching(/^The store could not be opened: its file is no LMDB database\.$/),
 		});
-		expect(existsSync(join(directory, "store.lmdb"))).toBe(true);
+		writeFileSync(join(directory, "store.lmdb"), "short");
+		await expect(open()).rejects.toMatchObject({ code: "unavailable" });
+		// An empty file is what a process leaves that dies while it makes the store.
+		writeFileSync(join(directory, "store.lmdb"), "");
+		await open();
 	});
 });

@@ -18,7 +18,7 @@ test.skipIf(!hasStrace)(
 				"-f",
 				"-qq",
 				"-e",
-				"trace=openat,fdatasync,pwrite64,pwritev,write",
+				"trace=openat,fdatasync,pwrite64,pwritev,writev,write",
 				"-e",
 				"signal=none",
 				"-o",
@@ -42,7 +42,7 @@ test.skipIf(!hasStrace)(
 				expect(start).toBeGreaterThan(0);
 				expect(end).toBeGreaterThan(start);
 				const calls = lines.slice(start, end);
-				const pages = calls.findIndex((line) => /pwrite(64|v)\(/.test(line));
+				const pages = calls.findIndex((line) => /(pwrite64|pwritev|writev)\(/.test(line));
 				const flushed = calls.findIndex((line) => /fdatasync(\(\d+\)| resumed.*)\s+= 0/.test(line));
 				const root = calls.findIndex((line) => line.includes(`pwrite64(${synchronous[0]},`));
 				expect(pages).toBeGreaterThanOrEqual(0);

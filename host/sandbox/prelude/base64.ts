@@ -66,7 +66,10 @@ export function btoa(data: string): string {
 	for (let index = 0; index < text.length; index++) {
 		const code = text.charCodeAt(index);
 		if (code > 255)
-			throw new DOMException("The string to be encoded contains characters outside of the Latin1 range.", "InvalidCharacterError");
+			throw new DOMException(
+				"The string to be encoded contains characters outside of the Latin1 range.",
+				"InvalidCharacterError",
+			);
 		bytes[index] = code;
 	}
 	return encodeBase64(bytes);

@@ -51,7 +51,7 @@ export class File extends Blob {
 	readonly #lastModified: number;
 
 	constructor(parts: Iterable<Part>, name: unknown, options: { readonly type?: unknown; readonly lastModified?: unknown } = {}) {
-		if (arguments.length < 2) throw new TypeError("A File needs parts and a name");
+		if (name === undefined) throw new TypeError("A File needs parts and a name");
 		super(parts, options);
 		this.#name = `${name}`;
 		this.#lastModified = options?.lastModified === undefined ? Date.now() : Math.trunc(Number(options.lastModified)) || 0;

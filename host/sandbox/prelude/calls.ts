@@ -50,12 +50,22 @@ export function readAnswer<T>(answer: string, decode: (text: string) => T): T {
 }
 
 /** Calls the host for something it answers at once. */
-export function callNow<T>(operation: number, params: readonly unknown[], body: string | undefined, decode: (text: string) => T): T {
+export function callNow<T>(
+	operation: number,
+	params: readonly unknown[],
+	body: string | undefined,
+	decode: (text: string) => T,
+): T {
 	return readAnswer(host(operation, stringifyJson(params), body) as string, decode);
 }
 
 /** Calls the host; the promise is settled already when the answer is there. */
-export function callHost<T>(operation: number, params: string, body: string | undefined, decode: (text: string) => T): Promise<T> {
+export function callHost<T>(
+	operation: number,
+	params: string,
+	body: string | undefined,
+	decode: (text: string) => T,
+): Promise<T> {
 	const answer = host(operation, params, body);
 	if (typeof answer === "number") return waitFor(answer, decode);
 	try {

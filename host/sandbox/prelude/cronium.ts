@@ -1,4 +1,4 @@
-import { type Operation, operations } from "../../contract/generated/operations.ts";
+import { type GuestOperation, guestOperations } from "../../contract/generated/guest-operations.ts";
 import { callHost, RuntimeError } from "./calls.ts";
 import { inspect } from "./inspect.ts";
 import { describeErrorsIn, toJsonText, toLogText } from "./json.ts";
@@ -14,7 +14,7 @@ const decodeNothing = (): undefined => undefined;
 const decodeJson = (text: string): unknown => (text === "" ? null : parseJson(text));
 
 /** The helper that calls `operation`; a mistake in the arguments rejects the promise, as any other error does. */
-function createHelper(number: number, operation: Operation): Helper {
+function createHelper(number: number, operation: GuestOperation): Helper {
 	const { parameters, result } = operation;
 	const decode = result === "none" ? decodeNothing : decodeJson;
 	const helper = (...args: unknown[]): Promise<unknown> => {
@@ -23,7 +23,7 @@ function createHelper(number: number, operation: Operation): Helper {
 			let params = "";
 			let missing = "";
 			for (let index = 0; index < parameters.length; index++) {
-				const { name, kind, required } = parameters[index] as Operation["parameters"][number];
+				const { name, kind, required } = parameters[index] as GuestOperation["parameters"][number];
 				const value = args[index];
 				if (kind === "json") {
 					if (required || value !== undefined) body = toJsonText(value, name);
@@ -66,8 +66,8 @@ function createLog(writeLog: Helper): Log {
 
 function createCronium(): Readonly<Record<string, unknown>> {
 	const members: Record<string, unknown> = {};
-	for (let number = 0; number < operations.length; number++) {
-		const operation = operations[number] as Operation;
+	for (let number = 0; number < guestOperations.length; number++) {
+		const operation = guestOperations[number] as GuestOperation;
 		members[operation.sdkName] = createHelper(number, operation);
 	}
 	members.log = createLog(members.writeLog as Helper);

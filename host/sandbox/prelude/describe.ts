@@ -5,9 +5,9 @@ import {
 	hasOwn,
 	IntrinsicError,
 	isArray,
-	stringifyJson,
 	stringIncludes,
 	stringIndexOf,
+	stringifyJson,
 	stringSlice,
 	stringToWellFormed,
 } from "./primordials.ts";
@@ -77,7 +77,8 @@ function describeStack(error: object): string {
 		if (has(from, "cause")) add("caused by", read(from, "cause"));
 		const errors = has(from, "errors") ? read(from, "errors") : undefined;
 		try {
-			if (isArray(errors)) for (let index = 0; index < errors.length && seen.length <= maxCauses; index++) add("with", errors[index]);
+			if (isArray(errors))
+				for (let index = 0; index < errors.length && seen.length <= maxCauses; index++) add("with", errors[index]);
 		} catch {
 			// A proxy for an array may refuse; what was gathered so far stays.
 		}
@@ -103,8 +104,8 @@ function nameOf(error: object): string {
 	const own = text(error, "name") || "Error";
 	if (own !== "Error") return cut(own);
 	// A class that extends Error without setting `name` is still better known by its own.
-	const constructor = read(error, "constructor");
-	const name = typeof constructor === "function" ? text(constructor, "name") : undefined;
+	const maker = read(error, "constructor");
+	const name = typeof maker === "function" ? text(maker, "name") : undefined;
 	return cut(name || own);
 }
 

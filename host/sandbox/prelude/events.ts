@@ -35,7 +35,7 @@ export class Event {
 	}
 
 	constructor(type: unknown, init: EventInit = {}) {
-		if (arguments.length === 0) throw new TypeError("An event needs a type");
+		if (type === undefined) throw new TypeError("An event needs a type");
 		this.#type = `${type}`;
 		this.#init = init ?? {};
 	}
@@ -129,14 +129,18 @@ export class EventTarget {
 
 	addEventListener(type: unknown, callback: Callback | null, options: ListenerOptions | boolean = {}): void {
 		if (callback === null || callback === undefined) return;
-		if (typeof callback !== "function" && typeof callback !== "object") throw new TypeError("A listener is a function or an object");
+		if (typeof callback !== "function" && typeof callback !== "object")
+			throw new TypeError("A listener is a function or an object");
 		const { once = false, passive = false, signal } = typeof options === "object" ? (options ?? {}) : {};
 		const capture = captureOf(options);
 		if (signal?.aborted) return;
 		const name = `${type}`;
 		const listeners = this.#listeners.get(name) ?? [];
 		if (listeners.some((listener) => listener.callback === callback && listener.capture === capture)) return;
-		this.#listeners.set(name, [...listeners, { callback, capture, once: Boolean(once), passive: Boolean(passive), isRemoved: false }]);
+		this.#listeners.set(name, [
+			...listeners,
+			{ callback, capture, once: Boolean(once), passive: Boolean(passive), isRemoved: false },
+		]);
 		signal?.addEventListener("abort", () => this.removeEventListener(name, callback, capture));
 	}
 

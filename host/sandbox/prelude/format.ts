@@ -78,6 +78,6 @@ function hasBuiltInToString(value: object): boolean {
 	let holder: object | null = value;
 	do holder = Object.getPrototypeOf(holder) as object | null;
 	while (holder !== null && !has(holder));
-	const constructor: unknown = holder && Object.getOwnPropertyDescriptor(holder, "constructor")?.value;
-	return typeof constructor === "function" && isBuiltInName(constructor.name);
+	const maker: unknown = holder && Object.getOwnPropertyDescriptor(holder, "constructor")?.value;
+	return typeof maker === "function" && isBuiltInName(maker.name);
 }

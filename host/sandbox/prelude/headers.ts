@@ -81,8 +81,12 @@ export class Headers {
 		return this.entries();
 	}
 
-	[Symbol.for("nodejs.util.inspect.custom")](_depth: number, options: object, inspect: (value: unknown, options: object) => string): string {
-		return `Headers ${inspect(Object.fromEntries(this), options)}`;
+	[Symbol.for("nodejs.util.inspect.custom")](
+		_depth: number,
+		options: object,
+		inspect: (value: unknown, options: object) => string,
+	): string {
+		return `Headers ${inspect(Object.fromEntries(this.#pairs.map(([name]) => [name, this.get(name)])), options)}`;
 	}
 
 	#valuesOf(name: string): string[] {
@@ -97,7 +101,8 @@ export const headerPairs = (headers: Headers): Pair[] => [...headers];
 
 function normalName(name: unknown): string {
 	const text = `${name}`;
-	if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text)) throw new TypeError(`${JSON.stringify(text)} is not a valid name of a header`);
+	if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text))
+		throw new TypeError(`${JSON.stringify(text)} is not a valid name of a header`);
 	return text.toLowerCase();
 }
 

@@ -19,7 +19,7 @@ export function stackText(error: Error): string {
 const titleOf = (error: Error): string => Error.prototype.toString.call(error);
 
 /** What stands for the error itself; `keys` loses what the text already tells and gains what is hidden but wanted. */
-export function formatError(error: Error, constructor: string | null, prefix: string, keys: PropertyKey[]): string {
+export function formatError(error: Error, className: string | null, prefix: string, keys: PropertyKey[]): string {
 	let text: string;
 	try {
 		text = stackText(error);
@@ -32,22 +32,23 @@ export function formatError(error: Error, constructor: string | null, prefix: st
 		hideKey(keys, name, typeof value !== "string" || text.includes(value));
 	}
 	if (Object.hasOwn(error, "cause") && !keys.includes("cause")) keys.push("cause");
-	if (Object.hasOwn(error, "errors") && Array.isArray(readSafely(error, "errors")) && !keys.includes("errors")) keys.push("errors");
+	if (Object.hasOwn(error, "errors") && Array.isArray(readSafely(error, "errors")) && !keys.includes("errors"))
+		keys.push("errors");
 
 	const name = readSafely(error, "name") ?? "Error";
-	if (typeof name === "string") text = nameClass(text, name, constructor, prefix);
+	if (typeof name === "string") text = nameClass(text, name, className, prefix);
 	const message = readSafely(error, "message");
 	const from = typeof message === "string" && message !== "" ? text.indexOf(message) + message.length : 0;
 	return text.includes("\n    at", Math.max(from, 0)) ? text : `[${text}]`;
 }
 
 /** Says the class when the name does not: `class HttpError extends Error {}` begins its stack with "Error". */
-function nameClass(text: string, name: string, constructor: string | null, prefix: string): string {
+function nameClass(text: string, name: string, className: string | null, prefix: string): string {
 	const length = name.length;
 	const standsAlone = text.length === length || text[length] === ":" || text[length] === "\n";
-	if (constructor !== null && !(name.endsWith("Error") && text.startsWith(name) && standsAlone)) return text;
+	if (className !== null && !(name.endsWith("Error") && text.startsWith(name) && standsAlone)) return text;
 	if (name === prefix) return text;
-	if (constructor === null) {
+	if (className === null) {
 		const start = /^([A-Z][a-z_ A-Z0-9[\]()-]+)(?::|\n {4}at)/.exec(text) ?? /^([a-z_A-Z0-9-]*Error)$/.exec(text);
 		const shown = start?.[1] ?? "";
 		return shown === "" ? `${prefix}: ${text}` : `${prefix}${text.slice(shown.length)}`;
@@ -67,4 +68,3 @@ function readSafely(holder: object, name: string): unknown {
 		return undefined;
 	}
 }
-

@@ -1,22 +1,22 @@
 /** `[Function: name]`, `[class Name extends Other]`, … */
-export function formatFunction(value: object, constructor: string | null, tag: string): string {
+export function formatFunction(value: object, className: string | null, tag: string): string {
 	const source = Function.prototype.toString.call(value);
-	if (/^class[\s{]/.test(source) && source.endsWith("}")) return formatClass(value, constructor, tag);
+	if (/^class[\s{]/.test(source) && source.endsWith("}")) return formatClass(value, className, tag);
 	const type = typeOf(value);
-	let text = `[${type}${constructor === null ? " (null prototype)" : ""}`;
+	let text = `[${type}${className === null ? " (null prototype)" : ""}`;
 	const { name } = value as { readonly name?: unknown };
 	text += typeof name === "string" && name !== "" ? `: ${name}]` : " (anonymous)]";
-	if (constructor !== type && constructor !== null) text += ` ${constructor}`;
-	if (tag !== "" && constructor !== tag) text += ` [${tag}]`;
+	if (className !== type && className !== null) text += ` ${className}`;
+	if (tag !== "" && className !== tag) text += ` [${tag}]`;
 	return text;
 }
 
-function formatClass(value: object, constructor: string | null, tag: string): string {
+function formatClass(value: object, className: string | null, tag: string): string {
 	const own: unknown = Object.getOwnPropertyDescriptor(value, "name")?.value;
 	let text = `class ${typeof own === "string" && own !== "" ? own : "(anonymous)"}`;
-	if (constructor !== "Function" && constructor !== null) text += ` [${constructor}]`;
-	if (tag !== "" && constructor !== tag) text += ` [${tag}]`;
-	if (constructor === null) return `[${text} extends [null prototype]]`;
+	if (className !== "Function" && className !== null) text += ` [${className}]`;
+	if (tag !== "" && className !== tag) text += ` [${tag}]`;
+	if (className === null) return `[${text} extends [null prototype]]`;
 	const parent = (Object.getPrototypeOf(value) as { readonly name?: unknown } | null)?.name;
 	return parent ? `[${text} extends ${String(parent)}]` : `[${text}]`;
 }

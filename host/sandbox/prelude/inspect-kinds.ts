@@ -60,9 +60,9 @@ const boxes = [
 
 /** The primitive in an object like `new Number(1)`. */
 export function unbox(value: object): { readonly type: string; readonly primitive: unknown } | undefined {
-	for (const [type, valueOf] of boxes)
+	for (const [type, unwrap] of boxes)
 		try {
-			return { type, primitive: Reflect.apply(valueOf as () => unknown, value, []) };
+			return { type, primitive: Reflect.apply(unwrap as () => unknown, value, []) };
 		} catch {
 			// Not this kind.
 		}

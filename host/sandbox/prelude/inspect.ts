@@ -1,4 +1,5 @@
 import { formatError } from "./inspect-error.ts";
+import { formatFunction } from "./inspect-function.ts";
 import {
 	isArguments,
 	isArrayBuffer,
@@ -18,7 +19,6 @@ import {
 	unbox,
 } from "./inspect-kinds.ts";
 import { joinEntries, type Layout } from "./inspect-layout.ts";
-import { formatFunction } from "./inspect-function.ts";
 import { formatKey, formatNumber, quote, remainingItems } from "./inspect-text.ts";
 
 // Writes values as Node's util.inspect does (same algorithm, without colours). What only the engine's inside knows is not shown: the
@@ -102,13 +102,11 @@ function formatValue(state: Inspection, value: unknown, depth: number, inTypedAr
 function formatCustom(state: Inspection, value: object, depth: number): string | undefined {
 	const method = (value as { [custom]?: unknown })[custom];
 	if (typeof method !== "function" || method === inspect) return undefined;
-	const constructor = Object.getOwnPropertyDescriptor(value, "constructor")?.value as { prototype?: unknown } | undefined;
-	if (constructor?.prototype === value) return undefined;
+	const maker = Object.getOwnPropertyDescriptor(value, "constructor")?.value as { prototype?: unknown } | undefined;
+	if (maker?.prototype === value) return undefined;
 	const said: unknown = Reflect.apply(method, value, [state.depth - depth, { ...state.options, stylize: String }, inspect]);
 	if (said === value) return undefined;
-	return typeof said === "string"
-		? said.replaceAll("\n", `\n${" ".repeat(state.indentation)}`)
-		: formatValue(state, said, depth);
+	return typeof said === "string" ? said.replaceAll("\n", `\n${" ".repeat(state.indentation)}`) : formatValue(state, said, depth);
 }
 
 function formatPrimitive(state: Inspection, value: unknown): string {
@@ -137,15 +135,15 @@ interface Shape {
 }
 
 function formatObject(state: Inspection, value: object, depth: number, inTypedArray: boolean): string {
-	const constructor = constructorName(value);
+	const className = constructorName(value);
 	const tag = tagOf(state, value);
-	const shape = shapeOf(state, value, constructor, tag, depth, inTypedArray);
+	const shape = shapeOf(state, value, className, tag, inTypedArray);
 	const { base, braces, keys } = shape;
 	if (shape.isWhole && keys.length === 0) return base === "" ? `${braces[0]}${braces[1]}` : base;
 	if (depth > state.depth || state.written > maxWritten) {
 		if (isRegExp(value)) return base;
-		const name = prefixOf(constructor, tag, kindOf(value)).slice(0, -1);
-		return constructor === null ? name : `[${Array.isArray(value) && constructor === "Array" ? "Array" : name}]`;
+		const name = prefixOf(className, tag, kindOf(value)).slice(0, -1);
+		return className === null ? name : `[${Array.isArray(value) && className === "Array" ? "Array" : name}]`;
 	}
 	const inner = depth + 1;
 	const { indentation } = state;
@@ -160,7 +158,7 @@ function formatObject(state: Inspection, value: object, depth: number, inTypedAr
 		if (!isError(error) || !/stack/i.test(error.message)) throw error;
 		state.indentation = indentation;
 		state.seen.pop();
-		const name = prefixOf(constructor, tag, kindOf(value)).slice(0, -1);
+		const name = prefixOf(className, tag, kindOf(value)).slice(0, -1);
 		return `[${name}: Inspection interrupted prematurely. Maximum call stack size exceeded.]`;
 	}
 	state.seen.pop();
@@ -173,26 +171,19 @@ function formatObject(state: Inspection, value: object, depth: number, inTypedAr
 	return text;
 }
 
-function shapeOf(
-	state: Inspection,
-	value: object,
-	constructor: string | null,
-	tag: string,
-	depth: number,
-	inTypedArray: boolean,
-): Shape {
+function shapeOf(state: Inspection, value: object, className: string | null, tag: string, inTypedArray: boolean): Shape {
 	const { showHidden } = state;
-	const prefix = (kind: string, size = ""): string => prefixOf(constructor, tag, kind, size);
+	const prefix = (kind: string, size = ""): string => prefixOf(className, tag, kind, size);
 	const whole = (base: string, braces: [string, string] = ["{", "}"]): Shape => ({
 		base,
 		braces,
 		keys: keysOf(value, showHidden),
 		isWhole: true,
 	});
-	if (Symbol.iterator in value || constructor === null) {
+	if (Symbol.iterator in value || className === null) {
 		const typed = typedArrayKind(value);
 		if (Array.isArray(value)) {
-			const lead = constructor !== "Array" || tag !== "" ? prefix("Array", `(${value.length})`) : "";
+			const lead = className !== "Array" || tag !== "" ? prefix("Array", `(${value.length})`) : "";
 			return {
 				base: "",
 				braces: [`${lead}[`, "]"],
@@ -202,7 +193,8 @@ function shapeOf(
 				entries: (inner) => formatElements(state, value, inner),
 			};
 		}
-		if (isSet(value)) return collection(prefix("Set", `(${sizeOf(value)})`), (inner) => formatSet(state, value as Set<unknown>, inner));
+		if (isSet(value))
+			return collection(prefix("Set", `(${sizeOf(value)})`), (inner) => formatSet(state, value as Set<unknown>, inner));
 		if (isMap(value))
 			return collection(prefix("Map", `(${sizeOf(value)})`), (inner) => formatMap(state, value as Map<unknown, unknown>, inner));
 		if (typed !== undefined) {
@@ -223,17 +215,9 @@ function shapeOf(
 		if (iterator !== undefined)
 			return { base: "", braces: [`[${iterator} Iterator] {`, "}"], keys: keysOf(value, showHidden), entries: unknownItems };
 	}
-	if (typeof value === "function") return whole(formatFunction(value, constructor, tag));
-	if (isArguments(value))
-		return {
-			base: "",
-			braces: ["[Arguments] [", "]"],
-			keys: namedKeysOf(value, showHidden),
-			isArray: true,
-			isWhole: (value as unknown as unknown[]).length === 0,
-			entries: (inner) => formatElements(state, Array.prototype.slice.call(value), inner),
-		};
-	if (constructor === "Object" && !isError(value)) return whole("", [tag === "" ? "{" : `${prefix("Object")}{`, "}"]);
+	if (typeof value === "function") return whole(formatFunction(value, className, tag));
+	if (className === "Object" && isArguments(value)) return whole("", ["[Arguments] {", "}"]);
+	if (className === "Object" && !isError(value)) return whole("", [tag === "" ? "{" : `${prefix("Object")}{`, "}"]);
 	if (isRegExp(value)) return whole(withPrefix(prefix("RegExp"), "RegExp ", RegExp.prototype.toString.call(value)));
 	if (isDate(value)) {
 		const date = value as Date;
@@ -242,7 +226,7 @@ function shapeOf(
 	}
 	if (isError(value)) {
 		const keys = keysOf(value, showHidden);
-		const text = formatError(value, constructor, prefix("Error").slice(0, -1), keys);
+		const text = formatError(value, className, prefix("Error").slice(0, -1), keys);
 		return { base: text.replaceAll("\n", `\n${" ".repeat(state.indentation)}`), braces: ["{", "}"], keys, isWhole: true };
 	}
 	if (isArrayBuffer(value) || isSharedArrayBuffer(value)) {
@@ -262,8 +246,8 @@ function shapeOf(
 	const boxed = unbox(value);
 	if (boxed) {
 		const keys = keysOf(value, showHidden).filter((key) => boxed.type !== "String" || !/^\d+$/.test(String(key)));
-		const of = boxed.type === constructor ? "" : constructor === null ? " (null prototype)" : ` (${constructor})`;
-		const suffix = tag !== "" && tag !== constructor ? ` [${tag}]` : "";
+		const of = boxed.type === className ? "" : className === null ? " (null prototype)" : ` (${className})`;
+		const suffix = tag !== "" && tag !== className ? ` [${tag}]` : "";
 		return {
 			base: `[${boxed.type}${of}: ${formatPrimitive(state, boxed.primitive)}]${suffix}`,
 			braces: ["{", "}"],
@@ -303,15 +287,15 @@ function kindOf(value: object): string {
 }
 
 /** `Name `, `Name [tag] ` or `[Kind: null prototype] `: what stands before the braces. */
-function prefixOf(constructor: string | null, tag: string, kind: string, size = ""): string {
-	if (constructor === null) {
+function prefixOf(className: string | null, tag: string, kind: string, size = ""): string {
+	if (className === null) {
 		const name = `[${kind}${size}: null prototype] `;
 		return tag !== "" && kind !== tag ? `${name}[${tag}] ` : name;
 	}
-	if (tag === "") return `${constructor}${size} `;
+	if (tag === "") return `${className}${size} `;
 	const dot = tag.lastIndexOf(".");
-	if (constructor === (dot >= 1 ? tag.slice(dot + 1) : tag)) return `${tag}${size} `;
-	return `${constructor}${size} [${tag}] `;
+	if (className === (dot >= 1 ? tag.slice(dot + 1) : tag)) return `${tag}${size} `;
+	return `${className}${size} [${tag}] `;
 }
 
 /** The name of the class, from the nearest prototype that names one; null when there is no prototype. */
@@ -319,8 +303,8 @@ function constructorName(value: object): string | null {
 	let holder: object | null = value;
 	let first: object | null | undefined;
 	while (holder !== null) {
-		const constructor: unknown = Object.getOwnPropertyDescriptor(holder, "constructor")?.value;
-		if (typeof constructor === "function" && constructor.name !== "" && isInstance(value, constructor)) return String(constructor.name);
+		const maker: unknown = Object.getOwnPropertyDescriptor(holder, "constructor")?.value;
+		if (typeof maker === "function" && maker.name !== "" && isInstance(value, maker)) return String(maker.name);
 		holder = Object.getPrototypeOf(holder) as object | null;
 		if (first === undefined) first = holder;
 	}
@@ -329,9 +313,9 @@ function constructorName(value: object): string | null {
 	return `${kindOf(value)} <${name ?? `${inspect(first, { customInspect: false, depth: -1 })}`}>`;
 }
 
-function isInstance(value: object, constructor: object): boolean {
+function isInstance(value: object, maker: object): boolean {
 	try {
-		return value instanceof (constructor as () => void);
+		return value instanceof (maker as () => void);
 	} catch {
 		return false;
 	}
@@ -413,7 +397,8 @@ function formatElements(state: Inspection, value: readonly unknown[], depth: num
 	return entries;
 }
 
-const isIndex = (key: string | undefined): boolean => key !== undefined && /^(?:0|[1-9]\d*)$/.test(key) && Number(key) < 2 ** 32 - 1;
+const isIndex = (key: string | undefined): boolean =>
+	key !== undefined && /^(?:0|[1-9]\d*)$/.test(key) && Number(key) < 2 ** 32 - 1;
 
 function formatNumbers(state: Inspection, array: ArrayLike<number | bigint>): string[] {
 	const limit = Math.min(Math.max(0, state.maxArrayLength), array.length);

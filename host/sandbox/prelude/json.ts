@@ -6,7 +6,7 @@ import {
 	IntrinsicPromise,
 	IntrinsicSet,
 	isArray,
-	isFinite,
+	isFiniteNumber,
 	stringIncludes,
 	stringifyJson,
 	toText,
@@ -61,8 +61,7 @@ function write(root: unknown, label: string, misfit: Misfit): string {
 
 	function path(): string {
 		let text = label;
-		for (let level = 1; level <= depth; level++)
-			text += isArray(holders[level - 1]) ? `[${names[level]}]` : `.${names[level]}`;
+		for (let level = 1; level <= depth; level++) text += isArray(holders[level - 1]) ? `[${names[level]}]` : `.${names[level]}`;
 		return text;
 	}
 
@@ -85,7 +84,7 @@ function describeMisfit(value: unknown): string | undefined {
 		case "bigint":
 			return "a BigInt";
 		case "number":
-			return isFinite(value) ? undefined : toText(value);
+			return isFiniteNumber(value) ? undefined : toText(value);
 		case "object":
 			if (hasInstance(IntrinsicPromise, value)) return "a promise (is an await missing?)";
 			if (hasInstance(IntrinsicMap, value)) return "a Map";

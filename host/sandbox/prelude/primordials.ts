@@ -15,19 +15,11 @@ const { bind, call } = Function.prototype;
 /** Makes a function of a method: `uncurry(Map.prototype.get)(map, key)`. */
 export const uncurry = bind.bind(call as never) as unknown as <T extends Method>(method: T) => Uncurried<T>;
 
-export const {
-	apply,
-	construct,
-	defineProperty,
-	deleteProperty,
-	getOwnPropertyDescriptor,
-	getPrototypeOf,
-	ownKeys,
-} = Reflect;
+export const { apply, construct, defineProperty, deleteProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
 export const { freeze } = Object;
 export const { parse: parseJson, stringify: stringifyJson } = JSON;
 export const { isArray } = Array;
-export const { isInteger, isFinite, isNaN } = Number;
+export const { isFinite: isFiniteNumber } = Number;
 export const { floor, imul, max, min } = Math;
 export const now = Date.now;
 

@@ -28,7 +28,8 @@ export class Request extends Body {
 		const method = normalMethod(init.method ?? from?.method ?? "GET");
 		const given = init.body === undefined || init.body === null ? undefined : readBodyInit(init.body);
 		const bytes = given?.bytes ?? (init.body === null ? undefined : from?.peekBytes());
-		if (bytes && (method === "GET" || method === "HEAD")) throw new TypeError(`A request with method ${method} cannot have a body`);
+		if (bytes && (method === "GET" || method === "HEAD"))
+			throw new TypeError(`A request with method ${method} cannot have a body`);
 		super(bytes);
 		this.#url = from ? from.url : absoluteUrl(input);
 		this.#method = method;

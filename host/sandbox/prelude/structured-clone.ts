@@ -1,3 +1,4 @@
+import { Blob } from "./blob.ts";
 import {
 	isArrayBuffer,
 	isDataView,
@@ -13,7 +14,6 @@ import {
 	typedArrayKind,
 	unbox,
 } from "./inspect-kinds.ts";
-import { Blob } from "./blob.ts";
 
 interface CloneOptions {
 	readonly transfer?: Iterable<ArrayBuffer>;

@@ -1,7 +1,18 @@
 import { sandboxOperations } from "../sandbox-operations.ts";
 import { beginCall, cancelCall } from "./calls.ts";
 import { fail } from "./failure.ts";
-import { apply, IntrinsicMap, IntrinsicPromise, IntrinsicTypeError, mapDelete, mapGet, mapSet, resolvePromise, uncurry } from "./primordials.ts";
+import {
+	apply,
+	IntrinsicMap,
+	IntrinsicPromise,
+	IntrinsicTypeError,
+	mapDelete,
+	mapGet,
+	mapSet,
+	max,
+	resolvePromise,
+	uncurry,
+} from "./primordials.ts";
 
 type Callback = (...args: unknown[]) => unknown;
 
@@ -16,7 +27,7 @@ function start(callback: Callback, delay: unknown, args: unknown[], repeat: bool
 	const milliseconds = +(delay as number);
 	const id = ++lastId;
 	const sleep = (): void => {
-		const callId = beginCall(sandboxOperations.sleep, [milliseconds > 0 ? milliseconds : 0], undefined, () => {
+		const callId = beginCall(sandboxOperations.sleep, [max(0, milliseconds)], undefined, () => {
 			if (!repeat) mapDelete(timers, id);
 			run(callback, args);
 			if (repeat && mapGet(timers, id) !== undefined) sleep();
@@ -43,8 +54,10 @@ function run(callback: Callback, args: unknown[]): void {
 }
 
 export const timerFunctions = {
-	setTimeout: (callback: Callback, delay?: unknown, ...args: unknown[]): number => start(callback, delay, args, false, "setTimeout"),
-	setInterval: (callback: Callback, delay?: unknown, ...args: unknown[]): number => start(callback, delay, args, true, "setInterval"),
+	setTimeout: (callback: Callback, delay?: unknown, ...args: unknown[]): number =>
+		start(callback, delay, args, false, "setTimeout"),
+	setInterval: (callback: Callback, delay?: unknown, ...args: unknown[]): number =>
+		start(callback, delay, args, true, "setInterval"),
 	setImmediate: (callback: Callback, ...args: unknown[]): number => start(callback, 0, args, false, "setImmediate"),
 	clearTimeout: (id?: unknown): void => stop(id),
 	clearInterval: (id?: unknown): void => stop(id),

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: ASCII is told from the rest, and controls are forbidden in hosts.
 import { encodeSets, percentDecode, percentEncode } from "./percent.ts";
 
 const forbidden = /[\0\t\n\r #/:<>?@[\\\]^|]/;
@@ -19,10 +20,14 @@ export function parseHost(text: string, isSpecial: boolean): string | undefined 
 function domainToAscii(domain: string): string | undefined {
 	if (/^[\x00-\x7f]*$/.test(domain)) return domain.toLowerCase();
 	// By character, because the lower case of a whole word treats its last sigma differently.
-	const lower = Array.from(domain.replace(/[\u00ad\u200b\u2060\ufeff\ufe00-\ufe0f]/g, "").normalize("NFKC"), (character) =>
-		character.toLowerCase(),
+	const lower = Array.from(
+		domain.replace(/(?:\u00ad|\u200b|\u2060|\ufeff|[\ufe00-\ufe0f])/g, "").normalize("NFKC"),
+		(character) => character.toLowerCase(),
 	).join("");
-	const labels = lower.normalize("NFC").replace(/[\u3002\uff0e\uff61]/g, ".").split(".");
+	const labels = lower
+		.normalize("NFC")
+		.replace(/[\u3002\uff0e\uff61]/g, ".")
+		.split(".");
 	if (labels.some((label) => label.includes("\ufffd"))) return undefined;
 	return labels.map((label) => (/^[\x00-\x7f]*$/.test(label) ? label : `xn--${toPunycode(label)}`)).join(".");
 }

@@ -98,7 +98,11 @@ export class URLSearchParams {
 		return this.#pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join("&");
 	}
 
-	[Symbol.for("nodejs.util.inspect.custom")](_depth: number, options: object, inspect: (value: unknown, options: object) => string): string {
+	[Symbol.for("nodejs.util.inspect.custom")](
+		_depth: number,
+		options: object,
+		inspect: (value: unknown, options: object) => string,
+	): string {
 		if (this.#pairs.length === 0) return "URLSearchParams {}";
 		const pairs = this.#pairs.map(([name, value]) => `${inspect(name, options)} => ${inspect(value, options)}`);
 		return `URLSearchParams { ${pairs.join(", ")} }`;

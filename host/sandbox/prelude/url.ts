@@ -157,7 +157,11 @@ export class URL {
 		return this.href;
 	}
 
-	[Symbol.for("nodejs.util.inspect.custom")](depth: number, options: object, inspect: (value: unknown, options: object) => string): unknown {
+	[Symbol.for("nodejs.util.inspect.custom")](
+		depth: number,
+		options: object,
+		inspect: (value: unknown, options: object) => string,
+	): unknown {
 		if (depth < 0) return this;
 		const { href, origin, protocol, username, password, host, hostname, port, pathname, search, searchParams, hash } = this;
 		const members = { href, origin, protocol, username, password, host, hostname, port, pathname, search, searchParams, hash };

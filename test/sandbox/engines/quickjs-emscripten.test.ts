@@ -1,0 +1,3 @@
+import { describeEngine } from "./engine-conformance.ts";
+
+describeEngine("quickjs-emscripten");
