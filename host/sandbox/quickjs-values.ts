@@ -4,6 +4,7 @@ import type { GuestMemory } from "./wasm-memory.ts";
 /** Tags of a JSValue (8 bytes: payload, then tag) in both builds of QuickJS. */
 export const valueTags = { rope: -6, string: -7, int: 0, undefined: 3, exception: 6 } as const;
 
+const stringTagWord = valueTags.string >>> 0;
 const stringKinds = { normal: 0, slice: 1 } as const;
 
 /** The tag of the JSValue at `value`. */
@@ -21,12 +22,16 @@ export interface StringLayout {
 
 /** The text of the string at `value`; undefined for values of other kinds and for strings that the engine has to put together first. */
 export function readString(memory: GuestMemory, value: Handle, layout: StringLayout): string | undefined {
-	if (tagOf(memory, value) !== valueTags.string) return undefined;
-	const string = memory.word(value);
-	const head = memory.word(string + layout.length);
-	const kind = (memory.word(string + layout.length + 4) >>> 28) & 3;
+	const words = memory.words;
+	const slot = value >>> 2;
+	if ((words[slot + 1] as number) !== stringTagWord) return undefined;
+	const string = words[slot] as number;
+	const header = (string + layout.length) >>> 2;
+	const head = words[header] as number;
+	const kind = ((words[header + 1] as number) >>> 28) & 3;
 	let start = string + layout.characters;
-	if (kind === stringKinds.slice) start = memory.word(start) + layout.characters + memory.word(start + 4);
+	if (kind === stringKinds.slice)
+		start = (words[start >>> 2] as number) + layout.characters + (words[(start >>> 2) + 1] as number);
 	else if (kind !== stringKinds.normal) return undefined;
 	const length = head & 0x7fffffff;
 	return head >>> 31 === 0 ? memory.latin1(start, length) : memory.utf16(start, length);

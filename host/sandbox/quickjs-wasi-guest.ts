@@ -371,15 +371,17 @@ export class QuickJsWasiGuest implements Guest {
 
 	/** A call of the prelude: `(operation, params, body)`. Returns the address of a JSValue that the caller frees, 0 after throwing in the guest. */
 	#answer(count: number, args: number): Handle {
-		const memory = this.#memory;
 		const exports = this.#exports;
 		const host = this.host;
 		if (!host || count < 2) return exports.qjs_get_undefined();
-		const operation = memory.word(args);
-		const params = memory.word(args + 4);
-		const body = count > 2 ? memory.word(args + 8) : 0;
+		const words = this.#memory.words;
+		const slot = args >>> 2;
+		const operation = words[slot] as number;
+		const params = words[slot + 1] as number;
+		const body = count > 2 ? (words[slot + 2] as number) : 0;
 		if (operation === 0 || params === 0 || (count > 2 && body === 0)) throw new GuestOutOfMemory();
-		const number = this.#tag(operation) === valueTags.int ? memory.word(operation) | 0 : -1;
+		const isInt = (words[(operation >>> 2) + 1] as number) === valueTags.int;
+		const number = isInt ? (words[operation >>> 2] as number) | 0 : -1;
 		const answer = host.call(number, this.text(params) ?? "", body === 0 ? undefined : this.text(body));
 		if (typeof answer === "number") return exports.qjs_new_number(answer);
 		const handle = this.#tryNewText(answer);

@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
-import { RuntimeError } from "../contract/errors.ts";
+import type { RuntimeError } from "../contract/errors.ts";
 import { createChangeFeed } from "./change-feed.ts";
+import { closedStore } from "./closed-store.ts";
 import { createCommitClient } from "./commit-client.ts";
 import { type Lmdb, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
 import { expiredEntries, getEntry, listEntries } from "./reader.ts";
@@ -78,8 +79,4 @@ export function createLmdbStore(database: Lmdb, port: MessagePort): { readonly s
 		},
 	};
 	return { store, fail: (error) => client.fail(error) };
-}
-
-function closedStore(): RuntimeError {
-	return new RuntimeError("unavailable", "The store is closed.");
 }

@@ -72,7 +72,7 @@ export function openLmdb(file: string, { readOnly, mapBytes }: LmdbOptions): Lmd
 		maxReaders,
 		maxDbs: 1,
 		permissionsMode: 0o600,
-		encoder: { encode: keepBytes, decode: (value: Buffer) => decode(value) },
+		encoder: { encode: keepBytes, decode: (value: Buffer) => decode(cutToLength(value)) },
 		keyEncoder: { writeKey: writeBytes, readKey: copyBytes },
 	};
 	requireOpenable(file, readOnly, mapBytes);
@@ -184,6 +184,11 @@ interface LmdbPages {
 
 function countPages(pages: LmdbPages): number {
 	return pages.treeBranchPageCount + pages.treeLeafPageCount + pages.overflowPages;
+}
+
+/** The package's own buffer is larger than the value and only says that it is not; what is given on ends where the value does. */
+function cutToLength(value: Buffer): Buffer {
+	return Buffer.from(value.buffer as ArrayBuffer, value.byteOffset, value.length);
 }
 
 function keepBytes(value: Buffer): Buffer {

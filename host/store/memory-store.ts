@@ -1,6 +1,6 @@
-import { RuntimeError } from "../contract/errors.ts";
 import { createChangeFeed } from "./change-feed.ts";
 import { defaultKeptChanges, logChange, readLastVersion } from "./change-log.ts";
+import { closedStore } from "./closed-store.ts";
 import { encodeTransaction, reserves } from "./commit-message.ts";
 import { createMemoryTree } from "./memory-tree.ts";
 import { expiredEntries, getEntry, listEntries } from "./reader.ts";
@@ -75,8 +75,4 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
 			feed.close(closedStore());
 		},
 	};
-}
-
-export function closedStore(): RuntimeError {
-	return new RuntimeError("unavailable", "The store is closed.");
 }

@@ -88,7 +88,7 @@ export function readEntry(key: StoreKey, record: Buffer): StoreEntry {
 	return expiry === 0 ? entry : { ...entry, expiresAt: expiry };
 }
 
-/** `record.length` may be less than the memory behind it, so bounds are checked here and not left to the buffer. */
+/** Checked before anything is read: the length that is stored must not lead behind the record. */
 function valueStart(record: Buffer): number {
 	if (record.length < recordHeaderBytes) throw damagedRecord();
 	const start = recordHeaderBytes + record.readUInt16BE(authorLengthAt);

@@ -164,7 +164,7 @@ describe("hostile calls", () => {
 		{},
 		[],
 	];
-	const bodies = [
+	const bodies: unknown[] = [
 		undefined,
 		"",
 		"null",

@@ -1,6 +1,7 @@
 import { sandboxOperations } from "../sandbox-operations.ts";
 import {
-	defineProperty,
+	define,
+	hasOwn,
 	IntrinsicError,
 	IntrinsicMap,
 	IntrinsicPromise,
@@ -34,12 +35,15 @@ export class RuntimeError extends Error {
 
 	constructor(code: string, message: string, details: object = {}) {
 		super(message);
-		defineProperty(this, "code", { value: code, enumerable: true, writable: true, configurable: true });
-		defineProperty(this, "details", { value: details, enumerable: hasFields(details), writable: true, configurable: true });
+		define(this, "code", code, true);
+		define(this, "details", details, hasFields(details));
 	}
 }
-defineProperty(RuntimeError, "name", { value: "RuntimeError", configurable: true });
-defineProperty(RuntimeError.prototype, "name", { value: "RuntimeError", writable: true, configurable: true });
+define(RuntimeError, "name", "RuntimeError");
+define(RuntimeError.prototype, "name", "RuntimeError");
+
+/** Reads the answer of a call that has no result. */
+export const nothing = (): undefined => undefined;
 
 /** What `answer` holds: its result, decoded; throws the error that it holds. */
 export function readAnswer<T>(answer: string, decode: (text: string) => T): T {
@@ -113,7 +117,7 @@ function waitFor<T>(callId: number, decode: (text: string) => T): Promise<T> {
 				try {
 					resolve(readAnswer(answer, decode));
 				} catch (error) {
-					defineProperty(error as object, "stack", { value: trace.stack, writable: true, configurable: true });
+					define(error as object, "stack", trace.stack);
 					reject(error);
 				}
 			},
@@ -122,6 +126,6 @@ function waitFor<T>(callId: number, decode: (text: string) => T): Promise<T> {
 }
 
 function hasFields(details: object): boolean {
-	for (const _ in details) return true;
+	for (const name in details) if (hasOwn(details, name)) return true;
 	return false;
 }

@@ -1,5 +1,5 @@
 import { sandboxOperations } from "../sandbox-operations.ts";
-import { callNow } from "./calls.ts";
+import { callNow, nothing } from "./calls.ts";
 import { performance } from "./clock.ts";
 import { ownFrames } from "./describe.ts";
 import { format } from "./format.ts";
@@ -14,7 +14,7 @@ const times = new Map<string, number>();
 
 function print(stream: Stream, text: string): void {
 	const lines = indentation === "" ? text : indentation + text.replaceAll("\n", `\n${indentation}`);
-	callNow(sandboxOperations.print, [stream], `${lines}\n`, String);
+	callNow(sandboxOperations.print, [stream], `${lines}\n`, nothing);
 }
 
 const printTo =

@@ -1,22 +1,21 @@
 import { type GuestOperation, guestOperations } from "../../contract/generated/guest-operations.ts";
-import { callHost, RuntimeError } from "./calls.ts";
+import { callHost, nothing, RuntimeError } from "./calls.ts";
 import { inspect } from "./inspect.ts";
 import { describeErrorsIn, toJsonText, toLogText } from "./json.ts";
-import { defineProperty, freeze, parseJson, rejectPromise, stringSlice } from "./primordials.ts";
+import { define, freeze, parseJson, rejectPromise, stringSlice } from "./primordials.ts";
 
 type Helper = (...args: unknown[]) => Promise<unknown>;
 
 /** Longer messages are cut before they cross; no maxLogLineBytes is larger, so the host cuts again and says so. */
 const maxMessageCharacters = 1024 * 1024;
 
-const decodeNothing = (): undefined => undefined;
 /** Missing is null in JavaScript: a variable that does not exist, a condition that is not set. */
 const decodeJson = (text: string): unknown => (text === "" ? null : parseJson(text));
 
 /** The helper that calls `operation`; a mistake in the arguments rejects the promise, as any other error does. */
 function createHelper(number: number, operation: GuestOperation): Helper {
 	const { parameters, result } = operation;
-	const decode = result === "none" ? decodeNothing : decodeJson;
+	const decode = result === "none" ? nothing : decodeJson;
 	const helper = (...args: unknown[]): Promise<unknown> => {
 		try {
 			let body: string | undefined;
@@ -40,7 +39,7 @@ function createHelper(number: number, operation: GuestOperation): Helper {
 			return rejectPromise(error);
 		}
 	};
-	defineProperty(helper, "name", { value: operation.sdkName, configurable: true });
+	define(helper, "name", operation.sdkName);
 	return freeze(helper);
 }
 

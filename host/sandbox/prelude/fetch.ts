@@ -2,6 +2,7 @@ import { sandboxOperations } from "../sandbox-operations.ts";
 import { encodeBase64 } from "./base64.ts";
 import { beginCall, cancelCall, readAnswer } from "./calls.ts";
 import { headerPairs } from "./headers.ts";
+import { define } from "./primordials.ts";
 import { Request, type RequestInit, requestContent } from "./request.ts";
 import { type Response, receivedResponse } from "./response.ts";
 
@@ -22,7 +23,7 @@ export function fetch(input: unknown, init?: RequestInit): Promise<Response> {
 			try {
 				resolve(receivedResponse(readAnswer(answer, JSON.parse)));
 			} catch (error) {
-				Object.defineProperty(error, "stack", { value: trace.stack, writable: true, configurable: true });
+				define(error as object, "stack", trace.stack);
 				reject(error);
 			}
 		});

@@ -1,5 +1,5 @@
 import { sandboxOperations } from "../sandbox-operations.ts";
-import { callNow, settle } from "./calls.ts";
+import { callNow, nothing, settle } from "./calls.ts";
 import { startClock } from "./clock.ts";
 import { cronium, croniumModule } from "./cronium.ts";
 import { describe, describeAsText } from "./describe.ts";
@@ -42,10 +42,10 @@ async function finish(namespace: { readonly default?: unknown }): Promise<void> 
 	} catch (error) {
 		// Getters and toJSON of the value are the script's own code and may throw anything.
 		const code = (error as { code?: unknown } | undefined)?.code === "invalid" ? "invalid-output" : "script-error";
-		callNow(sandboxOperations.fail, [code], stringifyJson(describe(error)), Boolean);
+		callNow(sandboxOperations.fail, [code], stringifyJson(describe(error)), nothing);
 		return;
 	}
-	callNow(sandboxOperations.return, [], text, Boolean);
+	callNow(sandboxOperations.return, [], text, nothing);
 }
 
 defineProperty(globalThis, "cronium", { value: cronium, enumerable: true });

@@ -44,3 +44,8 @@ export const stringIsWellFormed = uncurry(String.prototype.isWellFormed);
 export const stringSlice = uncurry(String.prototype.slice);
 export const stringToWellFormed = uncurry(String.prototype.toWellFormed);
 export const toText = String;
+
+/** Defines a plain property, whatever a script has put on Object.prototype. */
+export function define(holder: object, name: PropertyKey, value: unknown, enumerable = false): void {
+	defineProperty(holder, name, { __proto__: null, value, enumerable, writable: true, configurable: true } as PropertyDescriptor);
+}
