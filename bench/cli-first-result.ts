@@ -13,7 +13,8 @@ const factor = 2.5;
 const allowanceMs = 100;
 
 /** How long does a person at a terminal wait for the first result of `cronium run`, against starting Node for nothing? */
-export async function measure({ quick }: Effort): Promise<Measurement> {
+export async function measure(effort: Effort): Promise<Measurement> {
+	const { quick } = effort;
 	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
 	try {
 		const javascript = join(directory, "hello.js");
@@ -34,6 +35,7 @@ export async function measure({ quick }: Effort): Promise<Measurement> {
 				{ name: "node -e 0 (start to end)", unit: "ms", samplesPerRound, sample: () => timeToEnd(["-e", "0"]) },
 			],
 			quick ? 5 : 12,
+			effort,
 		);
 		const [own, , , node] = rows as [Row, Row, Row, Row];
 		const allowed = node.rounds.map((value) => value * factor + allowanceMs);

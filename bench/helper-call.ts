@@ -22,8 +22,8 @@ const readsPerRound = 2_000;
 const engineNames = ["quickjs-wasi", "quickjs-emscripten"] as const satisfies readonly EngineName[];
 
 /** What does a call of a helper cost: through the glue alone, and through everything that a read of a variable goes through? */
-export async function measure({ quick }: Effort): Promise<Measurement> {
-	const rounds = quick ? 10 : 40;
+export async function measure(effort: Effort): Promise<Measurement> {
+	const rounds = effort.quick ? 10 : 40;
 	const prelude = readPrelude();
 	const { opened, skipped } = await openPeers(["isolated-vm", "node-vm"], { prelude: prelude.source });
 	const candidates: Candidate[] = [];
@@ -36,7 +36,7 @@ export async function measure({ quick }: Effort): Promise<Measurement> {
 	}
 	for (const { name, callHost } of Object.values(opened))
 		if (callHost) candidates.push({ name, unit: "ns", samplesPerRound: 5, sample: () => callHost(callsPerSample) });
-	const calls = await interleave(candidates, rounds);
+	const calls = await interleave(candidates, rounds, effort);
 	const [glue] = calls as [Row];
 	const reads: Row[] = [];
 	for (const name of engineNames) reads.push(await measureReads(name, rounds));

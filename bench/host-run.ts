@@ -9,7 +9,8 @@ import { prepareWorkload, runMany, runOnce } from "./workload.ts";
 const inFlight = 16;
 
 /** How many whole runs a second does a host do: record, worker, contract, journal, durable store and outcome? */
-export async function measure({ quick }: Effort): Promise<Measurement> {
+export async function measure(effort: Effort): Promise<Measurement> {
+	const { quick } = effort;
 	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
 	const opened: Host[] = [];
 	const open = async (engine: EngineName, maxWorkers: number): Promise<Host> => {
@@ -24,7 +25,7 @@ export async function measure({ quick }: Effort): Promise<Measurement> {
 	try {
 		const latencies: number[][] = [];
 		const processorTimes: number[][] = [];
-		const runs = quick ? 400 : 1_000;
+		const runs = quick ? 300 : 1_000;
 		const throughput = (name: string, host: Host, batch: number, isFirst = false): Candidate => ({
 			name,
 			unit: "runs/s",
@@ -51,11 +52,11 @@ export async function measure({ quick }: Effort): Promise<Measurement> {
 			{
 				name: "quickjs-wasi, one after the other",
 				unit: "ms",
-				samplesPerRound: quick ? 100 : 200,
+				samplesPerRound: quick ? 50 : 200,
 				sample: () => runOnce(sixteen, ++number),
 			},
 		];
-		const rows = await interleave(candidates, quick ? 8 : 20);
+		const rows = await interleave(candidates, quick ? 6 : 20, effort);
 		const [own] = rows as [Row];
 		// The first batch warmed up.
 		rows.splice(

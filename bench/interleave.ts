@@ -1,4 +1,4 @@
-import { createRow, type Row, type Unit } from "./measurement.ts";
+import { createRow, type Effort, type Row, type Unit } from "./measurement.ts";
 
 /** One of the things compared. */
 export interface Candidate {
@@ -10,13 +10,17 @@ export interface Candidate {
 	readonly unit: Unit;
 }
 
+const fewestRounds = 3;
+
 /**
  * Measures the candidates in rounds: A, B, C, then B, C, A, … so that what disturbs the machine for a while disturbs all of them, and none
  * is always the one behind a certain other. The first round warms up and is not counted.
  */
-export async function interleave(candidates: readonly Candidate[], rounds: number): Promise<Row[]> {
+export async function interleave(candidates: readonly Candidate[], rounds: number, { maxSeconds }: Effort): Promise<Row[]> {
 	const samples = candidates.map((): number[][] => []);
+	const lastStart = performance.now() + maxSeconds * 1_000;
 	for (let round = -1; round < rounds; round++) {
+		if (round >= fewestRounds && performance.now() > lastStart) break;
 		for (let place = 0; place < candidates.length; place++) {
 			const index = (place + round + 1) % candidates.length;
 			const candidate = candidates[index] as Candidate;

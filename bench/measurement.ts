@@ -1,9 +1,16 @@
 import { median, type Ratio, ratioByRound, type Summary, summarize } from "./statistics.ts";
 
-/** How long a question may take to answer: `quick` answers all of them in at most 90 seconds. */
+/** How thoroughly a question is to be answered. */
 export interface Effort {
 	readonly quick: boolean;
+	/** The number of rounds is fixed, but none is begun after this time: a loaded machine gives less, and the report says so. */
+	readonly maxSeconds: number;
 }
+
+/** Thorough enough to publish. */
+export const fullEffort: Effort = { quick: false, maxSeconds: 600 };
+/** All five questions in at most 90 seconds. */
+export const quickEffort: Effort = { quick: true, maxSeconds: 12 };
 
 /** One question a file: every file of this directory that main.ts lists exports `measure`. */
 export type Measure = (effort: Effort) => Promise<Measurement>;

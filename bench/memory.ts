@@ -13,18 +13,23 @@ const MB = 1024 * 1024;
 const instances = 32;
 const warmUpRuns = 2_000;
 const runs = 10_000;
+/** The time is looked at after so many. */
+const batch = 500;
+const workers = 8;
 const allowanceMb = 0.5;
 
 /** What does an instance cost that waits for work, and what does a run leave behind? */
-export async function measure(_: Effort): Promise<Measurement> {
+export async function measure(effort: Effort): Promise<Measurement> {
 	const { image, costs } = await measureInstances();
-	const growth = await measureGrowth();
+	const worker = await measureWorker();
+	const growth = await measureGrowth(effort);
 	const idle = createRow("idle instance of quickjs-wasi, in one thread", "MB", [costs]);
 	return {
 		question: "memory of a pooled instance that waits, and of the process after many runs",
 		rows: [
 			idle,
 			createRow("  its image", "MB", [[image]]),
+			createRow("idle script worker: thread, engine and instance", "MB", [[worker]]),
 			createRow(`growth over ${runs} runs, one after the other`, "MB", [[growth.total]]),
 			createRow("  of it heaps, stacks, WebAssembly", "MB", [[growth.anonymous]]),
 			createRow("  of it pages of files (the store)", "MB", [[growth.file]]),
@@ -34,6 +39,7 @@ export async function measure(_: Effort): Promise<Measurement> {
 			atMostTarget("10,000 sequential runs grow RSS by less than 20 MB after warm-up", growth.total, 20, "MB"),
 		],
 		notes: [
+			...(growth.made < runs ? [`time was up after ${growth.made} runs; the growth is scaled to ${runs}`] : []),
 			`an instance's cost is the resident memory that it adds, in ${costs.length} groups of ${instances}; its image is the WebAssembly memory after a trivial run`,
 		],
 	};
@@ -44,15 +50,16 @@ async function measureInstances(): Promise<{ readonly image: number; readonly co
 	const engines: Engine[] = [];
 	const costs: number[] = [];
 	let image = 0;
+	const { prepared } = await createEngine("quickjs-wasi");
 	const add = async (count: number): Promise<void> => {
 		for (let made = 0; made < count; made++) {
-			const engine = await createEngine("quickjs-wasi");
+			const engine = await createEngine("quickjs-wasi", { prepared });
 			engines.push(engine);
 			const { usage } = await createRunInEngine(engine)("export default () => 1");
 			image = usage.memoryBytes / MB;
 		}
 	};
-	// The first engines pay for what all share: the compiled module, the code of the glue.
+	// The first engines pay for what all share: the compiled code, what the collector keeps.
 	await add(8);
 	for (let group = 0; group < 4; group++) {
 		const before = await readResidentMemory();
@@ -64,20 +71,47 @@ async function measureInstances(): Promise<{ readonly image: number; readonly co
 	return { image, costs };
 }
 
+/** The resident memory of a worker that has run a script and waits: its thread, its own part of the engine and its instance. In MB. */
+async function measureWorker(): Promise<number> {
+	await using host = await createHost({ limits: { maxWorkers: workers } });
+	// Scripts that wait long enough for each to need a worker of its own.
+	const occupy = (count: number): Promise<unknown> => {
+		const script = { name: "wait.js", source: "await new Promise((done) => setTimeout(done, 1_500))" };
+		return Promise.all(Array.from({ length: count }, () => host.run({ script })));
+	};
+	await occupy(2);
+	const before = await readResidentMemory();
+	await occupy(workers);
+	const after = await readResidentMemory();
+	return (after.anonymous - before.anonymous) / MB / (workers - 2);
+}
+
+interface Growth {
+	readonly total: number;
+	readonly anonymous: number;
+	readonly file: number;
+	/** How many runs were made; the growth is theirs, scaled to `runs`. */
+	readonly made: number;
+}
+
 /** What runs of the workload leave resident in the process of a host, in MB. */
-async function measureGrowth(): Promise<{ readonly total: number; readonly anonymous: number; readonly file: number }> {
+async function measureGrowth({ quick, maxSeconds }: Effort): Promise<Growth> {
 	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
 	try {
 		await using host = await createHost({ dataDirectory: directory });
 		await prepareWorkload(host);
-		await runMany(host, warmUpRuns, 1);
+		await runMany(host, quick ? warmUpRuns / 4 : warmUpRuns, 1);
 		const before = await readResidentMemory();
-		await runMany(host, runs, 1);
+		const lastStart = performance.now() + maxSeconds * 1_000;
+		let made = 0;
+		for (; made < runs && performance.now() < lastStart; made += batch) await runMany(host, batch, 1);
 		const after = await readResidentMemory();
+		const scaled = (bytes: number): number => (bytes / MB) * (runs / made);
 		return {
-			total: (after.total - before.total) / MB,
-			anonymous: (after.anonymous - before.anonymous) / MB,
-			file: (after.file - before.file) / MB,
+			total: scaled(after.total - before.total),
+			anonymous: scaled(after.anonymous - before.anonymous),
+			file: scaled(after.file - before.file),
+			made,
 		};
 	} finally {
 		await rm(directory, { recursive: true, force: true });

@@ -16,7 +16,8 @@ const peerSamples = { "isolated-vm": 20, "isolated-vm-snapshot": 10, run: 6, "no
 >;
 
 /** How long does it take from asking for a script to run in a fresh sandbox until its result is there? */
-export async function measure({ quick }: Effort): Promise<Measurement> {
+export async function measure(effort: Effort): Promise<Measurement> {
+	const { quick } = effort;
 	const prelude = readPrelude();
 	const { opened, skipped } = await openPeers(Object.keys(peerSamples) as PeerName[], { prelude: prelude.source });
 	const candidates: Candidate[] = [
@@ -26,7 +27,7 @@ export async function measure({ quick }: Effort): Promise<Measurement> {
 	];
 	for (const [name, peer] of Object.entries(opened))
 		candidates.push({ name: peer.name, unit: "µs", samplesPerRound: peerSamples[name as PeerName], sample: () => peer.start() });
-	const rows = await interleave(candidates, quick ? 10 : 40);
+	const rows = await interleave(candidates, quick ? 10 : 40, effort);
 	const [own] = rows as [Row];
 	const find = (name: PeerName): Row | undefined => rows.find((row) => row.name === opened[name]?.name);
 	const targets: Target[] = [];

@@ -38,7 +38,7 @@ export const limitDefinitions = {
 		1024 * MiB,
 		"WebAssembly memory of a run, the engine's own included.",
 	),
-	maxStackBytes: define("run", "bytes", 256 * KiB, 64 * KiB, 1 * MiB, "Stack of a run's own code."),
+	maxStackBytes: define("run", "bytes", 256 * KiB, 64 * KiB, 512 * KiB, "Stack of a run's own code."),
 	maxSourceBytes: define("run", "bytes", 4 * MiB, 1, 16 * MiB, "Source of a script, bundled imports included."),
 	maxInputBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "Input of a run."),
 	maxOutputBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "Output of a run."),

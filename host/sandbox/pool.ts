@@ -4,11 +4,11 @@ import type { RuntimeError } from "../contract/errors.ts";
 import type { Limits } from "../contract/limits.ts";
 import type { LogLine } from "../execution.ts";
 import type { Remainder } from "../helpers/helpers.ts";
-import type { StoreConnection } from "../store/lmdb-connection.ts";
+import { prepareTermination, type StoreConnection } from "../store/lmdb-connection.ts";
+import { workerEnvironment } from "../worker-environment.ts";
 import type { EngineName, GuestResult } from "./engine.ts";
 import type { PreparedEngine } from "./guest-engine.ts";
 import type { WorkerConnection, WorkerData, WorkerMessage, WorkerRun, WorkerStop } from "./worker.ts";
-import { workerEnvironment } from "./worker-environment.ts";
 
 /** What became of a job: the script came to an end, or its worker was taken from under it. */
 export type JobEnd =
@@ -136,6 +136,7 @@ class ScriptWorker {
 	readonly #worker: Worker;
 	readonly #stop = new Int32Array(new SharedArrayBuffer(4));
 	readonly #graceMs: number;
+	readonly #connection: Promise<StoreConnection>;
 	readonly #events: WorkerEvents;
 	#onLog: Job["onLog"] | undefined;
 	#settle: ((end: JobEnd) => void) | undefined;
@@ -151,10 +152,11 @@ class ScriptWorker {
 			// Flags of the host process (`--input-type`, `--require`) are none of a worker's.
 			execArgv: [],
 			// The guest's memory is WebAssembly memory with a maximum of its own; this bounds what the host side of a run can take.
-			resourceLimits: { maxOldGenerationSizeMb: 256, stackSizeMb: 4 },
+			resourceLimits: { maxOldGenerationSizeMb: 256, stackSizeMb: 8 },
 		});
 		let failure: string | undefined;
-		options.connect().then(
+		this.#connection = options.connect();
+		this.#connection.then(
 			(store) => this.#worker.postMessage({ type: "connect", store } satisfies WorkerConnection, [store.port]),
 			() => this.#worker.terminate(),
 		);
@@ -180,7 +182,7 @@ class ScriptWorker {
 			const reason = (job.signal.reason as RuntimeError).code === "timed-out" ? "timed-out" : "cancelled";
 			Atomics.store(this.#stop, 0, reason === "timed-out" ? 2 : 1);
 			this.#worker.postMessage({ type: "stop", reason } satisfies WorkerStop);
-			grace = setTimeout(() => void this.#worker.terminate(), this.#graceMs);
+			grace = setTimeout(() => void this.terminate(), this.#graceMs);
 		};
 		const end = await new Promise<JobEnd>((resolve) => {
 			this.#settle = resolve;
@@ -193,7 +195,10 @@ class ScriptWorker {
 		return end;
 	}
 
+	/** Ends the thread, wherever its script is. */
 	async terminate(): Promise<void> {
+		// A thread that is ended while it opens or closes the store would take the process with it.
+		await this.#connection.then(prepareTermination, () => undefined);
 		await this.#worker.terminate();
 	}
 
@@ -215,7 +220,7 @@ class ScriptWorker {
 			case "broken":
 				// The engine is in an unknown state: the thread goes, and its exit frees the place in the pool.
 				this.#finish({ type: "crashed", message: message.message });
-				void this.#worker.terminate();
+				void this.terminate();
 				break;
 			default:
 				message satisfies never;

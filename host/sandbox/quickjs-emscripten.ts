@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { GuestEngine, type PreparedEngine } from "./guest-engine.ts";
-import { exportLetters, QuickJsEmscriptenGuest, tableExport } from "./quickjs-emscripten-guest.ts";
+import { exportLetters, tableExport } from "./quickjs-emscripten-exports.ts";
+import { QuickJsEmscriptenGuest } from "./quickjs-emscripten-guest.ts";
 import { requireDigest, rewriteModule } from "./wasm-module.ts";
 
 const file = "@jitl/quickjs-ng-wasmfile-release-sync/wasm";

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { GuestEngine, type PreparedEngine } from "./guest-engine.ts";
-import { QuickJsWasiGuest, quickJsWasiExports } from "./quickjs-wasi-guest.ts";
+import { quickJsWasiExports } from "./quickjs-wasi-exports.ts";
+import { QuickJsWasiGuest } from "./quickjs-wasi-guest.ts";
 import { requireDigest, rewriteModule } from "./wasm-module.ts";
 
 const file = "quickjs-wasi/quickjs.wasm";

@@ -1,8 +1,8 @@
 import type { MessagePort } from "node:worker_threads";
 import { type ProblemDetails, RuntimeError } from "../contract/errors.ts";
 import type { ErrorCode } from "../contract/generated/types.ts";
-import { encodeTransaction, type ReservableTransaction } from "./commit-message.ts";
-import type { CommitResult } from "./store.ts";
+import { encodeTransaction } from "./commit-message.ts";
+import type { CommitResult, StoreTransaction } from "./store.ts";
 
 /** What the writer posts after a group: id and result in turns, for all transactions of this port in the group. */
 export type Acknowledgements = readonly (number | Acknowledgement)[];
@@ -20,7 +20,7 @@ export type ClientMessage = string | Uint8Array | { readonly listening: boolean 
 const maxTextBytes = 32 * 1024;
 
 export interface CommitClient {
-	commit(transaction: ReservableTransaction): Promise<CommitResult>;
+	commit(transaction: StoreTransaction): Promise<CommitResult>;
 	/** Asks for a message after every group that changed something. */
 	listen(listening: boolean): void;
 	/** The writer is gone: every commit fails from now on. */

@@ -4,11 +4,6 @@ import { maxAuthorBytes, maxTimestamp, recordHeaderBytes, writeRecordHeader } fr
 import type { StoreKey, StoreOperation, StoreTransaction } from "./store.ts";
 import { writeEntryKey } from "./tree.ts";
 
-/**
- * A transaction that may use the space kept back for deletions and final statuses. Every transaction that only deletes may, too.
- */
-export type ReservableTransaction = StoreTransaction & { readonly reserve?: boolean };
-
 /** Bytes that a transaction may have in all. */
 export const maxTransactionBytes = 64 * 1024 * 1024;
 
@@ -34,7 +29,7 @@ let position = 0;
  * The transaction as bytes, valid until the next call. Throws `invalid` and `too-large` for what no store can take, so that
  * nothing is posted of a transaction that is wrong.
  */
-export function encodeTransaction(id: number, transaction: ReservableTransaction): Buffer {
+export function encodeTransaction(id: number, transaction: StoreTransaction): Buffer {
 	if (scratch === undefined || scratch.length > largeBytes) scratch = Buffer.allocUnsafeSlow(smallBytes);
 	const checks = transaction.checks ?? [];
 	const operations = transaction.operations;

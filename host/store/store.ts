@@ -47,7 +47,7 @@ export type StoreOperation =
 	| { readonly type: "delete"; readonly key: StoreKey }
 	/**
 	 * Copies what is stored under the key, an expired entry included, to the key `to` with the entry's version appended, if it is there and its
-	 * value has more than `overBytes` bytes. Put before the operation that replaces the entry, so that a former value stays readable.
+	 * value has more than `overBytes` bytes. Put before the operation that replaces the entry, so that a former value stays readable. The copy gets the transaction's version and time, keeps the author, and does not expire.
 	 */
 	| { readonly type: "archive"; readonly key: StoreKey; readonly to: StoreKey; readonly overBytes: number }
 	/** Deletes every key that begins with the tuple. */

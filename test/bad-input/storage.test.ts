@@ -174,8 +174,8 @@ describe("a data directory that cannot be used", () => {
 	});
 
 	test("leaves nothing behind: the same process opens another directory", async () => {
-		await createHost({ dataDirectory: "/proc/cronium" }).then(
-			() => expect.fail("/proc took a directory"),
+		await createHost({ dataDirectory: "/dev/null/cronium" }).then(
+			() => expect.fail("/dev/null took a directory"),
 			(error) => expect(error).toMatchObject({ code: "unavailable" }),
 		);
 		await using host = await createHost({ dataDirectory: directory });

@@ -1,11 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { RuntimeError } from "../../host/contract/errors.ts";
 import { resolveLimits } from "../../host/contract/limits.ts";
 import type { FetchRequest } from "../../host/sandbox/engine.ts";
 import { createFetch, type Fetcher, type FetchOptions, type FetchRecord } from "../../host/sandbox/fetch.ts";
+import { testCertificate } from "./test-certificate.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -391,6 +394,46 @@ describe("redirects", () => {
 		expect(there[0]?.headers.authorization).toBeUndefined();
 		expect(there[0]?.headers.cookie).toBeUndefined();
 		expect(there[0]?.headers["x-kept"]).toBe("1");
+	});
+});
+
+describe("TLS", () => {
+	async function serveTls(): Promise<{ port: number; names: unknown[] }> {
+		const names: unknown[] = [];
+		const server = createTlsServer({ cert: testCertificate.certificate, key: testCertificate.key }, (request, response) => {
+			names.push((request.socket as TLSSocket).servername, request.headers.host);
+			response.end("safe");
+		});
+		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+		open.push({
+			close: () => {
+				server.closeAllConnections();
+				return new Promise((resolve) => server.close(resolve));
+			},
+		});
+		return { port: (server.address() as AddressInfo).port, names };
+	}
+
+	test("the certificate is checked for the name, though the connection goes to an address", async () => {
+		const { port, names } = await serveTls();
+		const options = { lookup: loopback, certificates: testCertificate.certificate };
+		const { fetch } = fetcher(["secure.example", "other.example", "127.0.0.1"], options);
+		expect(text((await fetch(get(`https://secure.example:${port}/`), never)).body)).toBe("safe");
+		expect(names).toEqual(["secure.example", `secure.example:${port}`]);
+		const error = await refusal(fetch(get(`https://other.example:${port}/`), never));
+		expect(error).toMatchObject({ code: "unavailable", message: expect.stringContaining("ERR_TLS_CERT_ALTNAME_INVALID") });
+	});
+
+	test("a certificate that nobody has signed is refused, whatever the environment says", async () => {
+		const { port } = await serveTls();
+		process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
+		try {
+			const { fetch } = fetcher(["secure.example", "127.0.0.1"], { lookup: loopback });
+			const error = await refusal(fetch(get(`https://secure.example:${port}/`), never));
+			expect(error).toMatchObject({ code: "unavailable", message: expect.stringMatching(/SELF_SIGNED/) });
+		} finally {
+			delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+		}
 	});
 });
 

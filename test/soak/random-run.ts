@@ -179,6 +179,15 @@ const kinds = [
 			),
 	},
 	{
+		name: "recurses",
+		weight: 10,
+		make: (random: Random, { write }: Place): Part =>
+			failed(
+				"stack-exceeded",
+				`${write}\n${random.pick(["(function again() { again(); })();", "const again = () => [1].map(again); again();"])}`,
+			),
+	},
+	{
 		name: "calls too often",
 		weight: 20,
 		make: (_: Random, { write }: Place): Part =>

@@ -3,7 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { killRound } from "../store/kill-rounds.ts";
 import { type KillReport, runHostKillRounds } from "./host-kill-rounds.ts";
+import { createRandom } from "./random.ts";
 import { runStorm, type StormReport } from "./storm.ts";
 
 const usage = `usage: npm run soak [-- --runs N] [--rounds N] [--seconds S] [--seed N] [--keep]
@@ -33,6 +35,8 @@ async function main(): Promise<number> {
 		problems.push(...report.problems);
 	}
 	if (rounds > 0) {
+		console.log(`${rounds} rounds of killing a process that writes to the store`);
+		problems.push(...(await killStoreWriters({ seed, directory: join(directory, "written"), rounds, seconds })));
 		console.log(`${rounds} rounds of killing a host`);
 		const report = await runHostKillRounds({ seed, dataDirectory: join(directory, "killed"), rounds, ...limited });
 		console.log(describeKills(report));
@@ -43,6 +47,27 @@ async function main(): Promise<number> {
 	if (problems.length > 0 && options.keep) console.log(`kept ${directory}`);
 	else await rm(directory, { recursive: true, force: true });
 	return problems.length === 0 ? 0 : 1;
+}
+
+/** Each round is audited before the next one. */
+async function killStoreWriters(options: {
+	readonly seed: number;
+	readonly directory: string;
+	readonly rounds: number;
+	readonly seconds: number | undefined;
+}): Promise<readonly string[]> {
+	const random = createRandom(options.seed, -2);
+	const deadline = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1_000;
+	const problems: string[] = [];
+	let acknowledged = 0;
+	let made = 0;
+	for (; made < options.rounds && performance.now() < deadline; made++) {
+		const round = await killRound(options.directory, random.integer(0, 300));
+		acknowledged += round.acknowledged;
+		problems.push(...round.faults.map((fault) => `store round ${made}: ${fault}`));
+	}
+	console.log(`  ${made} kills; ${acknowledged} acknowledged transactions audited`);
+	return problems;
 }
 
 function describeStorm({ runs, seconds, endings, totals, facts }: StormReport): string {

@@ -1,6 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { ReservableTransaction } from "../../host/store/commit-message.ts";
-import type { CommitResult, Store, StoreChange, StoreEntry, StoreKey, StoreOperation } from "../../host/store/store.ts";
+import type {
+	CommitResult,
+	Store,
+	StoreChange,
+	StoreEntry,
+	StoreKey,
+	StoreOperation,
+	StoreTransaction,
+} from "../../host/store/store.ts";
 
 /** A store under test and what ends it. */
 export interface OpenStore {
@@ -664,7 +671,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
 			test("a full store refuses, names its limit, and still takes deletions and what is marked for the reserve", async () => {
 				const small = await factory({ maxStoreBytes: 16 * MiB, keptChanges });
 				try {
-					const fill = (index: number, size: number): ReservableTransaction => ({
+					const fill = (index: number, size: number): StoreTransaction => ({
 						operations: [set(["fill", index], "x".repeat(size))],
 					});
 					let index = 0;
@@ -682,7 +689,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
 							message: expect.stringMatching(/^The store is full/),
 							details: { limit: { name: "maxStoreBytes", value: 16 * MiB, unit: "bytes" } },
 						});
-					const status: ReservableTransaction = { operations: [set(["status"], "x".repeat(300))], reserve: true };
+					const status: StoreTransaction = { operations: [set(["status"], "x".repeat(300))], reserve: true };
 					expect((await small.store.commit(status)).committed).toBe(true);
 					expect((await small.store.commit({ operations: [{ type: "delete-prefix", prefix: ["fill"] }] })).committed).toBe(true);
 					expect((await small.store.commit(fill(0, MiB))).committed).toBe(true);

@@ -19,6 +19,7 @@ import {
 	unbox,
 } from "./inspect-kinds.ts";
 import { joinEntries, type Layout } from "./inspect-layout.ts";
+import { constructorName, keysOf, kindOf, namedKeysOf, prefixOf, tagOf } from "./inspect-names.ts";
 import { formatKey, formatNumber, quote, remainingItems } from "./inspect-text.ts";
 
 // Writes values as Node's util.inspect does (same algorithm, without colours). What only the engine's inside knows is not shown: the
@@ -136,7 +137,7 @@ interface Shape {
 
 function formatObject(state: Inspection, value: object, depth: number, inTypedArray: boolean): string {
 	const className = constructorName(value);
-	const tag = tagOf(state, value);
+	const tag = tagOf(value, state.showHidden);
 	const shape = shapeOf(state, value, className, tag, inTypedArray);
 	const { base, braces, keys } = shape;
 	if (shape.isWhole && keys.length === 0) return base === "" ? `${braces[0]}${braces[1]}` : base;
@@ -279,76 +280,6 @@ function shapeOf(state: Inspection, value: object, className: string | null, tag
 const unknownItems = (): string[] => ["<items unknown>"];
 const withPrefix = (prefix: string, usual: string, text: string): string => (prefix === usual ? text : `${prefix}${text}`);
 const sizeOf = (value: object): number => (value as { readonly size: number }).size;
-
-function kindOf(value: object): string {
-	if (Array.isArray(value)) return "Array";
-	if (typeof value === "function") return "Function";
-	return isMap(value) ? "Map" : isSet(value) ? "Set" : isError(value) ? "Error" : (typedArrayKind(value) ?? "Object");
-}
-
-/** `Name `, `Name [tag] ` or `[Kind: null prototype] `: what stands before the braces. */
-function prefixOf(className: string | null, tag: string, kind: string, size = ""): string {
-	if (className === null) {
-		const name = `[${kind}${size}: null prototype] `;
-		return tag !== "" && kind !== tag ? `${name}[${tag}] ` : name;
-	}
-	if (tag === "") return `${className}${size} `;
-	const dot = tag.lastIndexOf(".");
-	if (className === (dot >= 1 ? tag.slice(dot + 1) : tag)) return `${tag}${size} `;
-	return `${className}${size} [${tag}] `;
-}
-
-/** The name of the class, from the nearest prototype that names one; null when there is no prototype. */
-function constructorName(value: object): string | null {
-	let holder: object | null = value;
-	let first: object | null | undefined;
-	while (holder !== null) {
-		const maker: unknown = Object.getOwnPropertyDescriptor(holder, "constructor")?.value;
-		if (typeof maker === "function" && maker.name !== "" && isInstance(value, maker)) return String(maker.name);
-		holder = Object.getPrototypeOf(holder) as object | null;
-		if (first === undefined) first = holder;
-	}
-	if (first === null || first === undefined) return null;
-	const name = constructorName(first);
-	return `${kindOf(value)} <${name ?? `${inspect(first, { customInspect: false, depth: -1 })}`}>`;
-}
-
-function isInstance(value: object, maker: object): boolean {
-	try {
-		return value instanceof (maker as () => void);
-	} catch {
-		return false;
-	}
-}
-
-function tagOf(state: Inspection, value: object): string {
-	let tag: unknown;
-	try {
-		tag = (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
-	} catch {
-		return "";
-	}
-	if (typeof tag !== "string" || tag === "") return "";
-	const descriptor = Object.getOwnPropertyDescriptor(value, Symbol.toStringTag);
-	// One that is listed among the properties is not said twice.
-	return descriptor && (state.showHidden || descriptor.enumerable) ? "" : tag;
-}
-
-function keysOf(value: object, showHidden: boolean): PropertyKey[] {
-	return Reflect.ownKeys(value).filter((key) => showHidden || Object.getOwnPropertyDescriptor(value, key)?.enumerable === true);
-}
-
-/** The keys that are not indexes. */
-function namedKeysOf(value: object, showHidden: boolean): PropertyKey[] {
-	// Own keys begin with the indexes in ascending order; Object.keys of a long array is far cheaper than their descriptors.
-	return keysOfNames(value, showHidden).filter((key) => typeof key === "symbol" || !/^(?:0|[1-9]\d{0,9})$/.test(String(key)));
-}
-
-function keysOfNames(value: object, showHidden: boolean): PropertyKey[] {
-	if (showHidden) return Reflect.ownKeys(value);
-	const symbols = Object.getOwnPropertySymbols(value).filter((key) => Object.prototype.propertyIsEnumerable.call(value, key));
-	return [...Object.keys(value), ...symbols];
-}
 
 function formatProperty(state: Inspection, holder: object, key: PropertyKey, depth: number): string {
 	const descriptor = Object.getOwnPropertyDescriptor(holder, key) ?? {

@@ -232,7 +232,8 @@ function decodeUtf16(bytes: Uint8Array, isBigEndian: boolean, fatal: boolean): s
 		if (units.length === 4096) text += String.fromCharCode.apply(undefined, units.splice(0));
 	}
 	text += String.fromCharCode.apply(undefined, units);
-	if (bytes.length % 2 === 1) text += "\ud800";
+	// Half a unit at the end, alone or behind half a character, is one mistake.
+	if (bytes.length % 2 === 1 && !/[\ud800-\udbff]$/.test(text)) text += "\ud800";
 	if (fatal && !text.isWellFormed()) throw new TypeError("The encoded data was not valid for encoding utf-16");
 	return text.toWellFormed();
 }
