@@ -49,7 +49,8 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	const directory = options.dataDirectory ?? (await openTemporaryDirectory(opened));
 	const opening = openLmdbStore({ directory, maxStoreBytes: limits.maxStoreBytes });
 	// The first worker makes its engine while the store is being opened.
-	const executor = new SandboxExecutor({ engine, limits, connect: async () => (await opening).connect() });
+	const imageDirectory = options.dataDirectory && join(options.dataDirectory, "engines");
+	const executor = new SandboxExecutor({ engine, limits, imageDirectory, connect: async () => (await opening).connect() });
 	executor.warm();
 	const store = await opening.catch(async (cause) => {
 		await executor[Symbol.asyncDispose]();

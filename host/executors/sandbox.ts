@@ -3,8 +3,7 @@ import { describeLimit, type LimitName, type Limits } from "../contract/limits.t
 import type { Execution, Failure, FinalStatus, LogLine, Usage } from "../execution.ts";
 import type { Remainder } from "../helpers/helpers.ts";
 import type { EngineName, Script } from "../sandbox/engine.ts";
-import { type JobEnd, WorkerPool } from "../sandbox/pool.ts";
-import type { StoreConnection } from "../store/lmdb-connection.ts";
+import { type JobEnd, type PoolOptions, WorkerPool } from "../sandbox/pool.ts";
 import type { StoreOperation } from "../store/store.ts";
 
 /** One run for an executor. */
@@ -39,7 +38,7 @@ export interface ExecutorEnd {
 export class SandboxExecutor implements AsyncDisposable {
 	readonly #pool: WorkerPool;
 
-	constructor(options: { readonly engine: EngineName; readonly limits: Limits; readonly connect: () => Promise<StoreConnection> }) {
+	constructor(options: PoolOptions) {
 		this.#pool = new WorkerPool(options);
 	}
 

@@ -26,9 +26,11 @@ export interface Job {
 	readonly start: () => Omit<WorkerRun, "type">;
 }
 
-interface PoolOptions {
+export interface PoolOptions {
 	readonly engine: EngineName;
 	readonly limits: Limits;
+	/** Where images of engines are kept from process to process; private. */
+	readonly imageDirectory: string | undefined;
 	/** Makes a fresh connection to the store for a new worker, as soon as the store is open. */
 	readonly connect: () => Promise<StoreConnection>;
 }
@@ -146,7 +148,12 @@ class ScriptWorker {
 		this.#events = events;
 		this.#worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
 			name: "script",
-			workerData: { engine: options.engine, prepared, stop: this.#stop } satisfies WorkerData,
+			workerData: {
+				engine: options.engine,
+				prepared,
+				imageDirectory: options.imageDirectory,
+				stop: this.#stop,
+			} satisfies WorkerData,
 			env: workerEnvironment(),
 			argv: [],
 			// Flags of the host process (`--input-type`, `--require`) are none of a worker's.

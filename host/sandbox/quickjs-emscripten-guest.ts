@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import {
 	type Completion,
 	type Guest,
@@ -44,6 +45,9 @@ interface GuestSource {
 	readonly minimumPages: number;
 	readonly maximumPages: number;
 }
+
+/** This file: an image that another version of it has made is not taken. */
+export const glueSource = readFileSync(new URL(import.meta.url), "utf8");
 
 /** A guest of the module `@jitl/quickjs-ng-wasmfile-release-sync`, driven without the package's JavaScript. */
 export class QuickJsEmscriptenGuest implements Guest {

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { GuestEngine, type PreparedEngine } from "./guest-engine.ts";
+import { keptImage } from "./image-file.ts";
 import { exportLetters, tableExport } from "./quickjs-emscripten-exports.ts";
-import { QuickJsEmscriptenGuest } from "./quickjs-emscripten-guest.ts";
+import { glueSource, QuickJsEmscriptenGuest } from "./quickjs-emscripten-guest.ts";
 import { requireDigest, rewriteModule } from "./wasm-module.ts";
 
 const file = "@jitl/quickjs-ng-wasmfile-release-sync/wasm";
@@ -19,14 +20,13 @@ const trackerBytes = Uint8Array.from([
 ]);
 
 /** Compiles the engine and evaluates the prelude. Throws an Error when the engine is not the reviewed one or the prelude fails. */
-export function prepareQuickJsEmscripten(prelude: string): PreparedEngine {
+export function prepareQuickJsEmscripten(prelude: string, imageDirectory?: string): PreparedEngine {
 	const bytes = readFileSync(createRequire(import.meta.url).resolve(file));
 	requireDigest(bytes, file, reviewedSha256);
 	const rewritten = rewriteModule(bytes, { exports: Object.values(exportLetters), minimumPages, tableExport });
 	const module = new WebAssembly.Module(rewritten.bytes);
-	const image = QuickJsEmscriptenGuest.boot(
-		{ module, trackerModule: trackerModule(), minimumPages, maximumPages: bootPages },
-		prelude,
+	const image = keptImage("quickjs-emscripten", [reviewedSha256, glueSource, prelude], imageDirectory, () =>
+		QuickJsEmscriptenGuest.boot({ module, trackerModule: trackerModule(), minimumPages, maximumPages: bootPages }, prelude),
 	);
 	return { name: "quickjs-emscripten", module, minimumPages, image };
 }

@@ -1,4 +1,5 @@
 import { getRandomValues } from "node:crypto";
+import { readFileSync } from "node:fs";
 import {
 	type Completion,
 	type Guest,
@@ -47,6 +48,9 @@ interface GuestSource {
 	readonly minimumPages: number;
 	readonly maximumPages: number;
 }
+
+/** This file: an image that another version of it has made is not taken. */
+export const glueSource = readFileSync(new URL(import.meta.url), "utf8");
 
 /** A guest of the module `quickjs-wasi`. */
 export class QuickJsWasiGuest implements Guest {

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { GuestEngine, type PreparedEngine } from "./guest-engine.ts";
+import { keptImage } from "./image-file.ts";
 import { quickJsWasiExports } from "./quickjs-wasi-exports.ts";
-import { QuickJsWasiGuest } from "./quickjs-wasi-guest.ts";
+import { glueSource, QuickJsWasiGuest } from "./quickjs-wasi-guest.ts";
 import { requireDigest, rewriteModule } from "./wasm-module.ts";
 
 const file = "quickjs-wasi/quickjs.wasm";
@@ -12,13 +13,15 @@ const reviewedSha256 = "d4c9375f2b1ca4dc95f72c8aa2982a7a9951ac8011490d79c6582df7
 const bootPages = 512;
 
 /** Compiles the engine and evaluates the prelude. Throws an Error when the engine is not the reviewed one or the prelude fails. */
-export function prepareQuickJsWasi(prelude: string): PreparedEngine {
+export function prepareQuickJsWasi(prelude: string, imageDirectory?: string): PreparedEngine {
 	const bytes = readFileSync(createRequire(import.meta.url).resolve(file));
 	requireDigest(bytes, file, reviewedSha256);
 	const rewritten = rewriteModule(bytes, { exports: quickJsWasiExports, memoryImport: ["env", "memory"] });
 	const module = new WebAssembly.Module(rewritten.bytes);
 	const { minimumPages } = rewritten;
-	const image = QuickJsWasiGuest.boot({ module, minimumPages, maximumPages: bootPages }, prelude);
+	const image = keptImage("quickjs-wasi", [reviewedSha256, glueSource, prelude], imageDirectory, () =>
+		QuickJsWasiGuest.boot({ module, minimumPages, maximumPages: bootPages }, prelude),
+	);
 	return { name: "quickjs-wasi", module, minimumPages, image };
 }
 

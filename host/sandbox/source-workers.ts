@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import type { SourceAnswer, SourceJob } from "./source-worker.ts";
 import { workerEnvironment } from "../worker-environment.ts";
+import type { SourceAnswer, SourceJob } from "./source-worker.ts";
 
 /** `broken`: the thread overflowed, ran out of memory or time, or could not start. */
 export type SourceResult = SourceAnswer | { readonly type: "broken"; readonly reason: string };

@@ -10,7 +10,7 @@ import type { Execution, LogLine } from "../execution.ts";
 import { type BoundHelpers, createHelpers, type Remainder } from "../helpers/helpers.ts";
 import { connectLmdbStore, type StoreConnection } from "../store/lmdb-connection.ts";
 import type { Engine, EngineName, GuestResult, Script } from "./engine.ts";
-import { createEngine } from "./engines.ts";
+import { createEngine, type EngineOptions } from "./engines.ts";
 import type { PreparedEngine } from "./guest-engine.ts";
 
 /** What a worker is started with. */
@@ -18,6 +18,8 @@ export interface WorkerData {
 	readonly engine: EngineName;
 	/** What the first worker's engine has made: saves the others the compilation and the prelude. */
 	readonly prepared: PreparedEngine | undefined;
+	/** Where images of engines are kept from process to process. */
+	readonly imageDirectory: string | undefined;
 	/** 0 go on, 1 cancelled, 2 over the deadline. */
 	readonly stop: Int32Array;
 }
@@ -59,7 +61,7 @@ if (!port) throw new Error("worker.ts runs as a worker thread only");
 const post = (message: WorkerMessage): void => port.postMessage(message);
 
 const connected = once(port, "message") as Promise<[WorkerConnection]>;
-const engine = await createEngine(data.engine, data.prepared && { prepared: data.prepared });
+const engine = await createEngine(data.engine, engineOptions(data.prepared));
 const engines = new Map<EngineName, Engine>([[data.engine, engine]]);
 const [connection] = await connected;
 const store = connectLmdbStore(connection.store);
@@ -84,7 +86,7 @@ async function run({ execution: fixed, script, engine: name, input }: WorkerRun)
 	try {
 		let engine = engines.get(name);
 		if (!engine) {
-			engine = await createEngine(name);
+			engine = await createEngine(name, engineOptions(undefined));
 			engines.set(name, engine);
 		}
 		const surroundings = { print: bound.print, ...(fetcher && { fetch: fetcher.fetch }) };
@@ -96,6 +98,10 @@ async function run({ execution: fixed, script, engine: name, input }: WorkerRun)
 		current = undefined;
 		await fetcher?.close();
 	}
+}
+
+function engineOptions(prepared: PreparedEngine | undefined): EngineOptions {
+	return { ...(prepared && { prepared }), ...(data.imageDirectory !== undefined && { imageDirectory: data.imageDirectory }) };
 }
 
 async function openFetch({ allowedHosts, limits }: Execution, { record }: BoundHelpers) {

@@ -123,7 +123,7 @@ describe("a data directory that cannot be used", () => {
 		expect(openAsNobody(data)).toMatchObject({
 			name: "RuntimeError",
 			code: "unavailable",
-			message: expect.stringMatching(/EACCES|permission|cannot be used/),
+			message: expect.stringMatching(/EACCES|permission|cannot be used/i),
 		});
 		chmodSync(data, 0o700);
 		expect(openAsNobody(data)).toEqual({ opened: true });
@@ -134,7 +134,7 @@ describe("a data directory that cannot be used", () => {
 		expect(openAsNobody(join(directory, "data"))).toMatchObject({
 			name: "RuntimeError",
 			code: "unavailable",
-			message: expect.stringMatching(/EACCES|permission|cannot be used/),
+			message: expect.stringMatching(/EACCES|permission|cannot be used/i),
 		});
 		chmodSync(directory, 0o700);
 	});

@@ -1,6 +1,7 @@
 import { createHost, type FinalStatus, type Host, limitDefinitions, type Outcome } from "../../host/index.ts";
 import { openLmdbStore } from "../../host/store/lmdb-store.ts";
 import { type AuditTotals, audit, type Promised } from "./audit.ts";
+import { findLeaks, firstCounted } from "./leaks.ts";
 import { type ProcessFacts, readProcessFacts } from "./process-facts.ts";
 import { counter, describeRandomRun } from "./random-run.ts";
 
@@ -29,11 +30,10 @@ export interface StormReport {
 
 const inFlight = 12;
 const limits = { maxWorkers: 6, cancelGraceMs: 30 };
+const hostsAfterwards = 8;
 /** Problems after the first so many say nothing new. */
 const maxProblems = 50;
 const MiB = 1024 * 1024;
-/** What a ledger entry of a run takes, generously: the ids are kept to audit the store with. */
-const ledgerBytesPerRun = 400;
 
 /** Makes seeded random runs in one host, then lets it go and audits what it left. A problem is a line of the report, never an exception. */
 export async function runStorm({ seed, dataDirectory, runs, seconds, onProgress }: StormOptions): Promise<StormReport> {
@@ -41,7 +41,6 @@ export async function runStorm({ seed, dataDirectory, runs, seconds, onProgress 
 	const report = (problem: string): void => {
 		if (problems.length < maxProblems) problems.push(problem);
 	};
-	const before = readProcessFacts(dataDirectory);
 	const endings = new Map<string, number>();
 	const ledger: { id: string; number: number; acknowledged: number; status: FinalStatus }[] = [];
 	const looks: ProcessFacts[] = [];
@@ -78,9 +77,7 @@ export async function runStorm({ seed, dataDirectory, runs, seconds, onProgress 
 	const took = (performance.now() - started) / 1_000;
 	await host.dispose();
 
-	for (const problem of findLeaks(looks, ledger.length)) report(problem);
-	const after = readProcessFacts(dataDirectory);
-	if (before && after) for (const problem of findLeftovers(before, after)) report(problem);
+	for (const problem of findLeaks(looks, { runs: ledger.length, maxWorkers: limits.maxWorkers })) report(problem);
 	const store = await openLmdbStore({ directory: dataDirectory, maxStoreBytes: limitDefinitions.maxStoreBytes.default });
 	let totals: AuditTotals;
 	try {
@@ -94,6 +91,7 @@ export async function runStorm({ seed, dataDirectory, runs, seconds, onProgress 
 	} finally {
 		await store.close();
 	}
+	for (const problem of await findLeftovers(dataDirectory)) report(problem);
 	const first = looks[firstCounted(looks)];
 	const last = looks.at(-1);
 	return { runs: ledger.length, seconds: took, endings, totals, problems, facts: first && last && { first, last } };
@@ -139,38 +137,29 @@ function lastAcknowledged({ logs }: Outcome): number {
 	return last;
 }
 
-/** Looks before this one belong to the warming up. */
-function firstCounted(looks: readonly ProcessFacts[]): number {
-	return Math.floor(looks.length * 0.25);
-}
-
-/** Compares the first third of the looks behind the warming up with the last third, by the least of each: what grows and stays is a leak. */
-function findLeaks(looks: readonly ProcessFacts[], runs: number): string[] {
-	const counted = looks.slice(firstCounted(looks));
-	const third = Math.floor(counted.length / 3);
-	if (third < 2) return [];
-	const least = (facts: readonly ProcessFacts[], name: keyof ProcessFacts): number => Math.min(...facts.map((one) => one[name]));
-	const allowances: readonly [keyof ProcessFacts, number][] = [
-		["heapBytes", 8 * MiB + runs * ledgerBytesPerRun],
-		["anonymousBytes", 64 * MiB + runs * ledgerBytesPerRun],
-		["threads", limits.maxWorkers],
-		["descriptors", 4 * limits.maxWorkers],
-		["descriptorsInDirectory", 2],
-	];
-	return allowances.flatMap(([name, allowed]) => {
-		const growth = least(counted.slice(-third), name) - least(counted.slice(0, third), name);
-		return growth > allowed ? [`leak: ${name} grew by ${growth}; ${allowed} is allowed`] : [];
-	});
-}
-
-/** What a host that has been disposed still holds. */
-function findLeftovers(before: ProcessFacts, after: ProcessFacts): string[] {
+/**
+ * What hosts that have been disposed still hold. A process keeps some threads for whatever comes next (Node's own, those that strip types), so
+ * the measure is what a few more hosts add.
+ */
+async function findLeftovers(dataDirectory: string): Promise<string[]> {
+	const runInOwnHost = async (): Promise<void> => {
+		await using host = await createHost({ dataDirectory, limits });
+		await host.run({ script: { name: "after.ts", source: "export default (): number => 1" } });
+	};
+	await runInOwnHost();
+	const before = readProcessFacts(dataDirectory);
+	for (let made = 0; made < hostsAfterwards; made++) await runInOwnHost();
+	const after = readProcessFacts(dataDirectory);
+	if (!before || !after) return [];
 	const problems: string[] = [];
-	if (after.descriptorsInDirectory > before.descriptorsInDirectory)
-		problems.push(`the host is disposed, but ${after.descriptorsInDirectory} files of its data directory are open`);
-	// Node's own pool of threads comes with the first file that is read.
-	if (after.threads > before.threads + 4)
-		problems.push(`the host is disposed, but the process went from ${before.threads} threads to ${after.threads}`);
+	for (const { descriptorsInDirectory } of [before, after])
+		if (descriptorsInDirectory > 0)
+			problems.push(`leak: the host is disposed, but ${descriptorsInDirectory} files of its data directory are open`);
+	for (const name of ["threads", "descriptors"] as const)
+		if (after[name] - before[name] >= hostsAfterwards)
+			problems.push(
+				`leak: ${hostsAfterwards} more hosts that were disposed raised ${name} from ${before[name]} to ${after[name]}`,
+			);
 	return problems;
 }
 

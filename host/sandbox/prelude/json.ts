@@ -1,5 +1,6 @@
 import { RuntimeError } from "./calls.ts";
 import {
+	getPrototypeOf,
 	hasInstance,
 	IntrinsicError,
 	IntrinsicMap,
@@ -8,6 +9,7 @@ import {
 	isArray,
 	isFiniteNumber,
 	stringIncludes,
+	stringIsWellFormed,
 	stringifyJson,
 	toText,
 	uncurry,
@@ -16,6 +18,8 @@ import {
 /** The contract refuses deeper values (no operator can raise maxJsonDepth), and far below QuickJS runs out of stack. */
 const maxDepth = 128;
 
+const plain = Object.prototype;
+const list = Array.prototype;
 const testRegExp = uncurry(RegExp.prototype.test);
 
 /** What to do with a value that JSON has no form for: throws, or returns what stands for it. */
@@ -26,6 +30,8 @@ type Misfit = (path: string, description: string, value: unknown) => unknown;
  * and leaves out members that are undefined; unlike it, it never turns NaN into null, or a Map or a promise into `{}`.
  */
 export function toJsonText(value: unknown, label: string): string {
+	// Most arguments are keys.
+	if (typeof value === "string" && stringIsWellFormed(value)) return stringifyJson(value);
 	return write(value, label, (path, description) => {
 		throw new RuntimeError("invalid", `${path} is ${description}, which is not JSON.`);
 	});
@@ -44,14 +50,25 @@ function write(root: unknown, label: string, misfit: Misfit): string {
 	const names: string[] = [];
 	let depth = 0;
 
+	/** Called for every value, so what needs no second look is let through first. */
 	function replace(this: unknown, key: string, value: unknown): unknown {
+		switch (typeof value) {
+			case "string":
+			case "boolean":
+				return value;
+			case "number":
+				if (isFiniteNumber(value)) return value;
+				break;
+			case "object":
+				if (value === null) return value;
+				break;
+		}
 		while (depth > 0 && holders[depth - 1] !== this) depth--;
 		names[depth] = key;
 		// A member that is undefined is absent, as everywhere; an element of an array or the whole value cannot be.
 		if (value === undefined && depth > 0 && !isArray(this)) return undefined;
 		const description = describeMisfit(value);
 		if (description !== undefined) return misfit(path(), description, value);
-		if (typeof value !== "object" || value === null) return value;
 		for (let level = 0; level < depth; level++)
 			if (holders[level] === value) return misfit(path(), "a reference to an object that contains it", undefined);
 		if (depth >= maxDepth) return misfit(label, `nested more than ${maxDepth} levels deep`, undefined);
@@ -84,12 +101,13 @@ function describeMisfit(value: unknown): string | undefined {
 		case "bigint":
 			return "a BigInt";
 		case "number":
-			return isFiniteNumber(value) ? undefined : toText(value);
-		case "object":
-			if (hasInstance(IntrinsicPromise, value)) return "a promise (is an await missing?)";
-			if (hasInstance(IntrinsicMap, value)) return "a Map";
-			if (hasInstance(IntrinsicSet, value)) return "a Set";
+			return toText(value);
 	}
+	const prototype = getPrototypeOf(value as object);
+	if (prototype === plain || prototype === list || prototype === null) return undefined;
+	if (hasInstance(IntrinsicPromise, value)) return "a promise (is an await missing?)";
+	if (hasInstance(IntrinsicMap, value)) return "a Map";
+	if (hasInstance(IntrinsicSet, value)) return "a Set";
 	return undefined;
 }
 
