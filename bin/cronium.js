@@ -18,7 +18,7 @@ async function start() {
 	if (cache) nodeModule.enableCompileCache(cache);
 	// A clone has sources, and what was built from them once may be old; the published package has only what was built.
 	const source = join(packageDirectory, "host", "cli", "main.ts");
-	const entry = existsSync(source) ? source : join(packageDirectory, "dist", "host", "cli", "main.js");
+	const entry = existsSync(source) ? source : join(packageDirectory, "dist", "cli.js");
 	const { main } = await import(pathToFileURL(entry).href);
 	main(process.argv.slice(2));
 }

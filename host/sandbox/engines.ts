@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { limitDefinitions } from "../contract/limits.ts";
+import { programFiles } from "../program-files.ts";
 import type { EngineName } from "./engine.ts";
 import type { GuestEngine, PreparedEngine } from "./guest-engine.ts";
 import { createQuickJsWasi, prepareQuickJsWasi } from "./quickjs-wasi.ts";
@@ -24,7 +25,7 @@ export async function createEngine(name: EngineName, options: EngineOptions = {}
 
 async function create(name: EngineName, { prepared, prelude, imageDirectory }: EngineOptions): Promise<GuestEngine> {
 	if (prepared && prepared.name !== name) throw new Error(`An engine prepared for ${prepared.name} cannot be ${name}.`);
-	const source = (): string => prelude ?? readFileSync(new URL("./generated/prelude.js", import.meta.url), "utf8");
+	const source = (): string => prelude ?? readFileSync(programFiles.prelude, "utf8");
 	if (name === "quickjs-wasi") return createQuickJsWasi(prepared ?? prepareQuickJsWasi(source(), imageDirectory));
 	// Loaded only when it is asked for: most processes never use the second engine.
 	const { createQuickJsEmscripten, prepareQuickJsEmscripten } = await import("./quickjs-emscripten.ts");

@@ -1,9 +1,9 @@
-import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { RuntimeError } from "../contract/errors.ts";
 import type { Limits } from "../contract/limits.ts";
 import type { LogLine } from "../execution.ts";
 import type { Remainder } from "../helpers/helpers.ts";
+import { programFiles } from "../program-files.ts";
 import { prepareTermination, type StoreConnection } from "../store/lmdb-connection.ts";
 import { workerEnvironment } from "../worker-environment.ts";
 import type { EngineName, GuestResult } from "./engine.ts";
@@ -146,7 +146,7 @@ class ScriptWorker {
 	constructor(options: PoolOptions, prepared: PreparedEngine | undefined, events: WorkerEvents) {
 		this.#graceMs = options.limits.cancelGraceMs;
 		this.#events = events;
-		this.#worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
+		this.#worker = new Worker(programFiles.scriptWorker, {
 			name: "script",
 			workerData: {
 				engine: options.engine,

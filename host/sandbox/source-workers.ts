@@ -1,5 +1,5 @@
-import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
+import { programFiles } from "../program-files.ts";
 import { workerEnvironment } from "../worker-environment.ts";
 import type { SourceAnswer, SourceJob } from "./source-worker.ts";
 
@@ -105,7 +105,7 @@ export class SourceWorkers implements Disposable {
 }
 
 function spawn(): Worker {
-	return new Worker(new URL(`./source-worker${extname(import.meta.url)}`, import.meta.url), {
+	return new Worker(programFiles.sourceWorker, {
 		name: "source",
 		env: workerEnvironment(),
 		argv: [],

@@ -1,7 +1,8 @@
 import { statSync } from "node:fs";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { RuntimeError } from "../contract/errors.ts";
+import { programFiles } from "../program-files.ts";
 import { workerEnvironment } from "../worker-environment.ts";
 import { defaultKeptChanges } from "./change-log.ts";
 import { prepareDataDirectory, storeFileName } from "./data-directory.ts";
@@ -111,7 +112,7 @@ function requireWholeFile(file: string, database: Lmdb): void {
 
 /** Started at once, but not waited for: what is posted to it meanwhile is kept. */
 function startWriter(data: WriterData): Worker {
-	const writer = new Worker(new URL(`./lmdb-writer${extname(import.meta.url)}`, import.meta.url), {
+	const writer = new Worker(programFiles.storeWriter, {
 		workerData: data,
 		transferList: [data.port],
 		name: "store-writer",
