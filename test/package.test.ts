@@ -1,0 +1,83 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const run = promisify(execFile);
+const repository = dirname(dirname(fileURLToPath(import.meta.url)));
+const tsc = join(repository, "node_modules", "typescript", "bin", "tsc");
+
+let directory: string;
+/** Where the package is, as after `npm install cronium-runtime`. */
+let installed: string;
+
+beforeAll(async () => {
+	directory = await mkdtemp(join(tmpdir(), "cronium-package-"));
+	const built = join(directory, "built");
+	installed = join(directory, "node_modules", "cronium-runtime");
+	await mkdir(installed, { recursive: true });
+	// A copy of what is tracked, so that a build in the clone is neither needed nor touched.
+	await run(
+		"sh",
+		["-c", 'git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$1"', "sh", await mkdir(built).then(() => built)],
+		{
+			cwd: repository,
+		},
+	);
+	await symlink(join(repository, "node_modules"), join(built, "node_modules"));
+	await run("npm", ["pack", "--pack-destination", directory], { cwd: built });
+	const archive = (await readdir(directory)).find((name) => name.endsWith(".tgz"));
+	if (!archive) throw new Error("npm pack made no archive.");
+	await run("tar", ["-xzf", join(directory, archive), "-C", installed, "--strip-components=1"]);
+	await symlink(join(repository, "node_modules"), join(installed, "node_modules"));
+}, 120_000);
+
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+test("the published package holds what is built, and no sources or tests", async () => {
+	const names = await readdir(installed, { recursive: true });
+	expect(names).toEqual(
+		expect.arrayContaining(["bin/cronium.js", "dist/index.js", "dist/types/index.d.ts", "README.md", "LICENSE"]),
+	);
+	expect(names.filter((name) => /^(host|test|bench)\b/.test(name))).toEqual([]);
+});
+
+test("its command line runs a script", async () => {
+	const script = join(directory, "double.ts");
+	await writeFile(script, "export default (n: number) => n * 2;\n");
+	const args = [join(installed, "bin", "cronium.js"), "run", script, "--input", "21", "--data", join(directory, "data")];
+	expect((await run(process.execPath, args)).stdout).toBe("42\n");
+});
+
+test("its library runs a script, and its types are there", async () => {
+	const program = `
+		import { createHost, type Outcome } from "cronium-runtime";
+		await using host = await createHost({ limits: { maxWorkers: 1 } });
+		const outcome: Outcome = await host.run({ script: { name: "double.js", source: "export default (n) => n * 2" }, input: "21" });
+		const status: "succeeded" | "failed" | "timed-out" | "cancelled" | "lost" = outcome.status;
+		process.stdout.write(status + " " + String(outcome.output));
+	`;
+	await writeFile(join(directory, "package.json"), '{"type":"module"}');
+	await writeFile(join(directory, "program.ts"), program);
+	await symlink(join(repository, "node_modules", "@types"), join(directory, "node_modules", "@types"));
+	const { stdout } = await run(process.execPath, [join(directory, "program.ts")]);
+	expect(stdout).toBe("succeeded 42");
+	const options = [
+		"--noEmit",
+		"--strict",
+		"--skipLibCheck",
+		"--ignoreConfig",
+		"--module",
+		"nodenext",
+		"--target",
+		"es2024",
+		"--lib",
+		"es2024,esnext.disposable",
+		"--types",
+		"node",
+	];
+	await run(process.execPath, [tsc, ...options, join(directory, "program.ts")]);
+});
