@@ -1,8 +1,9 @@
 import type { Json } from "../contract/generated/types.ts";
-import { describeLimit, type LimitName, type Limits } from "../contract/limits.ts";
+import type { Limits } from "../contract/limits.ts";
 import type { Execution, Failure, FinalStatus, LogLine, Usage } from "../execution.ts";
 import type { Remainder } from "../helpers/helpers.ts";
 import type { EngineName, Script } from "../sandbox/engine.ts";
+import { limitFailure } from "../sandbox/guest-failures.ts";
 import { type JobEnd, type PoolOptions, WorkerPool } from "../sandbox/pool.ts";
 import type { StoreOperation } from "../store/store.ts";
 
@@ -52,7 +53,8 @@ export class SandboxExecutor implements AsyncDisposable {
 		const end = await this.#pool.run({ signal, onLog, start: () => ({ execution: start(), script, input, engine }) });
 		if (end.type !== "ended") return describeLoss(end, limits, signal);
 		const { result, remainder } = end;
-		const failure = result.failure ?? remainder.failure;
+		// A script usually dies of the call that the full journal refused: the journal is the cause, the error what came of it.
+		const failure = remainder.failure?.code === "journal-exceeded" ? remainder.failure : (result.failure ?? remainder.failure);
 		return {
 			status: failure ? failedStatus(failure) : "succeeded",
 			...(failure && { error: failure }),
@@ -70,23 +72,17 @@ export class SandboxExecutor implements AsyncDisposable {
 const noUsage: ExecutorEnd["usage"] = { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 };
 
 function describeLoss(end: Exclude<JobEnd, { type: "ended" }>, limits: Limits, signal: AbortSignal): ExecutorEnd {
+	if (end.type === "crashed") process.emitWarning(`A script worker broke: ${end.cause}`, "CroniumWarning");
 	const error: Failure = signal.aborted
 		? stopFailure(limits, signal)
-		: { code: "internal", message: end.type === "crashed" ? end.message : "The worker was stopped." };
+		: { code: "internal", message: "The worker that ran the script broke." };
 	return { status: failedStatus(error), error, usage: noUsage, operations: [] };
 }
 
 /** The failure of a run that was stopped from outside. */
 export function stopFailure(limits: Limits, signal: AbortSignal): Failure {
 	const reason: unknown = signal.reason;
-	if (reason instanceof Error && "code" in reason && reason.code === "timed-out") {
-		const name: LimitName = "maxWallTimeMs";
-		return {
-			code: "wall-time-exceeded",
-			message: `The script ran longer than ${limits[name]} milliseconds (${name}).`,
-			limit: describeLimit(limits, name),
-		};
-	}
+	if (reason instanceof Error && "code" in reason && reason.code === "timed-out") return limitFailure(limits, "maxWallTimeMs");
 	return { code: "cancelled", message: "The run was cancelled." };
 }
 

@@ -25,7 +25,7 @@ export function setVariable(
 ): Effect<Version> {
 	const { namespace, limits, author } = writer;
 	requireKey(key, limits);
-	requireJson(value, limits, { name: "value", maxBytesLimit: "maxValueBytes" });
+	requireJson(value, limits, { name: `the value of ${excerpt(key)}`, maxBytesLimit: "maxValueBytes" });
 	const { check, ifVersion, expiresInMs } = requireSetOptions(options, layout.variable(namespace, key));
 	const expiresAt = expiresInMs === undefined ? undefined : Date.now() + expiresInMs;
 	return {

@@ -176,7 +176,11 @@ class GuestBindings implements Bindings {
 		const limit = this.#execution.limits.maxOutputBytes;
 		const size = Buffer.byteLength(text);
 		if (size > limit)
-			this.#stop("output-exceeded", "maxOutputBytes", `The returned value is ${size} bytes; the limit is ${limit}.`);
+			this.#stop(
+				"output-exceeded",
+				"maxOutputBytes",
+				`The returned value is ${size} bytes; the limit maxOutputBytes is ${limit}.`,
+			);
 		else this.returned = text;
 		return "+";
 	}
@@ -197,7 +201,11 @@ class GuestBindings implements Bindings {
 	#count(): number {
 		const limit = this.#execution.limits.maxHostCalls;
 		if (this.hostCalls >= limit)
-			throw this.#stop("host-calls-exceeded", "maxHostCalls", `The run made more than ${limit} calls to the host.`);
+			throw this.#stop(
+				"host-calls-exceeded",
+				"maxHostCalls",
+				`The run made more than ${limit} calls to the host (maxHostCalls).`,
+			);
 		this.hostCalls++;
 		return ++lastCallId;
 	}
@@ -209,7 +217,7 @@ class GuestBindings implements Bindings {
 			throw this.#stop(
 				"pending-calls-exceeded",
 				"maxPendingCalls",
-				`More than ${limit} calls of the run wait for their answer at one time.`,
+				`More than ${limit} calls of the run wait for their answer at one time (maxPendingCalls).`,
 			);
 	}
 

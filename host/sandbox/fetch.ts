@@ -221,7 +221,7 @@ const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includ
 async function readBody({ headers, body }: Dispatcher.ResponseData, limits: Limits): Promise<Buffer> {
 	const limit = limits.maxFetchResponseBytes;
 	const tooLarge = (): RuntimeError =>
-		new RuntimeError("too-large", `The body of the response is larger than ${limit} bytes.`, {
+		new RuntimeError("too-large", `The body of the response is larger than ${limit} bytes (maxFetchResponseBytes).`, {
 			limit: describeLimit(limits, "maxFetchResponseBytes"),
 		});
 	if (Number(headers["content-length"]) > limit) throw tooLarge();

@@ -18,15 +18,19 @@ const limitCodes = {
 } as const satisfies Partial<Record<LimitName, FailureCode>>;
 
 const limitMessages: Readonly<Record<keyof typeof limitCodes, (value: number) => string>> = {
-	maxWallTimeMs: (value) => `The run took longer than ${value} milliseconds.`,
-	maxCpuTimeMs: (value) => `The script used more than ${value} milliseconds of processor time.`,
-	maxMemoryBytes: (value) => `The script needs more than ${value} bytes of memory.`,
-	maxStackBytes: (value) => `The script's calls are nested too deep for a stack of ${value} bytes.`,
+	maxWallTimeMs: (value) => `The run took longer than ${value} milliseconds`,
+	maxCpuTimeMs: (value) => `The script used more than ${value} milliseconds of processor time`,
+	maxMemoryBytes: (value) => `The script needs more than ${value} bytes of memory`,
+	maxStackBytes: (value) => `The script's calls are nested too deep for a stack of ${value} bytes`,
 };
 
 /** The failure of a run that went over the limit `name`. */
 export function limitFailure(limits: Limits, name: keyof typeof limitCodes): Failure {
-	return { code: limitCodes[name], message: limitMessages[name](limits[name]), limit: describeLimit(limits, name) };
+	return {
+		code: limitCodes[name],
+		message: `${limitMessages[name](limits[name])} (${name}).`,
+		limit: describeLimit(limits, name),
+	};
 }
 
 /** This much of the largest memory may be missing because it was too little for what was asked. */

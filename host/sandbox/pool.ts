@@ -15,8 +15,8 @@ export type JobEnd =
 	| { readonly type: "ended"; readonly result: GuestResult; readonly remainder: Remainder }
 	/** The worker did not stop by itself within `cancelGraceMs`. */
 	| { readonly type: "terminated" }
-	/** The worker broke: out of its own memory, or a fault of the engine. */
-	| { readonly type: "crashed"; readonly message: string };
+	/** The worker broke: out of its own memory, or a fault of the engine. `cause` is for the operator: it may name files of the host. */
+	| { readonly type: "crashed"; readonly cause: string };
 
 export interface Job {
 	/** Aborted with a RuntimeError `cancelled` or `timed-out`. */
@@ -116,7 +116,7 @@ export class WorkerPool implements AsyncDisposable {
 				this.#workers.delete(worker);
 				// A worker that cannot even start would be made again for ever: its job gets the cause instead.
 				if (cause && this.#workers.size === 0)
-					for (const { resolve } of this.#waiting.splice(0)) resolve({ type: "crashed", message: cause });
+					for (const { resolve } of this.#waiting.splice(0)) resolve({ type: "crashed", cause });
 				this.#assign();
 			},
 		});
@@ -174,7 +174,7 @@ class ScriptWorker {
 		this.#worker.on("exit", () => {
 			const early = this.state === "starting" ? (failure ?? "The worker ended before it was ready.") : undefined;
 			this.state = "gone";
-			this.#finish(failure === undefined ? { type: "terminated" } : { type: "crashed", message: failure });
+			this.#finish(failure === undefined ? { type: "terminated" } : { type: "crashed", cause: failure });
 			this.#events.onGone(early);
 		});
 	}
@@ -226,7 +226,7 @@ class ScriptWorker {
 				break;
 			case "broken":
 				// The engine is in an unknown state: the thread goes, and its exit frees the place in the pool.
-				this.#finish({ type: "crashed", message: message.message });
+				this.#finish({ type: "crashed", cause: message.message });
 				void this.terminate();
 				break;
 			default:

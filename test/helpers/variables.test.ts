@@ -249,8 +249,12 @@ describe("variables", () => {
 		["the key ..", (v, c) => v.delete("..", undefined, c), /^key must not be "\.\."/],
 		["a key of 300 characters", (v, c) => v.set("k".repeat(300), "1", undefined, c), /has 300 characters; the limit is 255/],
 		["a key that is no text", (v, c) => v.increment(7 as never, undefined, c), /^key must be a text; it is a number/],
-		["a value that is not JSON", (v, c) => v.set("k", "{", undefined, c), /^value is not JSON/],
-		["a value with duplicate members", (v, c) => v.set("k", '{"a":1,"a":2}', undefined, c), /^value has the member "a" twice/],
+		["a value that is not JSON", (v, c) => v.set("k", "{", undefined, c), /^the value of "k" is not JSON/],
+		[
+			"a value with duplicate members",
+			(v, c) => v.set("k", '{"a":1,"a":2}', undefined, c),
+			/^the value of "k" has the member "a" twice/,
+		],
 		["a value nested too deep", (v, c) => v.set("k", "[".repeat(100_000), undefined, c), /nested deeper than 128/],
 		["both conditions", (v, c) => v.set("k", "1", { ifVersion: "1", ifAbsent: true }, c), /exclude each other/],
 		["a version that is no text", (v, c) => v.set("k", "1", { ifVersion: 7 as never }, c), /^ifVersion must be a version/],
@@ -279,7 +283,7 @@ describe("variables", () => {
 		const { helpers, call } = await startRun();
 		const error = await failureOf(() => helpers.variables.set("key", JSON.stringify("x".repeat(1024 * 1024)), undefined, call()));
 		expect(error.code).toBe("too-large");
-		expect(error.message).toBe("value has 1048578 bytes; the limit maxValueBytes is 1048576.");
+		expect(error.message).toBe('the value of "key" has 1048578 bytes; the limit maxValueBytes is 1048576.');
 		expect(error.details.limit?.name).toBe("maxValueBytes");
 	});
 });

@@ -227,7 +227,7 @@ describe("limits", () => {
 		expect(details).toEqual({ limit });
 		expect(bindings.failure).toEqual({
 			code: "host-calls-exceeded",
-			message: "The run made more than 3 calls to the host.",
+			message: "The run made more than 3 calls to the host (maxHostCalls).",
 			limit,
 		});
 	});

@@ -1,3 +1,5 @@
+// biome-ignore-all lint/style/useTemplate: QuickJS compiles a template to a call of String.prototype.concat, which scripts can replace.
+
 import { sandboxOperations } from "../sandbox-operations.ts";
 import {
 	define,
@@ -97,7 +99,7 @@ export function beginCall(
 
 /** Forgets a call; it is not answered any more. */
 export function cancelCall(callId: number): void {
-	if (mapDelete(waiting, callId)) host(sandboxOperations.cancel, `[${callId}]`, undefined);
+	if (mapDelete(waiting, callId)) host(sandboxOperations.cancel, "[" + callId + "]", undefined);
 }
 
 /** The hook by which the host answers. An id that nobody waits for is ignored. */

@@ -1,3 +1,5 @@
+// biome-ignore-all lint/style/useTemplate: QuickJS compiles a template to a call of String.prototype.concat, which scripts can replace.
+
 import { type GuestOperation, guestOperations } from "../../contract/generated/guest-operations.ts";
 import { callHost, nothing, RuntimeError } from "./calls.ts";
 import { inspect } from "./inspect.ts";
@@ -27,14 +29,14 @@ function createHelper(number: number, operation: GuestOperation): Helper {
 				if (kind === "json") {
 					if (required || value !== undefined) body = toJsonText(value, name);
 				} else if (value === undefined) {
-					if (required) throw new RuntimeError("invalid", `${name} is missing.`);
+					if (required) throw new RuntimeError("invalid", name + " is missing.");
 					missing += ",null";
 				} else {
-					params += `${missing},${toJsonText(value, name)}`;
+					params += missing + "," + toJsonText(value, name);
 					missing = "";
 				}
 			}
-			return callHost(number, `[${stringSlice(params, 1)}]`, body, decode);
+			return callHost(number, "[" + stringSlice(params, 1) + "]", body, decode);
 		} catch (error) {
 			return rejectPromise(error);
 		}

@@ -1,3 +1,5 @@
+// biome-ignore-all lint/style/useTemplate: QuickJS compiles a template to a call of String.prototype.concat, which scripts can replace.
+
 import { inspect } from "./inspect.ts";
 import {
 	arrayJoin,
@@ -29,7 +31,7 @@ export interface Description {
 
 /** What is known of anything that was thrown. Never throws, whatever getters and proxies do, and is bounded in length. */
 export function describe(thrown: unknown): Description {
-	if (!isError(thrown)) return { message: cut(`A value that is not an Error was thrown: ${describeValue(thrown)}`) };
+	if (!isError(thrown)) return { message: cut("A value that is not an Error was thrown: " + describeValue(thrown)) };
 	const name = nameOf(thrown);
 	const code = text(thrown, "code");
 	const stack = describeStack(thrown);
@@ -55,7 +57,7 @@ export function ownFrames(stack: string): string {
 		if (to < 0) to = stack.length;
 		const line = stringSlice(stack, from, to);
 		from = to + 1;
-		if (!stringIncludes(line, "    at ") || stringIncludes(line, `(${ownFile}`) || stringIncludes(line, "(native)")) continue;
+		if (!stringIncludes(line, "    at ") || stringIncludes(line, "(" + ownFile) || stringIncludes(line, "(native)")) continue;
 		kept[kept.length] = stringSlice(line, stringIndexOf(line, "at "));
 	}
 	return arrayJoin(kept, "\n");
@@ -68,9 +70,9 @@ function describeStack(error: object): string {
 		if (seen.length > maxCauses) return;
 		for (let index = 0; index < seen.length; index++) if (seen[index] === other) return;
 		seen[seen.length] = other;
-		const said = isError(other) ? `${nameOf(other)}: ${text(other, "message") ?? ""}` : describeValue(other);
+		const said = isError(other) ? nameOf(other) + ": " + (text(other, "message") ?? "") : describeValue(other);
 		const frames = isError(other) ? framesOf(other) : "";
-		result += `${result === "" ? "" : "\n"}${relation} ${cut(said)}${frames === "" ? "" : `\n${frames}`}`;
+		result += (result === "" ? "" : "\n") + relation + " " + cut(said) + (frames === "" ? "" : "\n" + frames);
 		if (isError(other)) addRelated(other);
 	};
 	const addRelated = (from: object): void => {
@@ -140,5 +142,5 @@ function has(holder: object, name: string): boolean {
 
 function cut(value: string): string {
 	const whole = stringToWellFormed(value);
-	return whole.length <= maxMessageCharacters ? whole : `${stringSlice(whole, 0, maxMessageCharacters)}… (cut)`;
+	return whole.length <= maxMessageCharacters ? whole : stringSlice(whole, 0, maxMessageCharacters) + "… (cut)";
 }

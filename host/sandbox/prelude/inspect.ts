@@ -84,6 +84,32 @@ export function inspect(value: unknown, options: InspectOptions = {}): string {
 function formatValue(state: Inspection, value: unknown, depth: number, inTypedArray = false): string {
 	if (value === null) return "null";
 	if (typeof value !== "object" && typeof value !== "function") return formatPrimitive(state, value);
+	const { indentation, seen } = state;
+	const containers = seen.length;
+	try {
+		return formatAny(state, value, depth, inTypedArray);
+	} catch (error) {
+		// The object that contains this one says so.
+		if (isStackOverflow(error) && containers > 0) throw error;
+		// A getter, a proxy or a method of the value: what is printed must not end the run.
+		state.indentation = indentation;
+		seen.length = containers;
+		return `<inspection failed: ${messageOf(error)}>`;
+	}
+}
+
+/** QuickJS throws a RangeError, or an InternalError in older versions, when the stack is used up. */
+const isStackOverflow = (error: unknown): boolean => isError(error) && /stack/i.test(error.message);
+
+function messageOf(error: unknown): string {
+	try {
+		return typeof error === "object" && error !== null ? String((error as Error).message) : String(error);
+	} catch {
+		return "for an unknown reason";
+	}
+}
+
+function formatAny(state: Inspection, value: object, depth: number, inTypedArray: boolean): string {
 	if (state.customInspect) {
 		const formatted = formatCustom(state, value, depth);
 		if (formatted !== undefined) return formatted;
@@ -155,8 +181,7 @@ function formatObject(state: Inspection, value: object, depth: number, inTypedAr
 		entries = shape.entries?.(inner) ?? [];
 		for (const key of keys) entries.push(formatProperty(state, value, key, inner));
 	} catch (error) {
-		// QuickJS throws a RangeError, or an InternalError in older versions, when the stack is used up.
-		if (!isError(error) || !/stack/i.test(error.message)) throw error;
+		if (!isStackOverflow(error)) throw error;
 		state.indentation = indentation;
 		state.seen.pop();
 		const name = prefixOf(className, tag, kindOf(value)).slice(0, -1);

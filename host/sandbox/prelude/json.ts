@@ -1,3 +1,5 @@
+// biome-ignore-all lint/style/useTemplate: QuickJS compiles a template to a call of String.prototype.concat, which scripts can replace.
+
 import { RuntimeError } from "./calls.ts";
 import {
 	getPrototypeOf,
@@ -33,14 +35,14 @@ export function toJsonText(value: unknown, label: string): string {
 	// Most arguments are keys.
 	if (typeof value === "string" && stringIsWellFormed(value)) return stringifyJson(value);
 	return write(value, label, (path, description) => {
-		throw new RuntimeError("invalid", `${path} is ${description}, which is not JSON.`);
+		throw new RuntimeError("invalid", path + " is " + description + ", which is not JSON.");
 	});
 }
 
 /** The JSON text of the fields of a log line: what JSON has no form for is described instead of refused. */
 export function toLogText(value: unknown, label: string): string {
 	return write(value, label, (_path, description, misfit) =>
-		typeof misfit === "number" || typeof misfit === "bigint" ? toText(misfit) : `[${description}]`,
+		typeof misfit === "number" || typeof misfit === "bigint" ? toText(misfit) : "[" + description + "]",
 	);
 }
 
@@ -71,21 +73,22 @@ function write(root: unknown, label: string, misfit: Misfit): string {
 		if (description !== undefined) return misfit(path(), description, value);
 		for (let level = 0; level < depth; level++)
 			if (holders[level] === value) return misfit(path(), "a reference to an object that contains it", undefined);
-		if (depth >= maxDepth) return misfit(label, `nested more than ${maxDepth} levels deep`, undefined);
+		if (depth >= maxDepth) return misfit(label, "nested more than " + maxDepth + " levels deep", undefined);
 		holders[depth++] = value;
 		return value;
 	}
 
 	function path(): string {
 		let text = label;
-		for (let level = 1; level <= depth; level++) text += isArray(holders[level - 1]) ? `[${names[level]}]` : `.${names[level]}`;
+		for (let level = 1; level <= depth; level++)
+			text += isArray(holders[level - 1]) ? "[" + names[level] + "]" : "." + names[level];
 		return text;
 	}
 
 	const text = stringifyJson(root, replace);
 	// Pairs are written as they are, so an escape of this kind is a lone half, or a backslash of the text before "ud".
 	if (stringIncludes(text, "\\ud") && testRegExp(/(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/, text))
-		throw new RuntimeError("invalid", `${label} has a lone surrogate (half of a character), which is not JSON.`);
+		throw new RuntimeError("invalid", label + " has a lone surrogate (half of a character), which is not JSON.");
 	return text;
 }
 

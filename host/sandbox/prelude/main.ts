@@ -1,5 +1,5 @@
 import { sandboxOperations } from "../sandbox-operations.ts";
-import { callNow, nothing, settle } from "./calls.ts";
+import { callNow, nothing, type RuntimeError, settle } from "./calls.ts";
 import { startClock } from "./clock.ts";
 import { cronium, croniumModule } from "./cronium.ts";
 import { describe, describeAsText } from "./describe.ts";
@@ -8,6 +8,7 @@ import { toJsonText } from "./json.ts";
 import { defineProperty, parseJson, stringifyJson } from "./primordials.ts";
 import { seedRandom } from "./random.ts";
 import "./web.ts";
+import "./call-sites.ts";
 
 // The guest's side of everything a script has beside the language. Evaluated once, before the memory image of an instance is
 // taken; the engine takes the hooks below and removes them from the globals.
@@ -26,6 +27,16 @@ function begin(text: string): void {
 	seedRandom(seed);
 }
 
+/** The input for the default function: null without the right to read it, because the script has not asked for it. */
+async function readInput(): Promise<unknown> {
+	try {
+		return await (cronium.getInput as () => Promise<unknown>)();
+	} catch (error) {
+		if ((error as RuntimeError).code === "denied") return null;
+		throw error;
+	}
+}
+
 /**
  * Called with the script's module once it has evaluated: calls its default function with the input and hands what it returns to the host.
  * Rejects with what the function threw. A value that is not JSON ends the run through the operation `fail` instead.
@@ -33,7 +44,7 @@ function begin(text: string): void {
 async function finish(namespace: { readonly default?: unknown }): Promise<void> {
 	const main = namespace.default;
 	if (typeof main !== "function") return;
-	const input = await (cronium.getInput as () => Promise<unknown>)();
+	const input = await readInput();
 	const returned = await main(input);
 	if (returned === undefined) return;
 	let text: string;

@@ -1,7 +1,7 @@
 // The built-in functions that the plumbing stands on, as they were before any script ran. A script may replace
 // `Promise.prototype.then` or `JSON.parse`; it then breaks its own code, but calls are still answered, errors described
 // and results returned. The plumbing therefore also avoids what looks things up on prototypes: `for of`, spreading and
-// destructuring of arrays (Symbol.iterator), methods of Map and Array.
+// destructuring of arrays (Symbol.iterator), methods of Map and Array, and templates (QuickJS calls String.prototype.concat).
 
 type Method = (...args: never[]) => unknown;
 
