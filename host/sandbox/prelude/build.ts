@@ -5,9 +5,6 @@ import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** The file name that engines must give the prelude, so that its frames can be told from the script's. */
-export const preludeFileName = "cronium:prelude";
-
 /** Where the built prelude is kept. */
 export const preludePath = join(here, "../generated/prelude.js");
 

@@ -3,7 +3,6 @@ import { callNow, nothing, type RuntimeError, settle } from "./calls.ts";
 import { startClock } from "./clock.ts";
 import { cronium, croniumModule } from "./cronium.ts";
 import { describe, describeAsText } from "./describe.ts";
-import { fail } from "./failure.ts";
 import { toJsonText } from "./json.ts";
 import { defineProperty, parseJson, stringifyJson } from "./primordials.ts";
 import { seedRandom } from "./random.ts";
@@ -65,8 +64,5 @@ defineProperty(globalThis, "cronium", { value: cronium, enumerable: true });
 	settle,
 	finish,
 	describe: describeAsText,
-	fail,
-	cronium,
-	croniumExports: Object.keys(cronium),
 	croniumModule,
 };
