@@ -11,6 +11,8 @@ import { ratioByRound } from "./statistics.ts";
 const command = fileURLToPath(new URL("../bin/cronium.js", import.meta.url));
 const factor = 2.5;
 const allowanceMs = 100;
+/** A process that has not ended by then never will. */
+const longestMs = 60_000;
 
 /** How long does a person at a terminal wait for the first result of `cronium run`, against starting Node for nothing? */
 export async function measure(effort: Effort): Promise<Measurement> {
@@ -63,8 +65,12 @@ export async function measure(effort: Effort): Promise<Measurement> {
 /** Milliseconds from the start of the process to its output. Waits for the process to end. */
 async function timeToOutput(parameters: readonly string[], expected: string): Promise<number> {
 	const started = performance.now();
-	const child = spawn(process.execPath, parameters, { stdio: ["ignore", "pipe", "pipe"] });
-	const closed = once(child, "close") as Promise<[number | null]>;
+	const child = spawn(process.execPath, parameters, {
+		stdio: ["ignore", "pipe", "pipe"],
+		timeout: longestMs,
+		killSignal: "SIGKILL",
+	});
+	const closed = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
 	let output = "";
 	let errors = "";
 	let took = Number.NaN;
@@ -75,7 +81,11 @@ async function timeToOutput(parameters: readonly string[], expected: string): Pr
 	child.stderr.on("data", (chunk: Buffer) => {
 		errors += chunk;
 	});
-	const [code] = await closed;
+	const [code, signal] = await closed;
+	if (signal === "SIGKILL")
+		throw new Error(
+			`${parameters.slice(1, 3).join(" ")} wrote ${JSON.stringify(output)}, but did not end within ${longestMs} ms`,
+		);
 	if (code !== 0 || output !== expected)
 		throw new Error(
 			`${parameters.slice(1, 3).join(" ")} ended with ${code} and wrote ${JSON.stringify(output)}; errors: ${errors.slice(0, 500)}`,

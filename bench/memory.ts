@@ -100,7 +100,7 @@ async function measureGrowth({ quick, maxSeconds }: Effort): Promise<Growth> {
 	try {
 		await using host = await createHost({ dataDirectory: directory });
 		await prepareWorkload(host);
-		await runMany(host, quick ? warmUpRuns / 4 : warmUpRuns, 1);
+		await runMany(host, quick ? warmUpRuns / 2 : warmUpRuns, 1);
 		const before = await readResidentMemory();
 		const lastStart = performance.now() + maxSeconds * 1_000;
 		let made = 0;

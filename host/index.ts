@@ -5,9 +5,9 @@ import { type LimitName, resolveLimits } from "./contract/limits.ts";
 import { Executions } from "./executions.ts";
 import { SandboxExecutor } from "./executors/sandbox.ts";
 import { Host } from "./host.ts";
-import { sweepIfDue } from "./retention.ts";
+import { claimSweep, sweep } from "./retention.ts";
 import type { EngineName } from "./sandbox/engine.ts";
-import { claimHost, isHostAlive } from "./store/hosts.ts";
+import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
 import { openLmdbStore } from "./store/lmdb-store.ts";
 
 export { RuntimeError } from "./contract/errors.ts";
@@ -29,7 +29,7 @@ export interface HostOptions {
 	readonly limits?: Partial<Record<LimitName, number>>;
 }
 
-const sweepEveryMs = 10 * 60_000;
+const tidyEveryMs = 10 * 60_000;
 
 /**
  * Opens a data directory and makes a Host on it. Several processes may have hosts on one directory.
@@ -60,13 +60,23 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	opened.use(executor);
 	const presence = await claimHost(directory);
 	opened.defer(() => presence.close());
-	const sweep = (): Promise<void> => sweepIfDue(store, limits).catch(() => undefined);
-	const sweeper = setInterval(sweep, sweepEveryMs).unref();
-	opened.defer(sweep);
-	opened.defer(() => clearInterval(sweeper));
 	const executions = new Executions(store);
-	const recovered = executions.endLost((hostId) => isHostAlive(directory, hostId));
-	opened.defer(() => recovered.then(undefined, () => undefined));
+	const endLost = (): Promise<readonly string[]> => executions.endLost((hostId) => isHostAlive(directory, hostId));
+	// A host that died has left its socket. What lost its socket too is found by the sweep.
+	const recovered = deadHosts(directory).then((dead) => (dead.length > 0 ? endLost() : []));
+	const tidy = async (): Promise<void> => {
+		await recovered;
+		if (!(await claimSweep(store))) return;
+		await endLost();
+		await deadHosts(directory, { remove: true });
+		const { runRetentionMs, journalInlineBytes } = limits;
+		await sweep(store, { now: Date.now(), runRetentionMs, journalInlineBytes });
+	};
+	// What cannot be tidied now (a full disk, say) is tidied by the next one.
+	const tryToTidy = (): Promise<void> => tidy().catch(() => undefined);
+	opened.defer(tryToTidy);
+	const tidier = setInterval(tryToTidy, tidyEveryMs).unref();
+	opened.defer(() => clearInterval(tidier));
 	const owned = opened.move();
 	return new Host({
 		id: presence.id,

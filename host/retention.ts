@@ -1,4 +1,4 @@
-import { type Limits, limitDefinitions } from "./contract/limits.ts";
+import { limitDefinitions } from "./contract/limits.ts";
 import { layout } from "./layout.ts";
 import type { Store, StoreEntry, StoreKey, StoreOperation } from "./store/store.ts";
 
@@ -34,19 +34,16 @@ export async function sweep(store: Store, options: SweepOptions): Promise<Sweep>
 }
 
 /**
- * Sweeps if no process has begun to in the last ten minutes. Otherwise it costs one read, so that every short-lived process can call it.
+ * Whether a sweep is due: none has begun in the last ten minutes, in any process. Whoever gets true has to do it. Otherwise it costs one
+ * message to the writer, so that every short-lived process can ask.
  */
-export async function sweepIfDue(store: Store, limits: Limits, signal?: AbortSignal): Promise<void> {
+export async function claimSweep(store: Store): Promise<boolean> {
 	const now = Date.now();
-	const last = await store.get(layout.lastSweep);
-	if (last && last.updatedAt > now - sweepEveryMs && last.updatedAt <= now) return;
 	const claim = await store.commit({
-		checks: [last ? { key: layout.lastSweep, version: last.version } : { key: layout.lastSweep, is: "absent" }],
-		operations: [{ type: "set", key: layout.lastSweep, value: String(now) }],
+		checks: [{ key: layout.lastSweep, is: "absent" }],
+		operations: [{ type: "set", key: layout.lastSweep, value: String(now), expiresAt: now + sweepEveryMs }],
 	});
-	if (!claim.committed) return;
-	const { runRetentionMs, journalInlineBytes } = limits;
-	await sweep(store, { now, runRetentionMs, journalInlineBytes, ...(signal && { signal }) });
+	return claim.committed;
 }
 
 const sweepEveryMs = 10 * 60_000;

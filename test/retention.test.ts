@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { resolveLimits } from "../host/contract/limits.ts";
 import { readJournal, resolveValue, type ValueReference } from "../host/helpers/journal.ts";
 import { layout } from "../host/layout.ts";
-import { sweep, sweepIfDue } from "../host/retention.ts";
+import { claimSweep, sweep } from "../host/retention.ts";
 import { createMemoryStore } from "../host/store/memory-store.ts";
 import type { Store } from "../host/store/store.ts";
 import { startRun } from "./helpers/run.ts";
@@ -125,14 +124,10 @@ describe("a sweep", () => {
 		expect(await everything(store)).toEqual(before);
 	});
 
-	it("that is not due costs no write", async () => {
+	it("is claimed by one of those who ask within ten minutes", async () => {
 		const store = createMemoryStore();
-		const limits = resolveLimits({ runRetentionMs: 0 });
-		await sweepIfDue(store, limits);
-		await runToEnd(store, "1", "1", 1);
-		const before = await everything(store);
-		await sweepIfDue(store, limits);
-		expect(await everything(store)).toEqual(before);
-		expect(before).toContain("executions 1");
+		expect(await Promise.all([claimSweep(store), claimSweep(store), claimSweep(store)])).toEqual([true, false, false]);
+		const [claim] = await store.list({ prefix: layout.lastSweep, limit: 1 });
+		expect(claim?.expiresAt).toBe((claim?.updatedAt ?? 0) + 10 * 60_000);
 	});
 });

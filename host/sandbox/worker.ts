@@ -8,6 +8,7 @@ import { RuntimeError } from "../contract/errors.ts";
 import type { Json } from "../contract/generated/types.ts";
 import type { Execution, LogLine } from "../execution.ts";
 import { type BoundHelpers, createHelpers, type Remainder } from "../helpers/helpers.ts";
+import { layout } from "../layout.ts";
 import { connectLmdbStore, type StoreConnection } from "../store/lmdb-connection.ts";
 import type { Engine, EngineName, GuestResult, Script } from "./engine.ts";
 import { createEngine, type EngineOptions } from "./engines.ts";
@@ -55,6 +56,9 @@ export type WorkerMessage =
 const logBatchMs = 10;
 const logBatchLines = 64;
 
+/** After this time without work a new worker makes itself ready for more than it was made for. */
+const warmUpMs = 200;
+
 const data = workerData as WorkerData;
 const port = parentPort;
 if (!port) throw new Error("worker.ts runs as a worker thread only");
@@ -65,6 +69,8 @@ const engine = await createEngine(data.engine, engineOptions(data.prepared));
 const engines = new Map<EngineName, Engine>([[data.engine, engine]]);
 const [connection] = await connected;
 const store = connectLmdbStore(connection.store);
+// The store is opened by its first read; better before a run needs it, when there is nothing else to do.
+setTimeout(() => void store.get(layout.lastSweep), warmUpMs).unref();
 let current: AbortController | undefined;
 
 port.on("message", (message: WorkerRun | WorkerStop) => {

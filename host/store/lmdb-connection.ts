@@ -7,6 +7,7 @@ import { type Lmdb, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
 import { expiredEntries, getEntry, listEntries } from "./reader.ts";
 import type { Store } from "./store.ts";
 import { parkThread, runUninterrupted, type ThreadPhase } from "./thread-phase.ts";
+import type { Tree } from "./tree.ts";
 
 /** How often a listener looks for what other processes wrote, in milliseconds. */
 const pollMs = 100;
@@ -29,24 +30,46 @@ export function prepareTermination(connection: Pick<StoreConnection, "phase">): 
 
 /**
  * Uses the store from another thread: reads it by itself, and posts commits to the writer's thread. The thread may be terminated at any moment
- * after `prepareTermination`, whatever it does. Throws `unavailable` when the store cannot be opened.
+ * after `prepareTermination`, whatever it does. Reads fail with `unavailable` when the store cannot be opened.
  */
 export function connectLmdbStore(connection: StoreConnection): Store {
-	let database: Lmdb;
-	try {
-		database = runUninterrupted(connection.phase, () =>
-			openLmdb(connection.file, { readOnly: true, mapBytes: connection.mapBytes }),
-		);
-	} catch (error) {
-		connection.port.close();
-		throw lmdbFailure("opened", error);
-	}
-	const close = () => runUninterrupted(connection.phase, () => database.close());
-	return createLmdbStore({ ...database, close }, connection.port).store;
+	const { file, mapBytes, phase, port } = connection;
+	const database = openLater(() => runUninterrupted(phase, () => openLmdb(file, { readOnly: true, mapBytes })));
+	return createLmdbStore({ ...database, close: () => runUninterrupted(phase, database.close) }, port).store;
 }
 
-/** A store over an open database and a port to the writer. `fail` says that the writer is gone. */
-export function createLmdbStore(database: Lmdb, port: MessagePort): { readonly store: Store; fail(error: RuntimeError): void } {
+/** What a reader needs of a database. */
+export type LmdbReader = Pick<Lmdb, "reader" | "close">;
+
+/**
+ * A database that its first read opens. Loading LMDB takes 30 to 60 ms of a thread that is starting: one that only writes does without.
+ */
+export function openLater(open: () => Lmdb): LmdbReader {
+	let database: Lmdb | undefined;
+	const tree = (): Tree => {
+		try {
+			database ??= open();
+		} catch (error) {
+			throw lmdbFailure("opened", error);
+		}
+		return database.reader;
+	};
+	return {
+		reader: {
+			get: (key, decode) => tree().get(key, decode),
+			scan: (range, visit) => tree().scan(range, visit),
+			scanKeys: (range, visit) => tree().scanKeys(range, visit),
+			snapshot: (read) => tree().snapshot(read),
+		},
+		close: async () => database?.close(),
+	};
+}
+
+/** A store over a database and a port to the writer. `fail` says that the writer is gone. */
+export function createLmdbStore(
+	database: LmdbReader,
+	port: MessagePort,
+): { readonly store: Store; fail(error: RuntimeError): void } {
 	const tree = database.reader;
 	const client = createCommitClient(port, () => feed.wake());
 	const feed = createChangeFeed(tree, { pollMs, onListening: (listening) => client.listen(listening) });

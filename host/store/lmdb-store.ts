@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { RuntimeError } from "../contract/errors.ts";
@@ -6,11 +5,10 @@ import { programFiles } from "../program-files.ts";
 import { workerEnvironment } from "../worker-environment.ts";
 import { defaultKeptChanges } from "./change-log.ts";
 import { prepareDataDirectory, storeFileName } from "./data-directory.ts";
-import { createLmdbStore, type StoreConnection } from "./lmdb-connection.ts";
-import { type Lmdb, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
-import type { WriterData, WriterRequest } from "./lmdb-writer.ts";
+import { createLmdbStore, openLater, type StoreConnection } from "./lmdb-connection.ts";
+import { lmdbFailure, openLmdb } from "./lmdb-tree.ts";
+import type { WriterData, WriterReport, WriterRequest } from "./lmdb-writer.ts";
 import type { Store } from "./store.ts";
-import { requireFormat } from "./store-format.ts";
 import { createThreadPhase, isParked, parkThreadNow, type ThreadPhase } from "./thread-phase.ts";
 
 export interface LmdbStoreOptions {
@@ -42,8 +40,9 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
 	const { port1, port2 } = new MessageChannel();
 	const phase = createThreadPhase();
 	const phases = new Set<ThreadPhase>([phase]);
-	const database = await openChecked(file, mapBytes);
 	const writer = startWriter({ file, mapBytes, maxStoreBytes, keptChanges, phase, port: port2 });
+	// For writing, because all threads of a process share what its first one opened; but only the writer's thread writes.
+	const database = openLater(() => openLmdb(file, { readOnly: false, mapBytes }));
 	const { store, fail } = createLmdbStore(database, port1);
 
 	let closing: Promise<void> | undefined;
@@ -58,6 +57,12 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
 			process.off("exit", park);
 			resolve();
 		});
+	});
+
+	await opened(writer).catch(async (error) => {
+		await store.close();
+		await exited;
+		throw error;
 	});
 
 	async function close(): Promise<void> {
@@ -85,32 +90,19 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
 	};
 }
 
-/** Opened for writing, because all threads of a process share what its first one opened; but only the writer's thread writes. */
-async function openChecked(file: string, mapBytes: number): Promise<Lmdb> {
-	let database: Lmdb | undefined;
-	try {
-		database = openLmdb(file, { readOnly: false, mapBytes });
-		requireFormat(database.reader, false);
-		requireWholeFile(file, database);
-		return database;
-	} catch (error) {
-		await database?.close();
-		throw lmdbFailure("opened", error);
-	}
+/** Resolves when the writer has opened the store and found it in order. */
+function opened(writer: Worker): Promise<void> {
+	return new Promise((resolve, reject) => {
+		writer.once("message", (report: WriterReport) => {
+			if (report.type === "opened") return resolve();
+			const { code, message, details } = report.failure;
+			reject(new RuntimeError(code, message, details));
+		});
+		writer.once("error", (error) => reject(lmdbFailure("opened", error)));
+		writer.once("exit", () => reject(new RuntimeError("unavailable", "The writer of the store has stopped.")));
+	});
 }
 
-/**
- * Reading a page that a truncated file lacks would end the process by a signal. A file may lack free pages at its end, so this compares with
- * the pages in use.
- */
-function requireWholeFile(file: string, database: Lmdb): void {
-	const { usedBytes } = database.reader.snapshot(() => database.space());
-	const { size } = statSync(file);
-	if (size < usedBytes)
-		throw new RuntimeError("internal", `The store is damaged: its file has ${size} bytes and ${usedBytes} are in use.`);
-}
-
-/** Started at once, but not waited for: what is posted to it meanwhile is kept. */
 function startWriter(data: WriterData): Worker {
 	const writer = new Worker(programFiles.storeWriter, {
 		workerData: data,

@@ -1,9 +1,10 @@
+import { statSync } from "node:fs";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import type { RuntimeError } from "../contract/errors.ts";
+import { RuntimeError } from "../contract/errors.ts";
 import { logChange, readLastVersion } from "./change-log.ts";
 import type { Acknowledgement, ClientMessage } from "./commit-client.ts";
 import { reserves } from "./commit-message.ts";
-import { type LmdbSpace, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
+import { type Lmdb, type LmdbSpace, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
 import { requireFormat } from "./store-format.ts";
 import { fullStore, reservedBytes } from "./store-space.ts";
 import { runUninterrupted, type ThreadPhase } from "./thread-phase.ts";
@@ -20,6 +21,11 @@ export interface WriterData {
 	/** The port of the thread that started this one. */
 	readonly port: MessagePort;
 }
+
+/** What the writer tells the thread that started it, once. */
+export type WriterReport =
+	| { readonly type: "opened" }
+	| { readonly type: "refused"; readonly failure: Extract<Acknowledgement, { code: unknown }> };
 
 /** What the thread that started the writer tells it. */
 export type WriterRequest = { readonly connect: MessagePort } | "stop";
@@ -51,19 +57,54 @@ interface Taken {
  * transactions are applied in the order they were posted, each of them whole or not at all, and acknowledged when the group is durable.
  */
 const { file, mapBytes, maxStoreBytes, keptChanges, phase, port } = workerData as WriterData;
-const database = runUninterrupted(phase, () => openLmdb(file, { readOnly: false, mapBytes }));
+const opened = runUninterrupted(phase, openChecked);
+/** Used for clients only, and there are none when the store was refused. */
+const database = opened as Lmdb;
 const clients: Client[] = [];
 let firstClient = 0;
 let scheduled = false;
 let stopping = false;
 let lastSweep = Date.now();
 
-connect(port);
-parentPort?.on("message", (request: WriterRequest) => {
-	if (request !== "stop") return connect(request.connect);
-	stopping = true;
-	schedule();
-});
+if (opened) {
+	connect(port);
+	parentPort?.on("message", (request: WriterRequest) => {
+		if (request !== "stop") return connect(request.connect);
+		stopping = true;
+		schedule();
+	});
+	report({ type: "opened" });
+} else port.close();
+
+/** The database, or undefined when it cannot be used: then the reason has been reported and the thread ends. */
+function openChecked(): Lmdb | undefined {
+	let tried: Lmdb | undefined;
+	try {
+		tried = openLmdb(file, { readOnly: false, mapBytes });
+		requireFormat(tried.reader, false);
+		requireWholeFile(tried);
+		return tried;
+	} catch (error) {
+		void tried?.close();
+		report({ type: "refused", failure: toFailure(lmdbFailure("opened", error)) });
+		return undefined;
+	}
+}
+
+/**
+ * Reading a page that a truncated file lacks would end the process by a signal. A file may lack free pages at its end, so this compares with
+ * the pages in use.
+ */
+function requireWholeFile({ reader, space }: Lmdb): void {
+	const { usedBytes } = reader.snapshot(space);
+	const { size } = statSync(file);
+	if (size < usedBytes)
+		throw new RuntimeError("internal", `The store is damaged: its file has ${size} bytes and ${usedBytes} are in use.`);
+}
+
+function report(message: WriterReport): void {
+	parentPort?.postMessage(message);
+}
 
 function connect(clientPort: MessagePort): void {
 	const client: Client = { port: clientPort, queue: [], taken: 0, listening: false, closed: false, acknowledgements: [] };
@@ -232,6 +273,6 @@ function refuseForSpace(
 	return fullStore(space.usedBytes + addedBytes, maxStoreBytes);
 }
 
-function toFailure(error: RuntimeError): Acknowledgement {
+function toFailure(error: RuntimeError): Extract<Acknowledgement, { code: unknown }> {
 	return { code: error.code, message: error.message, details: error.details };
 }
