@@ -10,10 +10,7 @@ import { createRunInEngine } from "./run-in-engine.ts";
 const script = "export default () => [6].map((n) => n * 7)[0]";
 
 /** The peers and how often each is started in a round: what takes long is done less often. */
-const peerSamples = { "isolated-vm": 20, "isolated-vm-snapshot": 10, run: 6, "node-vm": 20, "spawn-node": 2 } satisfies Record<
-	PeerName,
-	number
->;
+const peerSamples = { "isolated-vm": 20, run: 6, "node-vm": 20, "spawn-node": 2 } satisfies Record<PeerName, number>;
 
 /** How long does it take from asking for a script to run in a fresh sandbox until its result is there? */
 export async function measure(effort: Effort): Promise<Measurement> {

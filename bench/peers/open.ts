@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { open as openIsolatedVm, openSnapshot } from "./isolated-vm.ts";
+import { open as openIsolatedVm } from "./isolated-vm.ts";
 import { open as openNodeVm } from "./node-vm.ts";
 import type { OpenPeer, Peer, PeerSetup } from "./peer.ts";
 import { open as openRun } from "./run.ts";
@@ -14,7 +14,6 @@ const execute = promisify(execFile);
 /** Every peer: `package` is what must be installed for it. */
 const peers = {
 	"isolated-vm": { package: "isolated-vm", open: openIsolatedVm },
-	"isolated-vm-snapshot": { package: "isolated-vm", open: openSnapshot },
 	run: { package: "run", open: openRun },
 	"node-vm": { package: undefined, open: openNodeVm },
 	"spawn-node": { package: undefined, open: openSpawnNode },

@@ -42,6 +42,9 @@ const isNearlyFull = ({ memoryBytes, maxMemoryBytes }: MemoryState): boolean => 
 const overflowMessages = ["Maximum call stack size exceeded", "stack overflow"];
 const memoryMessage = "out of memory";
 
+/** What both engines say of a name that the module, whose inner name this is, does not export. */
+const missingExportPattern = /^Could not find export '(.{1,200})' in module 'cronium:module'$/u;
+
 interface Described {
 	readonly name?: string;
 	readonly message: string;
@@ -67,6 +70,9 @@ export function describeFailure(
 	if (name === undefined && isNearlyFull(memory) && message.endsWith(": null")) return limitFailure(limits, "maxMemoryBytes");
 	if (isEngineError && overflowMessages.includes(message)) return { ...limitFailure(limits, "maxStackBytes"), ...kept };
 	if (name === "SyntaxError") {
+		const missing = missingExportPattern.exec(message)?.[1];
+		if (missing !== undefined)
+			return { code: "import-error", message: `Module "cronium" has no export "${missing}".`, name, ...kept };
 		const position = parsedPosition(stack, scriptName);
 		if (position) return { code: "syntax-error", message: `${position}: ${message}`, name, ...kept };
 	}

@@ -59,11 +59,13 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
 		});
 	});
 
+	// Until it has answered, the writer keeps the process alive; then only those who wait for it do.
 	await opened(writer).catch(async (error) => {
 		await store.close();
 		await exited;
 		throw error;
 	});
+	writer.unref();
 
 	async function close(): Promise<void> {
 		await store.close();
@@ -113,6 +115,5 @@ function startWriter(data: WriterData): Worker {
 		execArgv: [],
 		stdin: false,
 	});
-	writer.unref();
 	return writer;
 }
