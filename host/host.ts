@@ -10,6 +10,7 @@ import { type ExecutorEnd, type SandboxExecutor, stopFailure } from "./executors
 import { type JournalEntry, readJournal } from "./helpers/journal-reader.ts";
 import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
 import { setVariable } from "./helpers/variable-effects.ts";
+import { keepAlive } from "./keep-alive.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { mapStack, prepareSource } from "./sandbox/source.ts";
 import type { Store, StoreOperation } from "./store/store.ts";
@@ -121,6 +122,7 @@ export class Host implements AsyncDisposable {
 			);
 		const plan = this.#plan(options);
 		const abort = new AbortController();
+		using _alive = keepAlive();
 		const outcome = this.#execute(plan, options, abort);
 		this.#running.set(outcome, abort);
 		try {
@@ -165,6 +167,7 @@ export class Host implements AsyncDisposable {
 	/** Cancels what runs, waits for it to end, and lets go of threads, files and sockets. */
 	dispose(): Promise<void> {
 		this.#disposed ??= (async () => {
+			using _alive = keepAlive();
 			for (const abort of this.#running.values()) abort.abort(new RuntimeError("cancelled", "The host is shutting down."));
 			await Promise.allSettled(this.#running.keys());
 			await this.#parts.close();

@@ -5,6 +5,7 @@ import { type LimitName, resolveLimits } from "./contract/limits.ts";
 import { Executions } from "./executions.ts";
 import { SandboxExecutor } from "./executors/sandbox.ts";
 import { Host } from "./host.ts";
+import { keepAlive } from "./keep-alive.ts";
 import { claimSweep, sweep } from "./retention.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
@@ -44,6 +45,7 @@ const tidyEveryMs = 10 * 60_000;
 export async function createHost(options: HostOptions = {}): Promise<Host> {
 	const limits = resolveLimits(options.limits);
 	const engine = options.engine ?? "quickjs-wasi";
+	using _alive = keepAlive();
 	// Undone in reverse order, also when one of the steps fails.
 	await using opened = new AsyncDisposableStack();
 	const directory = options.dataDirectory ?? (await openTemporaryDirectory(opened));

@@ -27,7 +27,7 @@ import { createHost, type Host } from "../host/index.ts";
  *   ```console                     lines that begin with `$ ` are run by a shell, what follows is what they print; commands of npm and git are
  *                                  shown only. `examples/` is there, and variables last to the end of the page
  *
- * In what is expected `…` stands for any text within a line. Blocks without a mark are not run.
+ * In what is expected `…` stands for any text within a line, and several spaces for any number from two. Blocks without a mark are not run.
  */
 
 const projectDirectory = fileURLToPath(new URL("..", import.meta.url));
@@ -47,7 +47,7 @@ afterAll(async () => {
 	rmSync(directory, { recursive: true, force: true });
 });
 
-describe.each(pages)("%s", (page) => {
+describe.concurrent.each(pages)("%s", (page) => {
 	const blocks = readBlocks(read(page));
 	const named = (kind: string) => (block: Block) => block.marks.includes(kind);
 
@@ -55,13 +55,13 @@ describe.each(pages)("%s", (page) => {
 		"the script in line $line does what the page says",
 		async (block, { expect }) => {
 			const { language, text, line } = block;
-			const input = valueOf(block, "input");
+			const input = markValue(block, "input");
 			const { status, output, error, logs } = await host.run({
 				script: { name: `example.${language}`, source: text },
 				namespace: `${page.replaceAll("/", "-")}-${line}`,
 				...(input !== undefined && { input }),
 			});
-			const fails = valueOf(block, "fails");
+			const fails = markValue(block, "fails");
 			expect({ status, error: error?.code }, error?.message).toMatchObject(fails ? { error: fails } : { status: "succeeded" });
 			const said = expectedBehind(blocks, block);
 			if (said.output) expect(output).toEqual(JSON.parse(said.output.text));
@@ -82,22 +82,24 @@ describe.each(pages)("%s", (page) => {
 	);
 
 	const sessions = blocks.filter(({ language }) => language === "console");
-	test.runIf(sessions.length > 0).concurrent("its commands print what it says", async ({ expect }) => {
-		const place = join(directory, page.replaceAll("/", "-"));
-		mkdirSync(place);
-		cpSync(join(projectDirectory, "examples"), join(place, "examples"), { recursive: true });
-		for (const block of blocks) {
-			const title = valueOf(block, "title");
-			if (title !== undefined) writeFileSync(join(place, title), block.text);
-		}
-		const commands = sessions.flatMap(readCommands);
-		const printed = await runCommands(
-			commands.map(({ command }) => command),
-			place,
-		);
-		for (const [index, { command, expected, line }] of commands.entries())
-			expect.soft(printed[index]?.trimEnd(), `line ${line}: ${command}`).toMatch(pattern(expected));
-	});
+	if (sessions.length > 0)
+		test.concurrent("its commands print what it says", { timeout: 120_000 }, async ({ expect }) => {
+			const place = join(directory, page.replaceAll("/", "-"));
+			mkdirSync(place);
+			cpSync(join(projectDirectory, "examples"), join(place, "examples"), { recursive: true });
+			for (const block of blocks) {
+				const title = markValue(block, "title");
+				if (title !== undefined) writeFileSync(join(place, title), block.text);
+			}
+			const commands = sessions.flatMap(readCommands);
+			const printed = await runCommands(
+				commands.map(({ command }) => command),
+				place,
+			);
+			expect(printed).toHaveLength(commands.length);
+			for (const [index, { command, expected, line }] of commands.entries())
+				expect.soft(printed[index]?.trimEnd(), `line ${line}: ${command}`).toMatch(pattern(expected));
+		});
 
 	test("its links lead somewhere", () => {
 		for (const [, target = ""] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
@@ -289,7 +291,7 @@ function readBlocks(page: string): readonly Block[] {
 	return blocks;
 }
 
-function valueOf({ marks }: Block, name: string): string | undefined {
+function markValue({ marks }: Block, name: string): string | undefined {
 	return marks.find((mark) => mark.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
@@ -373,14 +375,15 @@ function printLog({ level, source, message, fields }: LogLine): string {
 	return `${level.padEnd(5)} ${message}${fields === undefined ? "" : ` ${fields}`}`;
 }
 
-/** Matches the whole text, `…` being any text within a line. */
+/** Matches the whole text: `…` is any text within a line, several spaces are any number from two, because columns are as wide as what is in them. */
 function pattern(expected: string): RegExp {
-	return new RegExp(`^${expected.trimEnd().split("…").map(RegExp.escape).join(".*")}$`);
+	const escaped = expected.trimEnd().replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+	return new RegExp(`^${escaped.replaceAll("…", ".*").replace(/ {2,}/g, " {2,}")}$`);
 }
 
 /** The text under a heading, up to the next heading of its level or above. */
 function section(page: string, title: string): string {
-	const lines = page.replace(/^```[^]*?^```$/gm, (block) => block.replace(/^#/gm, " ")).split("\n");
+	const lines = page.replace(/^```[\s\S]*?^```$/gm, (block) => block.replace(/^#/gm, " ")).split("\n");
 	const start = lines.findIndex((line) => /^#+ /.test(line) && line.replace(/^#+ /, "") === title);
 	if (start < 0) throw new Error(`There is no heading "${title}".`);
 	const level = /^#+/.exec(lines[start] as string)?.[0].length as number;
@@ -397,7 +400,7 @@ const codeIn = (text: string): readonly string[] => [...text.matchAll(/`([^`]+)`
 
 /** The names of what an interface declares itself. */
 function membersOf(source: string, name: string): string[] {
-	const [, body = ""] = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([^]*?)^\\}`, "m").exec(source) ?? [];
+	const [, body = ""] = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, "m").exec(source) ?? [];
 	const members = [...body.matchAll(/^\t(?:readonly )?(\w+)\??[(:]/gm)].map(([, member = ""]) => member);
 	if (members.length === 0) throw new Error(`There is no interface ${name}.`);
 	return members;

@@ -14,14 +14,18 @@ const commands: Readonly<Record<string, Entry>> = {
 	limits: { summary: "Print every limit.", load: () => import("./limits.ts") },
 };
 
-/** Runs one command line and ends the process with its exit code. */
-export async function main(argv: readonly string[]): Promise<never> {
+/**
+ * Runs one command line and sets the process's exit code. The process then ends by itself, when nothing is left to do: `process.exit` waits for
+ * Node's compiler threads, which may wait for the heap of the thread that called it (nodejs/node#54918), and once in some hundred runs hangs for ever.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
 	tolerateClosedPipes();
 	// Nothing left to wait for and no answer: without this the process would end as if all were well.
-	process.once("beforeExit", () => {
+	const unanswered = (): void => {
 		printError("The host stopped without an answer.");
-		process.exit(exitCodes.hostFailure);
-	});
+		process.exitCode = exitCodes.hostFailure;
+	};
+	process.once("beforeExit", unanswered);
 	let exitCode: number;
 	try {
 		exitCode = await dispatch(argv);
@@ -29,8 +33,13 @@ export async function main(argv: readonly string[]): Promise<never> {
 		exitCode = report(cause);
 	}
 	await drain();
-	process.exit(exitCode === exitCodes.succeeded && process.exitCode ? process.exitCode : exitCode);
+	process.off("beforeExit", unanswered);
+	if (exitCode !== exitCodes.succeeded) process.exitCode = exitCode;
+	// What was left open (a pipe that somebody else holds, say) must not keep the process.
+	setTimeout(() => process.exit(), lingerMs).unref();
 }
+
+const lingerMs = 1_000;
 
 async function dispatch(argv: readonly string[]): Promise<number> {
 	const [name, ...rest] = argv;

@@ -52,7 +52,7 @@ async function run(line: CommandLine): Promise<number> {
 	using cancel = cancelOnSignals();
 
 	// Neither waits for the other: the host starts its threads while the script is prepared.
-	const opening = openHost(line);
+	const opening = openHost(line, { limits: { maxWorkers: 1 }, ...(options.engine && { engine: options.engine }) });
 	opening.catch(() => undefined);
 	let prepared: Awaited<ReturnType<typeof prepareScriptFile>>;
 	try {
@@ -69,14 +69,21 @@ async function run(line: CommandLine): Promise<number> {
 	}
 	for (const warning of prepared.warnings) printError(`warning: ${warning}`);
 
-	const host: Host = await opening;
-	const progress = startProgress(scriptFile.name);
-	let outcome: Outcome;
+	await using host: Host = await opening;
+	const outcome = await runHere(host, { ...options, script: prepared.script, signal: cancel.signal }, scriptFile.name);
+	// Before the host is closed: a result that is there is not kept waiting.
+	if (line.flag("json")) printJson(describeOutcome(outcome));
+	else if (outcome.outputText !== undefined) printJson(outcome.outputText);
+	printEnd(outcome);
+	return outcome.exitCode;
+}
+
+/** Runs the script and prints its log as it comes. */
+async function runHere(host: Host, options: RunOptions, name: string): Promise<Outcome> {
+	const progress = startProgress(name);
 	try {
-		outcome = await host.run({
+		return await host.run({
 			...options,
-			script: prepared.script,
-			signal: cancel.signal,
 			onLog: (log) => {
 				progress.clear();
 				printLog(log);
@@ -84,12 +91,7 @@ async function run(line: CommandLine): Promise<number> {
 		});
 	} finally {
 		progress.stop();
-		await host.dispose();
 	}
-	if (line.flag("json")) printJson(describeOutcome(outcome));
-	else if (outcome.outputText !== undefined) printJson(outcome.outputText);
-	printEnd(outcome);
-	return outcome.exitCode;
 }
 
 function readOptions(line: CommandLine): Omit<RunOptions, "script"> {

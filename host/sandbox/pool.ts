@@ -167,6 +167,8 @@ class ScriptWorker {
 			(store) => this.#worker.postMessage({ type: "connect", store } satisfies WorkerConnection, [store.port]),
 			() => this.#worker.terminate(),
 		);
+		// Whoever waits for a run keeps the process alive; a worker does not.
+		this.#worker.unref();
 		this.#worker.on("message", (message: WorkerMessage) => this.#receive(message));
 		this.#worker.on("error", (error: Error & { code?: string }) => {
 			failure = error.code === "ERR_WORKER_OUT_OF_MEMORY" ? "The worker ran out of memory." : error.message;
@@ -181,7 +183,6 @@ class ScriptWorker {
 
 	async run(job: Job): Promise<JobEnd> {
 		this.state = "busy";
-		this.#worker.ref();
 		Atomics.store(this.#stop, 0, 0);
 		this.#onLog = job.onLog;
 		let grace: NodeJS.Timeout | undefined;
@@ -213,8 +214,6 @@ class ScriptWorker {
 		switch (message.type) {
 			case "ready":
 				this.state = "idle";
-				// An idle worker does not keep the process alive; one that starts does, since a run may wait for it.
-				this.#worker.unref();
 				this.#events.onReady(message.prepared);
 				this.#events.onIdle();
 				break;
@@ -236,7 +235,6 @@ class ScriptWorker {
 
 	#release(end: JobEnd): void {
 		this.state = "idle";
-		this.#worker.unref();
 		this.#finish(end);
 		this.#events.onIdle();
 	}

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { RuntimeError } from "../contract/errors.ts";
+import { keepAlive } from "../keep-alive.ts";
 import { programFiles } from "../program-files.ts";
 import { workerEnvironment } from "../worker-environment.ts";
 import { defaultKeptChanges } from "./change-log.ts";
@@ -59,13 +60,12 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
 		});
 	});
 
-	// Until it has answered, the writer keeps the process alive; then only those who wait for it do.
+	using _alive = keepAlive();
 	await opened(writer).catch(async (error) => {
 		await store.close();
 		await exited;
 		throw error;
 	});
-	writer.unref();
 
 	async function close(): Promise<void> {
 		await store.close();
@@ -115,5 +115,6 @@ function startWriter(data: WriterData): Worker {
 		execArgv: [],
 		stdin: false,
 	});
+	writer.unref();
 	return writer;
 }

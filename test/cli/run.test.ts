@@ -167,7 +167,7 @@ describe("cronium run", () => {
 	test("--limit sets any other limit of the run", async () => {
 		const { code, stderr } = await runScript('export default () => "x".repeat(2000);', ["--limit", "maxOutputBytes=1KiB"]);
 		expect(code).toBe(1);
-		expect(stderr).toMatch(/^cronium: .*1024.*maxOutputBytes/);
+		expect(stderr).toMatch(/^cronium: .*maxOutputBytes.*1024/);
 	});
 
 	test("--var, --event and --namespace reach the script", async () => {
