@@ -50,7 +50,6 @@ export type FailureCode =
 	| "stack-exceeded"
 	| "host-calls-exceeded"
 	| "pending-calls-exceeded"
-	| "source-exceeded"
 	| "journal-exceeded"
 	| "cancelled"
 	| "lost"

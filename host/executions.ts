@@ -1,8 +1,9 @@
 import { RuntimeError } from "./contract/errors.ts";
+import { excerpt } from "./contract/excerpt.ts";
 import type { Json } from "./contract/generated/types.ts";
 import type { Execution, ExecutionStatus, Failure, FinalStatus, LogLine, Outcome, Usage } from "./execution.ts";
 import { layout } from "./layout.ts";
-import type { Store, StoreCheck, StoreEntry, StoreOperation } from "./store/store.ts";
+import type { Store, StoreEntry, StoreOperation, StoreTransaction } from "./store/store.ts";
 
 /** What the store keeps of a run. Times are milliseconds since the Unix epoch. */
 export interface ExecutionRecord extends Omit<Execution, "signal"> {
@@ -73,29 +74,25 @@ export class Executions {
 		});
 	}
 
-	/** Ends the run. Returns the record as it now stands: when someone else ended the run first, theirs. */
-	async end(record: ExecutionRecord, ending: Ending): Promise<ExecutionRecord> {
-		const ended: ExecutionRecord = {
-			...record,
-			status: ending.status,
-			startedAt: ending.startedAt,
-			deadlineAt: ending.deadlineAt,
-			endedAt: Date.now(),
-			exitCode: exitCodes[ending.status],
-			usage: ending.usage,
-			...(ending.error && { error: ending.error }),
-		};
-		const live: StoreCheck = { key: layout.live(record.hostId, record.id), is: "present" };
-		const result = await this.#store.commit({
-			checks: [live],
-			operations: [
-				...ending.operations,
-				{ type: "set", key: layout.execution(record.id), value: JSON.stringify(ended) },
-				{ type: "delete", key: live.key },
-			],
-			reserve: true,
-		});
-		return result.committed ? ended : await this.require(record.id);
+	/**
+	 * Ends the run, whatever it takes: what the run left (journal, output, log) is written with the status; when the store has no room for that, the
+	 * status alone goes into the space that is kept for it, and says so. `complete` is false then, and when someone else ended the run first.
+	 *
+	 * Rejects with `unavailable` when not even the status can be written: the run is found as lost later.
+	 */
+	async end(record: ExecutionRecord, ending: Ending): Promise<{ readonly record: ExecutionRecord; readonly complete: boolean }> {
+		const ended = finish(record, ending);
+		try {
+			const result = await this.#store.commit(endTransaction(ended, ending.operations));
+			return result.committed ? { record: ended, complete: true } : { record: await this.require(record.id), complete: false };
+		} catch (cause) {
+			if (!(cause instanceof RuntimeError) || (cause.code !== "unavailable" && cause.code !== "too-large")) throw cause;
+			const lost: Failure = { code: "internal", message: `What the run left could not be stored: ${cause.message}` };
+			const status = ending.status === "succeeded" ? "failed" : ending.status;
+			const bare = finish(record, { ...ending, status, error: ending.error ?? lost });
+			const result = await this.#store.commit({ ...endTransaction(bare, []), reserve: true });
+			return { record: result.committed ? bare : await this.require(record.id), complete: false };
+		}
 	}
 
 	/** Appends log lines. They are read back in order by `logs`. */
@@ -113,7 +110,7 @@ export class Executions {
 
 	async require(id: string): Promise<ExecutionRecord> {
 		const record = await this.get(id);
-		if (!record) throw new RuntimeError("not-found", `There is no execution ${JSON.stringify(id.slice(0, 60))}.`);
+		if (!record) throw new RuntimeError("not-found", `There is no execution ${excerpt(id)}.`);
 		return record;
 	}
 
@@ -197,13 +194,38 @@ export class Executions {
 				const record = await this.get(id);
 				if (!record) continue;
 				const { startedAt, deadlineAt } = record;
-				const error: Failure = { code: "lost", message: "The host died while the script was running." };
-				const ended = await this.end(record, { status: "lost", error, usage: noUsage, startedAt, deadlineAt, operations: [] });
-				if (ended.status === "lost") lost.push(id);
+				const began = record.status === "created" ? "before the script began" : "while the script was running";
+				const error: Failure = { code: "lost", message: `The host died ${began}.` };
+				const { complete } = await this.end(record, {
+					status: "lost",
+					error,
+					usage: noUsage,
+					startedAt,
+					deadlineAt,
+					operations: [],
+				});
+				if (complete) lost.push(id);
 			}
 		}
 		return lost;
 	}
+}
+
+function finish(record: ExecutionRecord, { status, startedAt, deadlineAt, usage, error }: Ending): ExecutionRecord {
+	const exitCode = exitCodes[status];
+	return { ...record, status, startedAt, deadlineAt, endedAt: Date.now(), exitCode, usage, ...(error && { error }) };
+}
+
+function endTransaction(ended: ExecutionRecord, operations: readonly StoreOperation[]): StoreTransaction {
+	const live = layout.live(ended.hostId, ended.id);
+	return {
+		checks: [{ key: live, is: "present" }],
+		operations: [
+			...operations,
+			{ type: "set", key: layout.execution(ended.id), value: JSON.stringify(ended) },
+			{ type: "delete", key: live },
+		],
+	};
 }
 
 /** The store's operations that append log lines as one segment. */

@@ -1,58 +1,18 @@
 import { createHash, getRandomValues } from "node:crypto";
 import { RuntimeError } from "./contract/errors.ts";
-import { operations } from "./contract/generated/operations.ts";
-import type { EventContext, Json, Scope } from "./contract/generated/types.ts";
-import { requireJson, utf8Length } from "./contract/json-text.ts";
-import { describeLimit, type LimitName, type Limits, limitDefinitions, resolveLimits } from "./contract/limits.ts";
+import { utf8Length } from "./contract/json-text.ts";
+import { describeLimit, type Limits } from "./contract/limits.ts";
 import type { Failure, LogLine, Outcome } from "./execution.ts";
 import { describeOutcome, type ExecutionRecord, type Executions, logOperations } from "./executions.ts";
 import { type ExecutorEnd, type SandboxExecutor, stopFailure } from "./executors/sandbox.ts";
 import { type JournalEntry, readJournal } from "./helpers/journal-reader.ts";
 import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
-import { setVariable } from "./helpers/variable-effects.ts";
 import { keepAlive } from "./keep-alive.ts";
+import { RunLogs } from "./run-logs.ts";
+import { type RunOptions, type RunPlan, requireNamespace, resolveRunOptions } from "./run-options.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { mapStack, prepareSource } from "./sandbox/source.ts";
-import type { Store, StoreOperation } from "./store/store.ts";
-
-/** A script as its author wrote it. */
-export interface ScriptSource {
-	/** The name shown in stacks, such as `orders.ts`. */
-	readonly name: string;
-	/** One ES module. Imports other than `cronium` must be bundled into it. */
-	readonly source: string;
-	/** Taken from the name's extension when not given. */
-	readonly language?: "javascript" | "typescript";
-	/** Maps the source back to the author's files, when it was bundled. */
-	readonly sourceMap?: string;
-}
-
-export interface RunOptions {
-	readonly script: ScriptSource;
-	/** The input, a JSON text. */
-	readonly input?: Json;
-	/** The event that the run belongs to. */
-	readonly event?: Omit<EventContext, "execution">;
-	/** The owner of the run's variables; `default` when not given. */
-	readonly namespace?: string;
-	/** Variables (JSON texts by key) that are written before the script starts. */
-	readonly variables?: Readonly<Record<string, Json>>;
-	/** What the run may do; everything when not given. */
-	readonly scopes?: readonly Scope[];
-	/** Limits of this run; the host's where not given. */
-	readonly limits?: Partial<Record<LimitName, number>>;
-	/** Hosts that `fetch` may reach; none when not given. */
-	readonly allowedHosts?: readonly string[];
-	readonly engine?: EngineName;
-	/** 1 for the first attempt. */
-	readonly attempt?: number;
-	/** W3C trace context, kept in the record of the run. */
-	readonly traceparent?: string;
-	/** Cancels the run when it aborts. */
-	readonly signal?: AbortSignal;
-	/** Called for every log line as it comes. */
-	readonly onLog?: (line: LogLine) => void;
-}
+import type { Store } from "./store/store.ts";
 
 /** What a Host is made of; `createHost` puts it together. */
 export interface HostParts {
@@ -104,7 +64,8 @@ export class Host implements AsyncDisposable {
 	 * Runs a script to its end. A script that fails is an Outcome, not an exception.
 	 *
 	 * Rejects with RuntimeError `invalid` or `too-large` when the options are wrong, `unavailable` when `maxQueuedRuns` runs wait
-	 * already, when the store cannot be written or when the host is disposed; in all these cases the script did not run.
+	 * already, when the store cannot be written or when the host is disposed; in all these cases the script did not run. A run whose end cannot be
+	 * written either rejects with `unavailable`, too; it is found as lost.
 	 *
 	 * @example
 	 * await using host = await createHost();
@@ -120,10 +81,10 @@ export class Host implements AsyncDisposable {
 				`${hostLimits.maxQueuedRuns} runs wait for a worker already; the limit is ${hostLimits.maxQueuedRuns} (maxQueuedRuns).`,
 				{ limit: describeLimit(hostLimits, "maxQueuedRuns"), retryAfterMs: 1_000 },
 			);
-		const plan = this.#plan(options);
-		const abort = new AbortController();
 		using _alive = keepAlive();
-		const outcome = this.#execute(plan, options, abort);
+		const plan = resolveRunOptions(options, hostLimits, this.#parts.engine);
+		const abort = new AbortController();
+		const outcome = this.#execute(plan, options, abort, this.#running.size < hostLimits.maxWorkers);
 		this.#running.set(outcome, abort);
 		try {
 			return await outcome;
@@ -179,72 +140,43 @@ export class Host implements AsyncDisposable {
 		return this.dispose();
 	}
 
-	/** Checks the options and writes them out in full; throws before anything has happened. */
-	#plan(options: RunOptions): Plan {
-		const { id: hostId, limits: hostLimits, engine } = this.#parts;
-		for (const name of Object.keys(options.limits ?? {}) as LimitName[])
-			if (limitDefinitions[name]?.scope === "host")
-				throw new RuntimeError("invalid", `${name} is a limit of the host; it cannot differ from run to run.`);
-		const limits = resolveLimits(options.limits, hostLimits);
-		const namespace = requireNamespace(options.namespace ?? "default");
-		const { script, input } = options;
-		const bytes = utf8Length(script.source);
-		if (bytes > limits.maxSourceBytes)
-			throw new RuntimeError(
-				"too-large",
-				`The script has ${bytes} bytes; the limit is ${limits.maxSourceBytes} (maxSourceBytes).`,
-				{
-					limit: describeLimit(limits, "maxSourceBytes"),
-				},
-			);
-		if (input !== undefined) requireJson(input, limits, { name: "input", maxBytesLimit: "maxInputBytes" });
-		const operator = { namespace, limits, author: "" };
-		const writes = Object.entries(options.variables ?? {}).flatMap(
-			([key, value]) => setVariable(operator, key, value, undefined).operations,
-		);
+	async #execute(plan: RunPlan, options: RunOptions, abort: AbortController, starts: boolean): Promise<Outcome> {
+		const { id: hostId, executions, executor } = this.#parts;
+		const { limits, script, engine, input } = plan;
 		const now = Date.now();
 		const record: ExecutionRecord = {
 			id: createExecutionId(now),
-			namespace,
+			namespace: plan.namespace,
 			hostId,
-			event: options.event ?? {},
+			event: plan.event,
 			mode: "sandbox",
-			attempt: options.attempt ?? 1,
-			scopes: options.scopes ?? everyScope,
+			attempt: plan.attempt,
+			scopes: plan.scopes,
 			limits,
-			allowedHosts: options.allowedHosts ?? [],
+			allowedHosts: plan.allowedHosts,
 			startedAt: now,
 			deadlineAt: now + limits.maxWallTimeMs,
-			...(options.traceparent !== undefined && { traceparent: options.traceparent }),
-			status: this.#running.size < hostLimits.maxWorkers ? "running" : "created",
-			engine: options.engine ?? engine,
-			script: { name: script.name, sha256: createHash("sha256").update(script.source).digest("hex"), bytes },
+			...(plan.traceparent !== undefined && { traceparent: plan.traceparent }),
+			status: starts ? "running" : "created",
+			engine,
+			script: { name: script.name, sha256: sha256(script.source), bytes: utf8Length(script.source) },
 			createdAt: now,
 		};
-		return { record, engine: options.engine ?? engine, input, writes };
-	}
-
-	async #execute({ record, engine, input, writes }: Plan, options: RunOptions, abort: AbortController): Promise<Outcome> {
-		const { executions, executor } = this.#parts;
-		const { limits } = record;
 		const logs = new RunLogs(executions, record, options.onLog);
 		using _cancel = forwardAbort(options.signal, abort);
-		const preparing = prepareSource(options.script, limits, record.namespace);
-		preparing.catch(() => undefined);
-		await executions.create(record, input, writes);
+		const preparing = prepareSource(script, plan.namespace);
+		await executions.create(record, input, plan.writes);
 
 		let { startedAt, deadlineAt } = record;
 		let deadline: NodeJS.Timeout | undefined;
+		const stop = (name: "maxWallTimeMs" | "maxCpuTimeMs"): void => {
+			const limit = describeLimit(limits, name);
+			abort.abort(new RuntimeError("timed-out", `The run is over its limit ${name} of ${limit.value} milliseconds.`, { limit }));
+		};
 		const start = (): ExecutionRecord => {
 			startedAt = Date.now();
 			deadlineAt = startedAt + limits.maxWallTimeMs;
-			deadline = setTimeout(
-				() =>
-					abort.abort(
-						new RuntimeError("timed-out", "The run is over its deadline.", { limit: describeLimit(limits, "maxWallTimeMs") }),
-					),
-				limits.maxWallTimeMs,
-			);
+			deadline = setTimeout(stop, limits.maxWallTimeMs, "maxWallTimeMs");
 			if (record.status === "created") void executions.markRunning(record, startedAt, deadlineAt).catch(() => undefined);
 			return { ...record, startedAt, deadlineAt };
 		};
@@ -255,11 +187,20 @@ export class Host implements AsyncDisposable {
 		else if (abort.signal.aborted)
 			end = { status: "cancelled", error: stopFailure(limits, abort.signal), usage: noUsage, operations: [] };
 		else
-			end = await executor.run({ script: prepared.script, input, engine, limits, signal: abort.signal, onLog: logs.add, start });
+			end = await executor.run({
+				script: prepared.script,
+				input,
+				engine,
+				limits,
+				signal: abort.signal,
+				onLog: logs.add,
+				onCpuTimeExceeded: () => stop("maxCpuTimeMs"),
+				start,
+			});
 		clearTimeout(deadline);
-		const error = end.error && (await locate(end.error, options.script.sourceMap));
-		const remainingLogs = logs.close();
-		const ended = await executions.end(record, {
+		const error = end.error && (await locate(end.error, script.sourceMap));
+		const remainingLogs = await logs.close();
+		const { record: ended, complete } = await executions.end(record, {
 			status: end.status,
 			...(error && { error }),
 			usage: { ...end.usage, wallTimeMs: Date.now() - startedAt, logBytes: end.left?.logBytes ?? logs.bytes },
@@ -267,72 +208,15 @@ export class Host implements AsyncDisposable {
 			deadlineAt,
 			operations: [...end.operations, ...logOperations(record.id, remainingLogs)],
 		});
-		if (ended.status !== end.status || !end.left) return executions.outcome(record.id);
+		// The store knows more when a worker was taken from under its script, or when not everything could be written.
+		if (!complete || !end.left) return executions.outcome(record.id);
 		return describeOutcome({ ...ended, status: end.status }, end.left.output, end.left.condition ?? null, logs.lines);
 	}
 }
 
-const everyScope: readonly Scope[] = [...new Set(operations.map(({ scope }) => scope))];
-
-/** A run's options, checked and complete. */
-interface Plan {
-	readonly record: ExecutionRecord;
-	readonly engine: EngineName;
-	readonly input: Json | undefined;
-	/** The variables that are written before the run. */
-	readonly writes: readonly StoreOperation[];
-}
-
 const noUsage: ExecutorEnd["usage"] = { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 };
 
-/** Keeps the log lines of one run, hands them on live, and writes them to the store every `logFlushMs`. */
-class RunLogs {
-	readonly lines: LogLine[] = [];
-	readonly #executions: Executions;
-	readonly #record: ExecutionRecord;
-	readonly #onLog: ((line: LogLine) => void) | undefined;
-	#flushed = 0;
-	#timer: NodeJS.Timeout | undefined;
-
-	constructor(executions: Executions, record: ExecutionRecord, onLog: ((line: LogLine) => void) | undefined) {
-		this.#executions = executions;
-		this.#record = record;
-		this.#onLog = onLog;
-	}
-
-	readonly add = (lines: readonly LogLine[]): void => {
-		for (const line of lines) {
-			this.lines.push(line);
-			try {
-				this.#onLog?.(line);
-			} catch {
-				// The caller's listener is not allowed to harm the run.
-			}
-		}
-		this.#timer ??= setTimeout(this.#flush, this.#record.limits.logFlushMs);
-	};
-
-	/** Bytes of text, for a run whose worker could not say. */
-	get bytes(): number {
-		return this.lines.reduce((sum, { message, fields = "" }) => sum + utf8Length(message) + utf8Length(fields), 0);
-	}
-
-	/** Stops writing; returns the lines that are not in the store yet. */
-	close(): readonly LogLine[] {
-		clearTimeout(this.#timer);
-		return this.lines.slice(this.#flushed);
-	}
-
-	readonly #flush = (): void => {
-		this.#timer = undefined;
-		const from = this.#flushed;
-		this.#flushed = this.lines.length;
-		// A full store refuses them now; the end of the run writes them again into the space that is kept for it.
-		this.#executions.appendLogs(this.#record, this.lines.slice(from)).catch(() => {
-			this.#flushed = Math.min(this.#flushed, from);
-		});
-	};
-}
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 function forwardAbort(signal: AbortSignal | undefined, abort: AbortController): Disposable {
 	const cancel = (): void => abort.abort(new RuntimeError("cancelled", "The run was cancelled."));
@@ -345,15 +229,6 @@ function forwardAbort(signal: AbortSignal | undefined, abort: AbortController): 
 async function locate(failure: Failure, sourceMap: string | undefined): Promise<Failure> {
 	if (failure.stack === undefined || sourceMap === undefined) return failure;
 	return { ...failure, stack: await mapStack(failure.stack, sourceMap) };
-}
-
-function requireNamespace(namespace: string): string {
-	if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(namespace))
-		throw new RuntimeError(
-			"invalid",
-			`The namespace ${JSON.stringify(namespace.slice(0, 60))} is not valid; 1 to 128 letters, digits, dots, dashes and underscores are, beginning with a letter or digit.`,
-		);
-	return namespace;
 }
 
 /** A UUID of version 7 (RFC 9562): its first 48 bits are the time, so ids sort by creation. */

@@ -7,6 +7,7 @@ import { SandboxExecutor } from "./executors/sandbox.ts";
 import { Host } from "./host.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { claimSweep, sweep } from "./retention.ts";
+import { requireEngine } from "./run-options.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
 import { openLmdbStore } from "./store/lmdb-store.ts";
@@ -18,7 +19,8 @@ export type * from "./execution.ts";
 export type { ExecutionRecord } from "./executions.ts";
 export type { JournalEntry } from "./helpers/journal-reader.ts";
 export type { OperatorVariables } from "./helpers/operator.ts";
-export type { Host, RunOptions, ScriptSource } from "./host.ts";
+export type { ExecutionArchive, Host } from "./host.ts";
+export type { RunOptions, ScriptSource } from "./run-options.ts";
 export type { EngineName } from "./sandbox/engine.ts";
 
 export interface HostOptions {
@@ -31,6 +33,8 @@ export interface HostOptions {
 }
 
 const tidyEveryMs = 10 * 60_000;
+/** Longest time that a host which is disposed of goes on tidying. */
+const tidyAtEndMs = 1_000;
 
 /**
  * Opens a data directory and makes a Host on it. Several processes may have hosts on one directory.
@@ -44,7 +48,7 @@ const tidyEveryMs = 10 * 60_000;
  */
 export async function createHost(options: HostOptions = {}): Promise<Host> {
 	const limits = resolveLimits(options.limits);
-	const engine = options.engine ?? "quickjs-wasi";
+	const engine = requireEngine(options.engine ?? "quickjs-wasi");
 	using _alive = keepAlive();
 	// Undone in reverse order, also when one of the steps fails.
 	await using opened = new AsyncDisposableStack();
@@ -64,20 +68,23 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	opened.defer(() => presence.close());
 	const executions = new Executions(store);
 	const endLost = (): Promise<readonly string[]> => executions.endLost((hostId) => isHostAlive(directory, hostId));
-	// A host that died has left its socket. What lost its socket too is found by the sweep.
-	const recovered = deadHosts(directory).then((dead) => (dead.length > 0 ? endLost() : []));
-	const tidy = async (): Promise<void> => {
+	// A host that died has left its socket. What lost its socket, too, is found when the directory is tidied.
+	const recovered = deadHosts(directory)
+		.then((dead) => (dead.length > 0 ? endLost() : []))
+		.catch((cause: Error) => {
+			process.emitWarning(`Runs of hosts that died could not be ended: ${cause.message}`, "CroniumWarning");
+			return [];
+		});
+	const tidy = async (signal?: AbortSignal): Promise<void> => {
 		await recovered;
 		if (!(await claimSweep(store))) return;
 		await endLost();
 		await deadHosts(directory, { remove: true });
-		const { runRetentionMs, journalInlineBytes } = limits;
-		await sweep(store, { now: Date.now(), runRetentionMs, journalInlineBytes });
+		await sweep(store, { now: Date.now(), runRetentionMs: limits.runRetentionMs, ...(signal && { signal }) });
 	};
-	// What cannot be tidied now (a full disk, say) is tidied by the next one.
-	const tryToTidy = (): Promise<void> => tidy().catch(() => undefined);
-	opened.defer(tryToTidy);
-	const tidier = setInterval(tryToTidy, tidyEveryMs).unref();
+	// What cannot be tidied now (a full disk, say) is tidied by the next one; a process that ends is not kept long by it.
+	opened.defer(() => tidy(AbortSignal.timeout(tidyAtEndMs)).catch(() => undefined));
+	const tidier = setInterval(() => void tidy().catch(() => undefined), tidyEveryMs).unref();
 	opened.defer(() => clearInterval(tidier));
 	const owned = opened.move();
 	return new Host({

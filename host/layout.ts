@@ -1,5 +1,11 @@
 import type { StoreKey } from "./store/store.ts";
 
+/**
+ * Values over this size are not copied into a journal, which refers to them, and they are kept when they are replaced. A part of the format of the
+ * data: processes that differed in it would overwrite what the journals of others refer to.
+ */
+export const journalInlineBytes = 1_024;
+
 /** Where everything is in the store. The only place that builds keys. */
 export const layout = {
 	variables: (namespace: string): StoreKey => ["variables", namespace],
@@ -7,8 +13,9 @@ export const layout = {
 	/** Replaced values that a journal may refer to; the version is the last element. Swept when no run that is kept started before the replacement. */
 	formerVariables: (namespace: string, key: string): StoreKey => ["former-variables", namespace, key],
 	allFormerVariables: ["former-variables"] as StoreKey,
-	/** When the last sweep began. */
+	/** That the last sweep has begun, by the period of time in which it did: there is one key below this. */
 	lastSweep: ["sweeps", "last"] as StoreKey,
+	sweep: (period: number): StoreKey => ["sweeps", "last", period],
 	/** The record of a run (JSON). Ids are UUIDv7, so key order is order of creation. */
 	executions: ["executions"] as StoreKey,
 	execution: (id: string): StoreKey => ["executions", id],

@@ -1,15 +1,14 @@
-import { limitDefinitions } from "./contract/limits.ts";
-import { layout } from "./layout.ts";
-import type { Store, StoreEntry, StoreKey, StoreOperation } from "./store/store.ts";
+import { RuntimeError } from "./contract/errors.ts";
+import type { Answer } from "./contract/generated/types.ts";
+import { journalInlineBytes, layout } from "./layout.ts";
+import type { Store, StoreEntry, StoreHead, StoreKey, StoreOperation, StoreRange } from "./store/store.ts";
 
 export interface SweepOptions {
 	/** Milliseconds since the Unix epoch. */
 	readonly now: number;
 	/** How long finished runs are kept. */
 	readonly runRetentionMs: number;
-	/** Expired values over this size are kept for the journals that refer to them. */
-	readonly journalInlineBytes?: number;
-	/** Stops the sweep between two batches. */
+	/** Stops the sweep between two batches of 32 removals. */
 	readonly signal?: AbortSignal;
 }
 
@@ -21,27 +20,40 @@ export interface Sweep {
 }
 
 /**
- * Removes what is past its time: finished runs older than the retention with everything that belongs to them, expired variables, and former
- * values of variables that no journal that is kept can refer to. Each removal is a transaction of its own that checks that nothing has changed
- * meanwhile: any number of sweeps, runs and processes may be at work. Rejects with `unavailable` when the store cannot be written.
+ * Removes what is past its time: finished runs older than the retention with everything that belongs to them, former values of variables that
+ * no journal that is kept can refer to, and expired variables. Each removal is a transaction of its own that checks that nothing has changed
+ * meanwhile: any number of sweeps, runs and processes may be at work, and a full store is no obstacle.
+ *
+ * What cannot be removed is left for the next sweep and the rest goes on; then it rejects with the first error, `unavailable` when the
+ * store cannot be written.
  */
 export async function sweep(store: Store, options: SweepOptions): Promise<Sweep> {
-	const { now, runRetentionMs, signal, journalInlineBytes = limitDefinitions.journalInlineBytes.default } = options;
-	const { removed: runs, oldestKeptAt } = await sweepRuns(store, now, runRetentionMs, signal);
-	const expiredVariables = await sweepExpired(store, journalInlineBytes, signal);
-	const formerValues = await sweepFormerValues(store, oldestKeptAt - clockMarginMs, signal);
-	return { runs, expiredVariables, formerValues };
+	const { now, runRetentionMs, signal } = options;
+	const removal = new Removal(store, signal);
+	const runs = await removal.step(() => sweepRuns(removal, now, runRetentionMs));
+	// First what gives space back: an expired value may have to be copied before it goes.
+	const formerValues = await removal.step(() => sweepFormerValues(removal, (runs?.oldestKeptAt ?? unknownTime) - clockMarginMs));
+	const expiredVariables = await removal.step(() => sweepExpired(removal));
+	if (removal.failed) throw removal.error;
+	return { runs: runs?.removed ?? 0, expiredVariables: expiredVariables ?? 0, formerValues: formerValues ?? 0 };
 }
 
 /**
- * Whether a sweep is due: none has begun in the last ten minutes, in any process. Whoever gets true has to do it. Otherwise it costs one
- * message to the writer, so that every short-lived process can ask.
+ * Whether a sweep is due: none has begun in this period of ten minutes, in any process. Whoever gets true has to do it. Otherwise it costs one
+ * message to the writer and no read, so that every short-lived process can ask. Periods are those of the clock: one that is set back
+ * comes into another period, and does not have to catch up with the sweep that was before.
  */
 export async function claimSweep(store: Store): Promise<boolean> {
 	const now = Date.now();
+	const period = Math.floor(now / sweepEveryMs);
+	const key = layout.sweep(period);
 	const claim = await store.commit({
-		checks: [{ key: layout.lastSweep, is: "absent" }],
-		operations: [{ type: "set", key: layout.lastSweep, value: String(now), expiresAt: now + sweepEveryMs }],
+		checks: [{ key, is: "absent" }],
+		operations: [
+			{ type: "delete-prefix", prefix: layout.lastSweep },
+			{ type: "set", key, value: String(now), expiresAt: (period + 1) * sweepEveryMs },
+		],
+		reserve: true,
 	});
 	return claim.committed;
 }
@@ -49,10 +61,62 @@ export async function claimSweep(store: Store): Promise<boolean> {
 const sweepEveryMs = 10 * 60_000;
 /** Clocks of several hosts, and of one host over time, differ. */
 const clockMarginMs = 60_000;
-const recordsAtOnce = 100;
-const expiredAtOnce = 32;
-/** They come with their values, which are large. */
-const formerValuesAtOnce = 16;
+/** The writer commits what comes together in one group: each of them costs much less than alone. */
+const removalsAtOnce = 32;
+/** Expired entries that cannot be removed, before a sweep gives up on the rest. */
+const maxKept = 1_000;
+const unknownTime = Number.NEGATIVE_INFINITY;
+
+/** Removes batches, and remembers what could not be removed. */
+class Removal {
+	readonly store: Store;
+	readonly #signal: AbortSignal | undefined;
+	failed = false;
+	error: unknown;
+
+	constructor(store: Store, signal: AbortSignal | undefined) {
+		this.store = store;
+		this.#signal = signal;
+	}
+
+	get aborted(): boolean {
+		return this.#signal?.aborted === true;
+	}
+
+	/** Does one step of a sweep; undefined when it failed. */
+	async step<T>(run: () => Promise<T>): Promise<T | undefined> {
+		try {
+			return await run();
+		} catch (error) {
+			this.#fail(error);
+			return undefined;
+		}
+	}
+
+	/** Removes what it can of the batch, and returns that. Throws when the store refuses all of it for another reason than being full. */
+	async batch<Item>(items: readonly Item[], remove: (item: Item) => Promise<boolean>): Promise<readonly Item[]> {
+		const gone: Item[] = [];
+		let refused = 0;
+		const results = await Promise.allSettled(items.map(remove));
+		for (const [index, item] of items.entries()) {
+			let result = results[index] as PromiseSettledResult<boolean>;
+			if (result.status === "rejected" && isFull(result.reason)) [result] = await Promise.allSettled([remove(item)]);
+			if (result.status === "fulfilled") {
+				if (result.value) gone.push(item);
+				continue;
+			}
+			this.#fail(result.reason);
+			if (!isFull(result.reason)) refused++;
+		}
+		if (refused > 0 && refused === items.length) throw this.error;
+		return gone;
+	}
+
+	#fail(error: unknown): void {
+		if (!this.failed) this.error = error;
+		this.failed = true;
+	}
+}
 
 /** The part of an execution's record that matters here. */
 interface RunTimes {
@@ -63,26 +127,30 @@ interface RunTimes {
 
 /** `oldestKeptAt`: no run that is kept began before this time. */
 async function sweepRuns(
-	store: Store,
+	removal: Removal,
 	now: number,
 	runRetentionMs: number,
-	signal: AbortSignal | undefined,
-): Promise<{ removed: number; oldestKeptAt: number }> {
+): Promise<{ readonly removed: number; readonly oldestKeptAt: number }> {
 	const due = now - runRetentionMs;
 	let removed = 0;
 	let oldestKeptAt = now;
-	for await (const entry of entriesUnder(store, layout.executions, recordsAtOnce, signal)) {
+	for await (const entries of pages(removal, layout.executions, (range) => removal.store.list(range))) {
 		// Records are in the order of their creation, and no run ends before it is created.
-		if (entry.createdAt > due) {
-			oldestKeptAt = Math.min(oldestKeptAt, entry.createdAt);
-			break;
-		}
-		const run = JSON.parse(entry.value) as RunTimes;
-		if (run.endedAt !== undefined && run.endedAt <= due && (await removeRun(store, run.id, entry))) removed++;
-		else oldestKeptAt = Math.min(oldestKeptAt, run.startedAt, entry.createdAt);
+		const young = entries.findIndex(({ createdAt }) => createdAt > due);
+		const old = (young < 0 ? entries : entries.slice(0, young)).map((entry) => ({
+			entry,
+			run: JSON.parse(entry.value) as RunTimes,
+		}));
+		const gone = await removal.batch(
+			old.filter(({ run }) => run.endedAt !== undefined && run.endedAt <= due),
+			({ entry, run }) => removeRun(removal.store, run.id, entry),
+		);
+		removed += gone.length;
+		for (const one of old) if (!gone.includes(one)) oldestKeptAt = Math.min(oldestKeptAt, one.run.startedAt, one.entry.createdAt);
+		if (young >= 0) return { removed, oldestKeptAt: Math.min(oldestKeptAt, (entries[young] as StoreEntry).createdAt) };
 	}
 	// A run that was not looked at any more is kept as well; without the whole list nothing is known of the oldest.
-	return { removed, oldestKeptAt: signal?.aborted ? Number.NEGATIVE_INFINITY : oldestKeptAt };
+	return { removed, oldestKeptAt: removal.aborted ? unknownTime : oldestKeptAt };
 }
 
 async function removeRun(store: Store, id: string, { key, version }: StoreEntry): Promise<boolean> {
@@ -97,55 +165,67 @@ async function removeRun(store: Store, id: string, { key, version }: StoreEntry)
 	return result.committed;
 }
 
-async function sweepExpired(store: Store, journalInlineBytes: number, signal: AbortSignal | undefined): Promise<number> {
+/** A former value was readable up to its replacement: runs that began later have never seen it. */
+async function sweepFormerValues(removal: Removal, replacedBefore: number): Promise<number> {
+	if (replacedBefore === unknownTime) return 0;
+	const { store } = removal;
 	let removed = 0;
-	while (!signal?.aborted) {
-		const entries = await store.expired(expiredAtOnce);
-		const results = await Promise.all(entries.map(({ key }) => removeExpired(store, key, journalInlineBytes)));
-		const gone = results.filter((done) => done).length;
-		removed += gone;
-		// Nothing gone: what is left is being rewritten by others; the next sweep will see.
-		if (entries.length < expiredAtOnce || gone === 0) break;
+	for await (const heads of pages(removal, layout.allFormerVariables, (range) => store.heads(range))) {
+		const gone = await removal.batch(
+			heads.filter(({ updatedAt }) => updatedAt < replacedBefore),
+			async ({ key, version }) => {
+				const result = await store.commit({ checks: [{ key, version }], operations: [{ type: "delete", key }] });
+				return result.committed;
+			},
+		);
+		removed += gone.length;
 	}
 	return removed;
 }
 
-async function removeExpired(store: Store, key: StoreKey, journalInlineBytes: number): Promise<boolean> {
+async function sweepExpired(removal: Removal): Promise<number> {
+	const { store } = removal;
+	let removed = 0;
+	/** How many at the beginning of the list stay: they were rewritten meanwhile, or could not be removed. */
+	let kept = 0;
+	while (!removal.aborted && kept < maxKept) {
+		const heads = (await store.expired(kept + removalsAtOnce)).slice(kept);
+		if (heads.length === 0) break;
+		const gone = await removal.batch(heads, (head) => removeExpired(store, head.key));
+		removed += gone.length;
+		kept += heads.length - gone.length;
+	}
+	return removed;
+}
+
+async function removeExpired(store: Store, key: StoreKey): Promise<boolean> {
 	const operations: StoreOperation[] = [{ type: "delete", key }];
 	const [space, namespace, name] = key;
 	if (space === layout.variables("")[0] && typeof namespace === "string" && typeof name === "string") {
 		const to = layout.formerVariables(namespace, name);
 		operations.unshift({ type: "archive", key, to, overBytes: journalInlineBytes });
 	}
-	// An expired entry counts as absent; one that was written again does not.
-	const result = await store.commit({ checks: [{ key, is: "absent" }], operations });
+	// An expired entry counts as absent; one that was written again does not. The copy gives back what it takes.
+	const result = await store.commit({ checks: [{ key, is: "absent" }], operations, reserve: true });
 	return result.committed;
 }
 
-/** A former value was readable up to its replacement: runs that began later have never seen it. */
-async function sweepFormerValues(store: Store, replacedBefore: number, signal: AbortSignal | undefined): Promise<number> {
-	const prefix = layout.allFormerVariables;
-	let removed = 0;
-	for await (const { key, version, updatedAt } of entriesUnder(store, prefix, formerValuesAtOnce, signal)) {
-		if (updatedAt >= replacedBefore) continue;
-		const result = await store.commit({ checks: [{ key, version }], operations: [{ type: "delete", key }] });
-		if (result.committed) removed++;
+/** A page at a time, as large as a batch: no read of the store is open while the caller works. */
+async function* pages<Item extends StoreHead>(
+	removal: Removal,
+	prefix: StoreKey,
+	read: (range: StoreRange) => Answer<readonly Item[]>,
+): AsyncGenerator<readonly Item[]> {
+	let last: Item | undefined;
+	while (!removal.aborted) {
+		const items: readonly Item[] = await read({ prefix, limit: removalsAtOnce, ...(last && { after: last.key }) });
+		yield items;
+		if (items.length < removalsAtOnce) return;
+		last = items.at(-1);
 	}
-	return removed;
 }
 
-/** A page at a time: no read of the store is open while the caller works. */
-async function* entriesUnder(
-	store: Store,
-	prefix: StoreKey,
-	limit: number,
-	signal: AbortSignal | undefined,
-): AsyncGenerator<StoreEntry> {
-	let last: StoreEntry | undefined;
-	while (!signal?.aborted) {
-		const entries: readonly StoreEntry[] = await store.list({ prefix, limit, ...(last && { after: last.key }) });
-		yield* entries;
-		if (entries.length < limit) return;
-		last = entries.at(-1);
-	}
+/** A full store refuses a group that it would take one by one: space is given back only when a group is durable. */
+function isFull(error: unknown): boolean {
+	return error instanceof RuntimeError && error.details.limit?.name === "maxStoreBytes";
 }

@@ -250,7 +250,6 @@ const failureCodes: Readonly<Record<FailureCode, true>> = {
 	"stack-exceeded": true,
 	"host-calls-exceeded": true,
 	"pending-calls-exceeded": true,
-	"source-exceeded": true,
 	"journal-exceeded": true,
 	cancelled: true,
 	lost: true,

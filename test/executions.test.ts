@@ -22,7 +22,9 @@ describe("runs of another process", () => {
 	let id: string;
 	beforeEach(async () => {
 		directory = await mkdtemp(join(tmpdir(), "cronium-test-"));
-		child = spawn(process.execPath, ["--input-type=module", "-e", foreignHost, directory], { stdio: ["ignore", "pipe", "inherit"] });
+		child = spawn(process.execPath, ["--input-type=module", "-e", foreignHost, directory], {
+			stdio: ["ignore", "pipe", "inherit"],
+		});
 		if (!child.stdout) throw new Error("The child's output is piped.");
 		for await (const line of createInterface({ input: child.stdout })) {
 			id = line;

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createHost, type Host, type LogLine } from "../host/index.ts";
 
 const script = (source: string, name = "test.js") => ({ script: { name, source } });
@@ -47,9 +47,16 @@ describe("a host", () => {
 
 	test("strips the types of TypeScript and keeps its lines", async () => {
 		const outcome = await host.run(
-			script("interface Order {\n\tid: number;\n}\nconst order: Order = { id: 1 };\nthrow new TypeError(`bad ${order.id}`);", "order.ts"),
+			script(
+				"interface Order {\n\tid: number;\n}\nconst order: Order = { id: 1 };\nthrow new TypeError('bad ' + order.id);",
+				"order.ts",
+			),
 		);
-		expect(outcome).toMatchObject({ status: "failed", exitCode: 1, error: { code: "script-error", name: "TypeError", message: "bad 1" } });
+		expect(outcome).toMatchObject({
+			status: "failed",
+			exitCode: 1,
+			error: { code: "script-error", name: "TypeError", message: "bad 1" },
+		});
 		expect(outcome.error?.stack).toContain("order.ts:5:");
 	});
 
@@ -57,7 +64,12 @@ describe("a host", () => {
 		const outcome = await host.run(
 			script('import { setOutput, setCondition } from "cronium"; await setOutput([1]); await setCondition(false); throw "late";'),
 		);
-		expect(outcome).toMatchObject({ status: "failed", output: [1], condition: false, error: { code: "script-error", message: expect.stringContaining("late") } });
+		expect(outcome).toMatchObject({
+			status: "failed",
+			output: [1],
+			condition: false,
+			error: { code: "script-error", message: expect.stringContaining("late") },
+		});
 	});
 
 	test.each(["0", "false", '""', "null", "[]", "1152921504606846976", "1.0", '{"__proto__":{"a":1}}'])(
@@ -110,7 +122,10 @@ describe("a host", () => {
 	});
 
 	test("ends a run that waits too long as timed out, one that computes too long likewise", async () => {
-		const waits = await host.run({ ...script("await new Promise((resolve) => setTimeout(resolve, 60_000))"), limits: { maxWallTimeMs: 200 } });
+		const waits = await host.run({
+			...script("await new Promise((resolve) => setTimeout(resolve, 60_000))"),
+			limits: { maxWallTimeMs: 200 },
+		});
 		const computes = await host.run({ ...script("for (;;);"), limits: { maxWallTimeMs: 200 } });
 		for (const outcome of [waits, computes])
 			expect(outcome).toMatchObject({
@@ -120,9 +135,38 @@ describe("a host", () => {
 			});
 	});
 
+	test("ends a run that uses too much processor time inside a built-in that polls nothing", async () => {
+		const outcome = await host.run({
+			...script('"a".repeat(16e6).indexOf("a".repeat(1e6) + "b");'),
+			limits: { maxCpuTimeMs: 100, maxWallTimeMs: 20_000, maxMemoryBytes: 128 * 1024 * 1024 },
+		});
+		expect(outcome).toMatchObject({
+			status: "timed-out",
+			error: { code: "cpu-time-exceeded", limit: { name: "maxCpuTimeMs", value: 100 } },
+		});
+		expect(outcome.usage.wallTimeMs).toBeLessThan(15_000);
+	});
+
+	test("a run that is terminated late takes no other run with it", async () => {
+		const abort = new AbortController();
+		await using small = await createHost({ limits: { maxWorkers: 1, cancelGraceMs: 10 } });
+		for (let round = 0; round < 5; round++) {
+			const busy = small.run({ ...script("for (;;);"), signal: abort.signal });
+			const innocent = small.run(script("export default () => 'fine'"));
+			await new Promise((resolve) => setTimeout(resolve, 30));
+			abort.abort();
+			// The main thread is late: the worker's end and its termination become due at the same time.
+			setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60));
+			expect(await busy).toMatchObject({ status: "cancelled" });
+			expect(await innocent).toMatchObject({ status: "succeeded", output: "fine" });
+		}
+	});
+
 	test("keeps what was acknowledged before a worker was taken from under its script", async () => {
 		const outcome = await host.run({
-			...script('import { setOutput, setVariable } from "cronium"; await setVariable("before", 1); await setOutput("so far"); "x".repeat(2 ** 24).indexOf("y".repeat(2 ** 20)); for (;;);'),
+			...script(
+				'import { setOutput, setVariable } from "cronium"; await setVariable("before", 1); await setOutput("so far"); "x".repeat(2 ** 24).indexOf("y".repeat(2 ** 20)); for (;;);',
+			),
 			limits: { maxWallTimeMs: 400, maxMemoryBytes: 128 * 1024 * 1024 },
 		});
 		expect(outcome).toMatchObject({ status: "timed-out", output: "so far" });
@@ -135,19 +179,48 @@ describe("a host", () => {
 		await expect(host.run({ ...script(""), input: "{" })).rejects.toMatchObject({ code: "invalid" });
 		await expect(host.run({ ...script(""), namespace: "a/b" })).rejects.toMatchObject({ code: "invalid", message: /"a\/b"/ });
 		await expect(host.run({ ...script(""), variables: { "..": "1" } })).rejects.toMatchObject({ code: "invalid" });
-		await expect(host.run({ ...script(""), limits: { maxWorkers: 3 } })).rejects.toMatchObject({ code: "invalid", message: /maxWorkers/ });
-		await expect(host.run({ ...script(""), limits: { maxWallTimeMs: 0.5 } })).rejects.toMatchObject({ code: "invalid", message: /0\.5/ });
+		await expect(host.run({ ...script(""), limits: { maxWorkers: 3 } })).rejects.toMatchObject({
+			code: "invalid",
+			message: /maxWorkers/,
+		});
+		await expect(host.run({ ...script(""), limits: { maxWallTimeMs: 0.5 } })).rejects.toMatchObject({
+			code: "invalid",
+			message: /0\.5/,
+		});
 		await expect(host.run({ ...script("1".repeat(2_000)), limits: { maxSourceBytes: 1_000 } })).rejects.toMatchObject({
 			code: "too-large",
 			details: { limit: { name: "maxSourceBytes", value: 1_000, unit: "bytes" } },
 		});
+		for (const wrong of [
+			{ engine: "nope" },
+			{ event: { id: 1 } },
+			{ event: { id: "x", size: () => 1 } },
+			{ event: "x" },
+			{ allowedHosts: ["http://bad host/"] },
+			{ allowedHosts: "a.example" },
+			{ attempt: -1.5 },
+			{ traceparent: "x".repeat(3_000_000) },
+			{ scopes: ["everything"] },
+			{ script: { name: "a\n.js", source: "" } },
+			{ script: { name: "a.js", source: "", language: "cobol" } },
+			{ script: { name: "a.js" } },
+		])
+			await expect(host.run({ ...script(""), ...(wrong as object) })).rejects.toMatchObject({
+				name: "RuntimeError",
+				code: "invalid",
+			});
+		await expect(host.run({ ...script(""), event: { description: "x".repeat(2 ** 20) } })).rejects.toMatchObject({
+			code: "too-large",
+		});
+		await expect(createHost({ engine: "nope" as never })).rejects.toMatchObject({ code: "invalid" });
 		expect(await host.executions.list()).toHaveLength(before);
 	});
 
 	test("lists runs, the newest first, by namespace and status", async () => {
 		const first = await host.run({ ...script("", "one.js"), namespace: "listing" });
 		const second = await host.run({ ...script("throw 1", "two.js"), namespace: "listing" });
-		const ids = async (filter: Parameters<Host["executions"]["list"]>[0]) => (await host.executions.list(filter)).map(({ id }) => id);
+		const ids = async (filter: Parameters<Host["executions"]["list"]>[0]) =>
+			(await host.executions.list(filter)).map(({ id }) => id);
 		expect(await ids({ namespace: "listing" })).toEqual([second.executionId, first.executionId]);
 		expect(await ids({ namespace: "listing", status: "succeeded" })).toEqual([first.executionId]);
 		expect(await ids({ namespace: "listing", limit: 1 })).toEqual([second.executionId]);
@@ -156,7 +229,9 @@ describe("a host", () => {
 
 	test("journals every call of a run in order", async () => {
 		const outcome = await host.run(
-			script('import * as c from "cronium"; await c.setVariable("j", 1); await c.getVariable("j"); await c.setVariable("", 1).catch(() => {}); await c.setCondition(true);'),
+			script(
+				'import * as c from "cronium"; await c.setVariable("j", 1); await c.getVariable("j"); await c.setVariable("", 1).catch(() => {}); await c.setCondition(true);',
+			),
 		);
 		const entries = await host.executions.journal(outcome.executionId);
 		expect(entries.map(({ sequence, operation }) => `${sequence} ${operation}`)).toEqual([
@@ -169,7 +244,11 @@ describe("a host", () => {
 	});
 
 	test("keeps everything for the next host on the same directory", async () => {
-		const outcome = await host.run(script('import { setVariable } from "cronium"; await setVariable("kept", "yes"); console.log("line"); export default () => 1'));
+		const outcome = await host.run(
+			script(
+				'import { setVariable } from "cronium"; await setVariable("kept", "yes"); console.log("line"); export default () => 1',
+			),
+		);
 		await using second = await createHost({ dataDirectory: directory, limits: { maxWorkers: 1 } });
 		expect(await second.variables().get("kept")).toBe('"yes"');
 		expect(await second.executions.outcome(outcome.executionId)).toEqual(outcome);
@@ -177,13 +256,15 @@ describe("a host", () => {
 });
 
 test("a host without a directory leaves nothing behind", async () => {
-	const before = (await readdir(tmpdir())).filter((name) => name.startsWith("cronium-"));
+	const directory = await mkdtemp(join(tmpdir(), "cronium-test-"));
+	vi.stubEnv("TMPDIR", directory);
 	{
 		await using host = await createHost({ limits: { maxWorkers: 1 } });
 		expect((await host.run(script("export default () => 1"))).output).toBe(1);
 	}
-	const after = (await readdir(tmpdir())).filter((name) => name.startsWith("cronium-") && !before.includes(name));
-	expect(after.filter((name) => !name.startsWith("cronium-test-"))).toEqual([]);
+	vi.unstubAllEnvs();
+	expect(await readdir(directory)).toEqual([]);
+	await rm(directory, { recursive: true });
 });
 
 test("a host that is disposed cancels what runs and refuses the rest", async () => {

@@ -75,7 +75,7 @@ export interface ContractFunction extends Named {
 	readonly optionalResult: boolean;
 	/** `entry`: a record with a JSON text inside. */
 	readonly resultKind: "none" | "json" | "plain" | "entry";
-	/** The error codes that the paragraph "Errors:" of its documentation names. */
+	/** The error codes that the paragraph "Errors:" of its documentation names, and that of the variant `error` for all functions. */
 	readonly errors: readonly string[];
 }
 
@@ -218,7 +218,7 @@ class Resolver {
 			result,
 			optionalResult: whole?.kind === "option",
 			resultKind: result ? this.#resultKind(result, one.position) : "none",
-			errors: this.#errorCodes(syntax, one, []),
+			errors: this.#inOrder(new Set([...this.#commonErrors(), ...this.#errorCodes(syntax, one, [])])),
 		};
 	}
 
@@ -231,9 +231,20 @@ class Resolver {
 		return "entry";
 	}
 
+	/** The codes of the paragraph "Errors:" of the variant `error`: those that every function can end with. */
+	#commonErrors(): readonly string[] {
+		const error = this.#syntax.get("types")?.definitions.find(({ name }) => name === "error");
+		const words = [...(errorsParagraph(error?.documentation ?? "") ?? "").matchAll(/`([^`]+)`/g)].map(([, word]) => word);
+		return this.errors.map(({ name }) => name).filter((code) => words.includes(code));
+	}
+
+	#inOrder(codes: ReadonlySet<string>): readonly string[] {
+		return this.errors.map(({ name }) => name).filter((code) => codes.has(code));
+	}
+
 	/** The codes of the paragraph "Errors:"; "as `get`" stands for those of another function of the interface. */
 	#errorCodes(syntax: InterfaceSyntax, one: FunctionSyntax, callers: readonly string[]): readonly string[] {
-		const paragraph = one.documentation.split(/\n\s*\n/).find((text) => text.startsWith("Errors:"));
+		const paragraph = errorsParagraph(one.documentation);
 		if (paragraph === undefined)
 			throw new WitError(one.position, `expected a paragraph "Errors:" in the documentation of ${one.name}`);
 		const codes = new Set(this.errors.map(({ name }) => name));
@@ -245,7 +256,7 @@ class Resolver {
 			if (other) for (const code of this.#errorCodes(syntax, other, [...callers, one.name])) found.add(code);
 			else if (word !== undefined && codes.has(word)) found.add(word);
 		}
-		return [...codes].filter((code) => found.has(code));
+		return this.#inOrder(found);
 	}
 
 	#isError(syntax: InterfaceSyntax, type: TypeSyntax | undefined): boolean {
@@ -326,6 +337,10 @@ class Resolver {
 				throw new WitError(definition.position, `a ${definition.kind} (other than types.error) has no form in JSON yet`);
 		}
 	}
+}
+
+function errorsParagraph(documentation: string): string | undefined {
+	return documentation.split(/\n\s*\n/).find((text) => text.startsWith("Errors:"));
 }
 
 function holdsJson(type: Type): boolean {

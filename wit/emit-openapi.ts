@@ -11,17 +11,8 @@ import { WitError } from "./syntax.ts";
 
 const schemaReference = (typeName: string) => `#/components/schemas/${typeName}`;
 
-/** Errors that any call over HTTP can end with, whatever the function says. */
-const commonErrors = [
-	"unauthenticated",
-	"denied",
-	"cancelled",
-	"rate-limited",
-	"timed-out",
-	"unavailable",
-	"unsupported",
-	"internal",
-];
+/** Errors that a call over HTTP can end with besides those of its function. */
+const httpErrors = ["unauthenticated", "denied", "unsupported"];
 
 /** `guest-sdks/openapi.json`: OpenAPI 3.1 for every route of the contract. */
 export function emitOpenapi(contract: Contract, operations: readonly BoundOperation[]): string {
@@ -209,10 +200,9 @@ function pathOf(operation: BoundOperation, place: BoundPlace): string {
 }
 
 function errorsOf(operation: BoundOperation, also: readonly BoundOperation[]): ReadonlySet<string> {
-	const errors = new Set([...commonErrors, ...operation.errors, ...also.flatMap((one) => one.errors)]);
+	const errors = new Set([...httpErrors, ...operation.errors, ...also.flatMap((one) => one.errors)]);
 	if (operation.http.answer.none === "not-found") errors.add("not-found");
 	if (operation.places.length > 0) errors.add("invalid");
-	if (operation.places.some((place) => place.in === "body")) errors.add("too-large");
 	if (operation.effect) errors.add("idempotency-mismatch");
 	return errors;
 }

@@ -81,7 +81,7 @@ export interface Operation {
 	readonly result: "none" | "json" | "plain" | "entry";
 	/** The schema of the result in schemas.ts, unless it returns nothing. */
 	readonly resultSchema?: SchemaName;
-	/** The errors that its documentation names. */
+	/** The errors that its documentation names, and those that every operation can end with. */
 	readonly errors: readonly ErrorCode[];
 	readonly http: HttpForm;
 }

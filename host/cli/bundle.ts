@@ -1,9 +1,13 @@
+import type { ChildProcess } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { existsSync } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
 import { isBuiltin } from "node:module";
-import { dirname, extname, isAbsolute, join, win32 } from "node:path";
+import { dirname, extname, isAbsolute, join, resolve, win32 } from "node:path";
 import type { Loader, Message, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from "esbuild";
 import { limitDefinitions } from "../contract/limits.ts";
 import { BundleError } from "./bundle-error.ts";
+import { bundlerEnvironment, describeMemory, isNestedTooDeeply, maxNesting, watchMemory } from "./bundler-process.ts";
 import { relativeToRoot } from "./project-root.ts";
 
 /** One module with everything it imports, and the map back to the files it came from. */
@@ -30,6 +34,8 @@ const loaders: Readonly<Record<string, Loader>> = {
 
 /** Hidden data that marks our own question to esbuild's resolver, which would else come back to us. */
 const asked = Symbol("asked");
+/** Namespace of what a package has nothing of for browsers. */
+const switchedOff = "switched-off";
 const buildTimeMs = 30_000;
 
 /**
@@ -49,8 +55,11 @@ export async function bundle(file: string, root: string): Promise<Bundle> {
 			buildTimeMs,
 		);
 	});
+	// The library keeps its process until it is stopped: stopped first, it starts one of ours.
+	void stop();
+	let memory: ReturnType<typeof watchMemory> | undefined;
 	try {
-		const result = await Promise.race([
+		const { result: building, child } = startProcess(() =>
 			build({
 				entryPoints: [file],
 				bundle: true,
@@ -72,11 +81,18 @@ export async function bundle(file: string, root: string): Promise<Bundle> {
 				logLevel: "silent",
 				logOverride: { "unsupported-require-call": "warning", "unsupported-dynamic-import": "warning" },
 				plugins: [confine(file, root)],
-			}).catch((error: { errors?: Message[] }) => {
-				throw describeErrors(error.errors ?? []);
 			}),
-			timeout,
-		]);
+		);
+		memory = child && watchMemory(child);
+		const described = building.catch((error: { errors?: Message[] }) => {
+			if (memory?.isExceeded)
+				throw new BundleError(
+					"import-error",
+					`Bundling takes more than ${describeMemory} of memory; import less, or smaller files.`,
+				);
+			throw describeErrors(error.errors ?? []);
+		});
+		const result = await Promise.race([described, timeout]);
 		const own = result.warnings.filter(({ location }) => !location?.file.includes("node_modules/"));
 		const dynamic = own.find(({ id }) => id === "unsupported-require-call" || id === "unsupported-dynamic-import");
 		if (dynamic)
@@ -92,7 +108,28 @@ export async function bundle(file: string, root: string): Promise<Bundle> {
 		};
 	} finally {
 		clearTimeout(timer);
+		memory?.[Symbol.dispose]();
 		void stop();
+	}
+}
+
+/**
+ * Starts something that spawns a process before it returns, and takes neither an environment for it nor hands it out, as esbuild's library. The
+ * process gets the bundler's environment instead of ours.
+ */
+function startProcess<Result>(start: () => Result): { result: Result; child: ChildProcess | undefined } {
+	let child: ChildProcess | undefined;
+	const onSpawn = (message: unknown): void => {
+		child = (message as { process: ChildProcess }).process;
+	};
+	const ours = process.env;
+	subscribe("child_process", onSpawn);
+	process.env = { ...bundlerEnvironment };
+	try {
+		return { result: start(), child };
+	} finally {
+		process.env = ours;
+		unsubscribe("child_process", onSpawn);
 	}
 }
 
@@ -106,6 +143,7 @@ function confine(file: string, root: string): Plugin {
 				if (args.kind === "entry-point") return { path: file };
 				return resolveImport(pluginBuild, args, root);
 			});
+			pluginBuild.onLoad({ filter: /.*/, namespace: switchedOff }, () => ({ loader: "js", contents: "" }));
 			pluginBuild.onLoad({ filter: /.*/, namespace: "file" }, async ({ path }) => {
 				const loader = loaders[extname(path).toLowerCase()] ?? (path === file ? "js" : undefined);
 				if (!loader)
@@ -120,6 +158,8 @@ function confine(file: string, root: string): Plugin {
 				if (size > maximum)
 					return refuse(`${relativeToRoot(root, path)} has ${size} bytes; the limit is ${maximum} (maxSourceBytes).`);
 				const contents = await readFile(path, "utf8");
+				if (loader !== "text" && isNestedTooDeeply(contents))
+					return refuse(`${relativeToRoot(root, path)} is nested too deeply; the limit is ${maxNesting} brackets.`);
 				// The last such comment counts. A map named by an input could lead to any file; this one leads nowhere.
 				return { loader, contents: loader === "js" || loader === "ts" ? `${contents}\n//# sourceMappingURL=none:` : contents };
 			});
@@ -139,8 +179,15 @@ async function resolveImport(pluginBuild: PluginBuild, args: OnResolveArgs, root
 	if (/^[a-z][a-z0-9+.-]*:/i.test(path))
 		return refuse(`${quoted} is a URL; nothing is downloaded for a script. Install it as a package.`);
 
+	if (path.startsWith("#") && !hasPackage(importer, root))
+		return refuse(`${quoted} is a name of the package's own, and no package.json in the project says what it is.`);
+
 	const found = await pluginBuild.resolve(path, { kind, importer, resolveDir, namespace: "file", pluginData: asked });
-	if (found.errors.length > 0) {
+	const errors = found.errors.filter((error) => !isAboveRoot(error, root));
+	const isMisled = errors.length < found.errors.length;
+	if (errors.length > 0 || found.path === "") {
+		const broken = errors.find(({ location }) => location?.file.endsWith("package.json"));
+		if (broken) return refuse(`${describePlace(broken)}this package.json is not valid.`);
 		// A package of that name may stand in for a module of Node's (`events`, `buffer`); without one there is none.
 		if (isBuiltin(path)) return refuse(`${quoted} is part of Node.js, which the sandbox is not. ${containerAdvice}`);
 		return refuse(
@@ -150,7 +197,7 @@ async function resolveImport(pluginBuild: PluginBuild, args: OnResolveArgs, root
 		);
 	}
 	// A package that says `"browser": { "fs": false }` gets an empty module.
-	if (!isAbsolute(found.path)) return undefined;
+	if (!isAbsolute(found.path)) return isMisled ? { path, namespace: switchedOff } : undefined;
 	const target = await realpath(found.path);
 	const inside = relativeToRoot(root, target);
 	if (inside === undefined)
@@ -160,7 +207,24 @@ async function resolveImport(pluginBuild: PluginBuild, args: OnResolveArgs, root
 	if (extname(target) === ".node")
 		return refuse(`${quoted} is a native addon, which the sandbox cannot load. Run the script in container mode.`);
 	if (!(await stat(target)).isFile()) return refuse(`${quoted} is not a regular file.`);
-	return undefined;
+	const isOfPackage = hasPackage(target, root);
+	if (!isMisled && isOfPackage) return undefined;
+	// Asked on its own, esbuild would go by a package.json above the project.
+	const { namespace, suffix, sideEffects } = found;
+	return { path: found.path, namespace, suffix, sideEffects: isOfPackage ? sideEffects : true };
+}
+
+/** esbuild reads each package.json up to the top of the file system; what is wrong with those above the project is no error of the script. */
+function isAboveRoot({ location }: Message, root: string): boolean {
+	return location !== null && relativeToRoot(dirname(resolve(root, location.file)), root) !== undefined;
+}
+
+/** Whether a package.json of the project is the nearest one above the file. */
+function hasPackage(file: string, root: string): boolean {
+	for (let directory = dirname(file); ; directory = dirname(directory)) {
+		if (existsSync(join(directory, "package.json"))) return true;
+		if (relativeToRoot(root, directory) === undefined) return false;
+	}
 }
 
 /** Whether the file's package says that it has nothing for browsers: `"browser": { "./node.js": false }`. esbuild knows, but asks us all the same. */

@@ -1,6 +1,7 @@
 import { type LimitName, limitDefinitions } from "../contract/limits.ts";
 import type { Failure, LogLine, Outcome } from "../execution.ts";
-import type { Host, RunOptions } from "../host.ts";
+import type { Host } from "../host.ts";
+import type { RunOptions } from "../run-options.ts";
 import { BundleError } from "./bundle-error.ts";
 import { type Command, type CommandLine, exitCodes, requireOperands, UsageError } from "./command.ts";
 import { readJsonArgument } from "./json-argument.ts";

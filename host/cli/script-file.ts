@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { limitDefinitions } from "../contract/limits.ts";
-import type { ScriptSource } from "../host.ts";
+import type { ScriptSource } from "../run-options.ts";
 import { UsageError } from "./command.ts";
 import { readText } from "./json-argument.ts";
 import { findProjectRoot, relativeToRoot } from "./project-root.ts";

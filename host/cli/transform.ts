@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
+import { bundlerEnvironment, isNestedTooDeeply, watchMemory } from "./bundler-process.ts";
 
 const maxOutputBytes = 64 * 1024 * 1024;
 const transformTimeMs = 10_000;
@@ -11,7 +12,7 @@ const mapComment = "//# sourceMappingURL=data:application/json;base64,";
  */
 export async function transform(name: string, source: string): Promise<{ source: string; sourceMap: string } | undefined> {
 	const executable = findExecutable();
-	if (executable === undefined) return undefined;
+	if (executable === undefined || isNestedTooDeeply(source)) return undefined;
 	const printed = await run(executable, name, source);
 	const comment = printed?.lastIndexOf(mapComment) ?? -1;
 	if (printed === undefined || comment < 0) return undefined;
@@ -46,8 +47,9 @@ function run(executable: string, name: string, source: string): Promise<string |
 				"--tsconfig-raw={}",
 				"--log-level=silent",
 			],
-			{ env: {}, stdio: ["pipe", "pipe", "ignore"], timeout: transformTimeMs, killSignal: "SIGKILL" },
+			{ env: bundlerEnvironment, stdio: ["pipe", "pipe", "ignore"], timeout: transformTimeMs, killSignal: "SIGKILL" },
 		);
+		const memory = watchMemory(child);
 		const chunks: Buffer[] = [];
 		let bytes = 0;
 		child.stdout.on("data", (chunk: Buffer) => {
@@ -55,8 +57,12 @@ function run(executable: string, name: string, source: string): Promise<string |
 			if (bytes > maxOutputBytes) child.kill("SIGKILL");
 			else chunks.push(chunk);
 		});
-		child.on("error", () => resolve(undefined));
-		child.on("close", (code) => resolve(code === 0 ? Buffer.concat(chunks).toString() : undefined));
+		const end = (printed: string | undefined): void => {
+			memory[Symbol.dispose]();
+			resolve(printed);
+		};
+		child.on("error", () => end(undefined));
+		child.on("close", (code) => end(code === 0 ? Buffer.concat(chunks).toString() : undefined));
 		child.stdin.on("error", () => undefined);
 		// The last such comment counts: a map that the source names is not read.
 		child.stdin.end(`${source}\n//# sourceMappingURL=none:`);

@@ -24,7 +24,8 @@ export function encodeError(error: unknown): string {
 /**
  * The arguments for `helpers[operation.interface][operation.method](...args, call)`.
  *
- * `params` is a JSON array of the parameters of kind `plain`, in order; optional ones at its end may be left out, and
+ * `params` is a JSON array of the parameters of kind `plain`, in order, or `=` and a text that is the first of them and the only one
+ * given; optional ones at its end may be left out, and
  * `null` stands for missing options. For a missing number or string `null` does not: `NaN` becomes `null` in
  * JSON, and `incrementVariable(key, NaN)` must not add 1. `body` is the JSON text of the parameter of kind `json`.
  *

@@ -4,8 +4,6 @@ import type { Json } from "./generated/types.ts";
 import { describeLimit, type LimitName, type Limits } from "./limits.ts";
 import { MemberNames } from "./member-names.ts";
 
-export { requireKey } from "./key.ts";
-
 /** The length of a text in bytes of UTF-8. A lone surrogate counts as the three bytes of its replacement character. */
 export function utf8Length(text: string): number {
 	return Buffer.byteLength(text, "utf8");

@@ -13,9 +13,13 @@ const maxStructure = 256;
 
 const none: readonly unknown[] = Object.freeze([]);
 
-/** Parses the parameters of a call: a JSON array of at most `count` values. */
+/** Before a text that is the first parameter and the only one given: the text as it is, which needs no JSON to cross. */
+const textMark = "=";
+
+/** Reads the parameters of a call: a JSON array of at most `count` values, or a text with its mark. */
 export function readParameters(operation: string, params: string, count: number): readonly unknown[] {
 	if (params === "[]") return none;
+	if (count > 0 && params.startsWith(textMark)) return [params.slice(textMark.length)];
 	if (params.length > maxUncheckedCharacters) requireFewValues(operation, params);
 	let values: unknown;
 	try {
@@ -106,13 +110,13 @@ function wrong(value: unknown, name: string, expected: string): RuntimeError {
  * Refuses a long text with more values than any operation takes. `[{},{},…` of 64 MB would cost the host gigabytes
  * once parsed, and running out of heap ends the whole process; a long string costs no more than its length.
  */
-function requireFewValues(operation: string, params: string): void {
+export function requireFewValues(operation: string, params: string, maximum: number = maxStructure): void {
 	let structure = 0;
 	for (let at = 0; at < params.length; at++) {
 		const character = params.charCodeAt(at);
 		if (character === 0x22) at = endOfString(params, at);
 		else if (character === 0x2c || character === 0x5b || character === 0x7b) structure++;
-		if (structure > maxStructure) throw new RuntimeError("invalid", `The parameters of ${operation} hold too many values.`);
+		if (structure > maximum) throw new RuntimeError("invalid", `The parameters of ${operation} hold too many values.`);
 	}
 }
 

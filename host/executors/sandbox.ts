@@ -1,3 +1,4 @@
+import type { RuntimeError } from "../contract/errors.ts";
 import type { Json } from "../contract/generated/types.ts";
 import type { Limits } from "../contract/limits.ts";
 import type { Execution, Failure, FinalStatus, LogLine, Usage } from "../execution.ts";
@@ -17,6 +18,8 @@ export interface ExecutorRun {
 	/** Aborted with a RuntimeError `cancelled` or `timed-out`. */
 	readonly signal: AbortSignal;
 	readonly onLog: (lines: readonly LogLine[]) => void;
+	/** Called when the script has used more than its processor time; the caller aborts the signal. */
+	readonly onCpuTimeExceeded: () => void;
 	/** Called when the script is about to run: fixes its clock. */
 	readonly start: () => Omit<Execution, "signal">;
 }
@@ -49,8 +52,14 @@ export class SandboxExecutor implements AsyncDisposable {
 	}
 
 	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */
-	async run({ script, input, engine, limits, signal, onLog, start }: ExecutorRun): Promise<ExecutorEnd> {
-		const end = await this.#pool.run({ signal, onLog, start: () => ({ execution: start(), script, input, engine }) });
+	async run({ script, input, engine, limits, signal, onLog, onCpuTimeExceeded, start }: ExecutorRun): Promise<ExecutorEnd> {
+		const end = await this.#pool.run({
+			signal,
+			maxCpuTimeMs: limits.maxCpuTimeMs,
+			onCpuTimeExceeded,
+			onLog,
+			start: () => ({ execution: start(), script, input, engine }),
+		});
 		if (end.type !== "ended") return describeLoss(end, limits, signal);
 		const { result, remainder } = end;
 		// A script usually dies of the call that the full journal refused: the journal is the cause, the error what came of it.
@@ -81,8 +90,9 @@ function describeLoss(end: Exclude<JobEnd, { type: "ended" }>, limits: Limits, s
 
 /** The failure of a run that was stopped from outside. */
 export function stopFailure(limits: Limits, signal: AbortSignal): Failure {
-	const reason: unknown = signal.reason;
-	if (reason instanceof Error && "code" in reason && reason.code === "timed-out") return limitFailure(limits, "maxWallTimeMs");
+	const { code, details } = signal.reason as RuntimeError;
+	if (code === "timed-out")
+		return limitFailure(limits, details.limit?.name === "maxCpuTimeMs" ? "maxCpuTimeMs" : "maxWallTimeMs");
 	return { code: "cancelled", message: "The run was cancelled." };
 }
 

@@ -16,7 +16,7 @@ export function createCondition({ execution, store, journal, results }: Binding)
 	const key = layout.condition(execution.id);
 	return {
 		set: (value, call) =>
-			journal.effect<void>(set, `{"value":${journalArgument(value, execution.limits.journalInlineBytes)}}`, call, () => {
+			journal.effect<void>(set, `{"value":${journalArgument(value)}}`, call, () => {
 				if (typeof value !== "boolean")
 					throw new RuntimeError("invalid", `The condition must be true or false; it is ${kindOf(value)}.`);
 				return {

@@ -1,6 +1,7 @@
 import { RuntimeError } from "../contract/errors.ts";
 import type { Helpers, Json } from "../contract/generated/types.ts";
 import type { Execution, Failure, LogLine } from "../execution.ts";
+import { journalInlineBytes } from "../layout.ts";
 import type { Store, StoreOperation } from "../store/store.ts";
 import type { Binding } from "./binding.ts";
 import { createCondition } from "./condition.ts";
@@ -75,9 +76,8 @@ export function createHelpers(execution: Execution, options: HelperOptions): Bou
 			if (!remainder) lines.print(source, text);
 		},
 		record: (operation, parameters, result) => {
-			const inlineBytes = execution.limits.journalInlineBytes;
-			const outcome = result instanceof RuntimeError ? errorOutcome(result) : `"result":${recorded(result, inlineBytes)}`;
-			journal.record(operation, recorded(parameters, inlineBytes), outcome);
+			const outcome = result instanceof RuntimeError ? errorOutcome(result) : `"result":${recorded(result)}`;
+			journal.record(operation, recorded(parameters), outcome);
 		},
 		settle: (returned) => {
 			remainder ??= settle(binding, returned);
@@ -110,11 +110,11 @@ function outputFailure({ code, message, details: { limit } }: RuntimeError): Fai
 }
 
 /** A recorded value as JSON, its long texts by hash. */
-function recorded(value: unknown, inlineBytes: number): string {
+function recorded(value: unknown): string {
 	try {
 		return (
 			JSON.stringify(withoutCredentials(value), (_, member) =>
-				typeof member === "string" && member.length * 3 > inlineBytes ? JSON.parse(journalArgument(member, inlineBytes)) : member,
+				typeof member === "string" && member.length * 3 > journalInlineBytes ? JSON.parse(journalArgument(member)) : member,
 			) ?? "null"
 		);
 	} catch {

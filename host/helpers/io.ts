@@ -1,6 +1,5 @@
 import type { Io, Json } from "../contract/generated/types.ts";
 import { requireJson } from "../contract/json-text.ts";
-import type { Limits } from "../contract/limits.ts";
 import { layout } from "../layout.ts";
 import type { StoreOperation } from "../store/store.ts";
 import type { Binding } from "./binding.ts";
@@ -14,7 +13,7 @@ const setOutput = operation("io.set-output");
 
 /** The input and the output of one run. */
 export function createIo(binding: Binding): Io {
-	const { execution, journal, results } = binding;
+	const { journal, results } = binding;
 	const input = binding.input ?? "null";
 	let inputInJournal: string | undefined;
 	return {
@@ -25,12 +24,12 @@ export function createIo(binding: Binding): Io {
 				call,
 				() => input,
 				() => {
-					inputInJournal ??= journalText(input, execution.limits.journalInlineBytes, { input: true });
+					inputInJournal ??= journalText(input, { input: true });
 					return inputInJournal;
 				},
 			),
 		setOutput: (value, call) =>
-			journal.effect<void>(setOutput, outputArguments(value, execution.limits), call, (sequence) => {
+			journal.effect<void>(setOutput, outputArguments(value), call, (sequence) => {
 				const operations = writeOutput(binding, value, sequence);
 				return {
 					operations,
@@ -48,7 +47,7 @@ export function createIo(binding: Binding): Io {
 export function returnedOutput(binding: Binding, value: Json): LastCall {
 	return {
 		operation: setOutput,
-		argumentsText: outputArguments(value, binding.execution.limits),
+		argumentsText: outputArguments(value),
 		prepare: (sequence) => writeOutput(binding, value, sequence),
 	};
 }
@@ -58,5 +57,4 @@ function writeOutput({ execution }: Binding, value: Json, sequence: number): Sto
 	return [{ type: "set", key: layout.output(execution.id, sequence), value, author: execution.id }];
 }
 
-const outputArguments = (value: unknown, limits: Limits): string =>
-	`{"value":${journalArgument(value, limits.journalInlineBytes)}}`;
+const outputArguments = (value: unknown): string => `{"value":${journalArgument(value)}}`;

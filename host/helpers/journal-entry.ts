@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { RuntimeError } from "../contract/errors.ts";
 import type { CallContext, Json } from "../contract/generated/types.ts";
 import { utf8Length } from "../contract/json-text.ts";
+import { journalInlineBytes } from "../layout.ts";
 
 /**
  * A call in the journal of a live run. What is known at the call is serialised at once (the head); the outcome follows when there is one.
@@ -74,20 +75,26 @@ export type ValuePlace =
 	| { readonly output: number };
 
 /**
- * A JSON text as the journal keeps it: the text itself as a string, or, over `inlineBytes`, a reference: its place, SHA-256 and size.
+ * A JSON text as the journal keeps it: the text itself as a string, or, over `journalInlineBytes`, a reference: its place, SHA-256 and size.
  * Without a place, the reference alone: of an argument that is stored only if the call succeeds.
  */
-export function journalText(text: Json, inlineBytes: number, place?: ValuePlace): string {
-	if (fitsInline(text, inlineBytes)) return JSON.stringify(text);
+export function journalText(text: Json, place?: ValuePlace): string {
+	if (fitsInline(text)) return JSON.stringify(text);
 	return JSON.stringify({ ...place, ...fingerprint(text) });
 }
 
-/** Any argument as the journal keeps it: texts over `inlineBytes` by hash, everything else as JSON. Takes what no schema has checked. */
-export function journalArgument(argument: unknown, inlineBytes: number): string {
+/** Any argument as the journal keeps it: texts over `journalInlineBytes` by hash, everything else as JSON. Takes what no schema has checked. */
+export function journalArgument(argument: unknown): string {
 	if (argument === undefined) return "null";
-	if (typeof argument === "string") return journalText(argument, inlineBytes);
+	if (typeof argument === "string") return journalText(argument);
 	const text = jsonOf(argument);
-	return fitsInline(text, inlineBytes) ? text : JSON.stringify(fingerprint(text));
+	return fitsInline(text) ? text : JSON.stringify(fingerprint(text));
+}
+
+/** An argument that the journal only has to tell from others. */
+export function journalFingerprint(argument: unknown): string {
+	if (argument === undefined) return "null";
+	return JSON.stringify(fingerprint(typeof argument === "string" ? argument : jsonOf(argument)));
 }
 
 /** SHA-256 (hexadecimal) and size in bytes of a text. */
@@ -95,8 +102,8 @@ export function fingerprint(text: string): { readonly sha256: string; readonly s
 	return { sha256: hash("sha256", text, "hex"), size: utf8Length(text) };
 }
 
-function fitsInline(text: string, inlineBytes: number): boolean {
-	return text.length * 3 <= inlineBytes || (text.length <= inlineBytes && utf8Length(text) <= inlineBytes);
+function fitsInline(text: string): boolean {
+	return text.length * 3 <= journalInlineBytes || (text.length <= journalInlineBytes && utf8Length(text) <= journalInlineBytes);
 }
 
 function jsonOf(value: unknown): string {

@@ -110,17 +110,10 @@ async function findValue(
 	if ("output" in reference) return store.get(layout.output(executionId, reference.output));
 	if (!("key" in reference)) return undefined;
 	const { key, version } = reference;
-	const current = await store.get(layout.variable(namespace, key));
+	// In this order: what is replaced after the first look is archived in the same transaction.
+	const current = await store.get(layout.variable(namespace, key), { expired: true });
 	if (current?.version === version) return current;
-	const formerKey = [...layout.formerVariables(namespace, key), version];
-	const former = await store.get(formerKey);
-	if (former) return former;
-	// Expired, and not swept yet; or swept while we looked.
-	const wanted = layout.variable(namespace, key).join("\0");
-	const expired = (await store.expired(expiredAtOnce)).find(
-		(entry) => entry.version === version && entry.key.join("\0") === wanted,
-	);
-	return expired ?? (await store.get(formerKey));
+	return store.get([...layout.formerVariables(namespace, key), version]);
 }
 
 /** The first sequence of the last segment that begins before `sequence`, less one segment: where to list from. */
@@ -189,4 +182,3 @@ function damaged(executionId: string, what: string): RuntimeError {
 }
 
 const segmentsAtOnce = 8;
-const expiredAtOnce = 1_000;

@@ -10,8 +10,6 @@ import { type FirstCall, Idempotency } from "./idempotency.ts";
 import { CallEntry, errorOutcome, toRuntimeError } from "./journal-entry.ts";
 import { requireScope } from "./scope.ts";
 
-export { type JournalEntry, type JournalText, readJournal, resolveValue, type ValueReference } from "./journal-reader.ts";
-
 /**
  * The journal of one run: every call of a helper in the order of the calls.
  *
@@ -28,7 +26,7 @@ export class Journal {
 	#sequence = 0;
 	#bytes = 0;
 	#failure: Failure | undefined;
-	#ended: RuntimeError | undefined;
+	#ended = false;
 
 	constructor(execution: Execution, store: Store) {
 		this.#execution = execution;
@@ -115,7 +113,7 @@ export class Journal {
 	 * cancelled). `last` is appended as the last call, its operations with it. Returns the operations that write the rest of the journal.
 	 */
 	async end(last?: LastCall): Promise<JournalEnd> {
-		this.#ended ??= new RuntimeError("cancelled", "The run has ended.");
+		this.#ended = true;
 		let operations: readonly StoreOperation[] = [];
 		let problem: RuntimeError | undefined;
 		if (last) {
@@ -139,7 +137,7 @@ export class Journal {
 	}
 
 	#requireOpen(): void {
-		if (this.#ended) throw this.#ended;
+		if (this.#ended) throw new RuntimeError("cancelled", "The run has ended.");
 		const { signal, limits } = this.#execution;
 		if (signal.aborted)
 			throw signal.reason instanceof RuntimeError ? signal.reason : new RuntimeError("cancelled", "The run was cancelled.");

@@ -5,7 +5,7 @@ import { requireJson, utf8Length } from "../contract/json-text.ts";
 import { kindOf } from "../contract/key.ts";
 import type { Limits } from "../contract/limits.ts";
 import type { Binding } from "./binding.ts";
-import { journalArgument } from "./journal-entry.ts";
+import { journalArgument, journalFingerprint } from "./journal-entry.ts";
 import type { LogLines } from "./log-lines.ts";
 import { operation } from "./scope.ts";
 
@@ -20,12 +20,12 @@ export function createLog({ execution, journal, lines }: Binding): Log {
 	const { limits } = execution;
 	return {
 		write: (level, message, fields, call) => {
-			const levelText = journalArgument(level, limits.journalInlineBytes);
+			const levelText = journalArgument(level);
 			// A repetition must be told from another call.
 			const argumentsText =
 				call.idempotencyKey === undefined
 					? `{"level":${levelText}}`
-					: `{"level":${levelText},"message":${journalArgument(message, 0)},"fields":${journalArgument(fields, 0)}}`;
+					: `{"level":${levelText},"message":${journalFingerprint(message)},"fields":${journalFingerprint(fields)}}`;
 			let line: number | undefined;
 			return journal.read<void>(
 				write,

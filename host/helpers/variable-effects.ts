@@ -4,7 +4,7 @@ import type { DeleteOptions, Json, Key, SetOptions, Version } from "../contract/
 import { requireJson } from "../contract/json-text.ts";
 import { kindOf, requireKey } from "../contract/key.ts";
 import type { Limits } from "../contract/limits.ts";
-import { layout } from "../layout.ts";
+import { journalInlineBytes, layout } from "../layout.ts";
 import type { StoreCheck, StoreKey, StoreOperation } from "../store/store.ts";
 import type { Effect, Refused } from "./effect.ts";
 
@@ -83,12 +83,12 @@ export function incrementVariable(writer: VariableWriter, key: Key, by: number |
 }
 
 /** Keeps the value that is about to be replaced readable when a journal may refer to it. */
-function archive({ namespace, limits }: VariableWriter, key: Key): StoreOperation {
+function archive({ namespace }: VariableWriter, key: Key): StoreOperation {
 	return {
 		type: "archive",
 		key: layout.variable(namespace, key),
 		to: layout.formerVariables(namespace, key),
-		overBytes: limits.journalInlineBytes,
+		overBytes: journalInlineBytes,
 	};
 }
 

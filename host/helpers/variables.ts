@@ -1,9 +1,8 @@
 import type { Entry, Key, Metadata, Variables } from "../contract/generated/types.ts";
-import { utf8Length } from "../contract/json-text.ts";
 import { requireKey } from "../contract/key.ts";
 import type { Execution } from "../execution.ts";
 import { layout } from "../layout.ts";
-import type { Store, StoreEntry } from "../store/store.ts";
+import type { Store, StoreEntry, StoreHead } from "../store/store.ts";
 import { whenReady } from "./answer.ts";
 import type { Journal } from "./journal.ts";
 import { journalArgument, journalText } from "./journal-entry.ts";
@@ -30,10 +29,9 @@ export interface VariablesBinding {
 export function createVariables({ execution, store, journal }: VariablesBinding): Variables {
 	const { namespace, limits, id } = execution;
 	const writer: VariableWriter = { namespace, limits, author: id };
-	const inlineBytes = limits.journalInlineBytes;
+	const text = journalArgument;
 	const find = (key: Key) => store.get(layout.variable(namespace, requireKey(key, limits)));
-	const recorded = (entry: StoreEntry, key: Key) => journalText(entry.value, inlineBytes, { key, version: entry.version });
-	const text = (argument: unknown) => journalArgument(argument, inlineBytes);
+	const recorded = (entry: StoreEntry, key: Key) => journalText(entry.value, { key, version: entry.version });
 
 	return {
 		get: (key, call) => {
@@ -88,13 +86,13 @@ export function createVariables({ execution, store, journal }: VariablesBinding)
 	};
 }
 
-function metadataOf(entry: StoreEntry): Metadata {
+function metadataOf(entry: StoreHead): Metadata {
 	return {
 		version: entry.version,
 		createdAt: new Date(entry.createdAt).toISOString(),
 		updatedAt: new Date(entry.updatedAt).toISOString(),
 		updatedBy: entry.author === "" ? "operator" : entry.author,
 		...(entry.expiresAt !== undefined && { expiresAt: new Date(entry.expiresAt).toISOString() }),
-		size: utf8Length(entry.value),
+		size: entry.size,
 	};
 }

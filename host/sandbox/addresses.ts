@@ -38,6 +38,7 @@ export function privateKind(address: string): string | undefined {
 	if (bytes.length === 4) return kindOf(bytes, ipv4Kinds);
 	const embedded = mappedIpv4(bytes) ?? translatedIpv4(bytes);
 	if (embedded) return kindOf(embedded, ipv4Kinds);
+	if (isIsatap(bytes)) return kindOf(bytes, ipv6Kinds) ?? "tunnel";
 	return kindOf(bytes, ipv6Kinds) ?? (hasPrefix(bytes, globalUnicast.bytes, globalUnicast.prefixLength) ? undefined : "reserved");
 }
 
@@ -93,6 +94,12 @@ function kindOf(bytes: AddressBytes, kinds: KindTable): string | undefined {
 
 const mappedIpv4 = (bytes: AddressBytes): AddressBytes | undefined => embeddedIn(mapped, bytes);
 const translatedIpv4 = (bytes: AddressBytes): AddressBytes | undefined => embeddedIn(translated, bytes);
+
+/** RFC 5214: under any prefix, `…:0:5efe:10.0.0.1` (or `200:5efe`) is a tunnel to an IPv4 address. The flags in the first byte say nothing. */
+function isIsatap(bytes: AddressBytes): boolean {
+	const [flags, zero, high, low] = bytes.slice(8);
+	return ((flags as number) & ~0x03) === 0 && zero === 0 && high === 0x5e && low === 0xfe;
+}
 
 function embeddedIn(range: AddressRange, bytes: AddressBytes): AddressBytes | undefined {
 	return bytes.length === 16 && hasPrefix(bytes, range.bytes, range.prefixLength) ? bytes.slice(12) : undefined;

@@ -54,11 +54,11 @@ export function parseAllowedHosts(entries: readonly string[]): AllowedHosts {
 			if (isGrantedAddress(address, port)) return;
 			const kind = privateKind(address);
 			if (kind === undefined) return;
-			const written = isIP(address) === 6 ? `[${address}]` : address;
+			// The script reads this. Which addresses the network has inside is not for it to know.
 			throw new RuntimeError(
 				"denied",
-				`fetch of ${hostname} is refused: it leads to ${address}, a ${kind} address, which a name does not grant. ` +
-					`--allow-host ${written}:${port} beside the name would allow it.`,
+				`fetch of ${hostname} is refused: it leads to a ${kind} address, which a name does not grant. ` +
+					`--allow-host with that address and port ${port} beside the name would allow it.`,
 			);
 		},
 	};

@@ -4,6 +4,7 @@ import { RuntimeError } from "../contract/errors.ts";
 import { type Operation, operations } from "../contract/generated/operations.ts";
 import type { Answer, CallContext, Helpers, Json } from "../contract/generated/types.ts";
 import { describeLimit, type LimitName } from "../contract/limits.ts";
+import { requireFewValues } from "../contract/shapes.ts";
 import type { Execution, Failure, FailureCode } from "../execution.ts";
 import type { FetchRequest, FetchResponse, Surroundings } from "./engine.ts";
 import { maxRandomBytes, maxSleepMs, sandboxOperations } from "./sandbox-operations.ts";
@@ -21,6 +22,8 @@ export interface Bindings {
 	readonly pending: number;
 	/** Why the run must not go on. The engine stops the guest as soon as `call` has set it. */
 	readonly failure: Failure | undefined;
+	/** What the guest says has failed where nobody can catch it. Ends the run as well. */
+	readonly reported: ReportedError | undefined;
 	readonly hostCalls: number;
 	/** What the default function returned. */
 	readonly returned: Json | undefined;
@@ -28,11 +31,23 @@ export interface Bindings {
 	close(): void;
 }
 
+/** An error of the guest: thrown in a callback, or by what was to become the output. */
+export interface ReportedError {
+	readonly code: Extract<FailureCode, "script-error" | "invalid-output">;
+	/** What the prelude's `describe` made of it, not checked. */
+	readonly said: string | undefined;
+}
+
 /** Longer parameters are refused unread. The longest legitimate one is a log message, cut by the prelude to 1 Mi characters. */
 const maxParametersCharacters = 8 * 1024 * 1024;
 
-/** Longer messages, names and stacks of a failure are cut: they are the guest's words. */
-const maxFailureCharacters = 16 * 1024;
+/** The sandbox's own operations take a number or a word. */
+const maxOwnParametersCharacters = 1024;
+
+/** Of a fetch without its body: its URL and its headers, which servers refuse long before. */
+const maxFetchCharacters = 256 * 1024;
+/** Each header counts as three values. */
+const maxFetchValues = 1_000;
 
 /**
  * Ids of calls are unique for the life of the thread, not of the run: an answer that comes too late must never
@@ -49,9 +64,12 @@ class GuestBindings implements Bindings {
 	onAnswer: ((callId: number, answer: string) => void) | undefined;
 	hostCalls = 0;
 	failure: Failure | undefined;
+	reported: ReportedError | undefined;
 	returned: Json | undefined;
 	/** What forgets each pending call. */
 	readonly #pending = new Map<number, () => void>();
+	/** Of the calls that the host has not done with: a call that was cancelled holds what it was given until it settles. */
+	#pendingBytes = 0;
 	readonly #execution: Execution;
 	readonly #helpers: Helpers;
 	readonly #surroundings: Surroundings;
@@ -101,6 +119,7 @@ class GuestBindings implements Bindings {
 		return this.#answerLater(
 			callId,
 			answer.then((result) => encodeResult(operation, result)),
+			sizeOf(params, body),
 			nothing,
 		);
 	}
@@ -114,7 +133,7 @@ class GuestBindings implements Bindings {
 			case sandboxOperations.print:
 				return this.#print(readParameters(params), body);
 			case sandboxOperations.fetch:
-				return this.#fetch(readParameters(params), body);
+				return this.#fetch(params, body);
 			case sandboxOperations.random:
 				return this.#random(readParameters(params));
 			case sandboxOperations.return:
@@ -129,7 +148,7 @@ class GuestBindings implements Bindings {
 	#sleep([milliseconds]: readonly unknown[]): number {
 		const callId = this.#count();
 		const delay = typeof milliseconds === "number" && milliseconds >= 1 ? Math.min(milliseconds, maxSleepMs) : 1;
-		this.#reserve();
+		this.#reserve(0);
 		const timer = setTimeout(() => this.#answer(callId, "+"), delay);
 		timer.unref();
 		this.#pending.set(callId, () => clearTimeout(timer));
@@ -153,15 +172,16 @@ class GuestBindings implements Bindings {
 		return "+";
 	}
 
-	#fetch(params: readonly unknown[], body: string | undefined): number {
+	#fetch(params: string, body: string | undefined): number {
 		const callId = this.#count();
-		const request = readFetchRequest(params, body);
 		const fetch = this.#surroundings.fetch;
-		if (!fetch) throw noHosts(request.url);
+		if (!fetch) throw noHosts(params);
+		const request = readFetchRequest(params, body);
 		const abort = new AbortController();
 		const signal = AbortSignal.any([abort.signal, this.#execution.signal]);
 		const answer = fetch(request, signal).then((response: FetchResponse) => JSON.stringify(response));
-		return this.#answerLater(callId, answer, () => abort.abort(new RuntimeError("cancelled", "The fetch was aborted.")));
+		const forget = (): void => abort.abort(new RuntimeError("cancelled", "The fetch was aborted."));
+		return this.#answerLater(callId, answer, sizeOf(params, body), forget);
 	}
 
 	#random([count]: readonly unknown[]): string {
@@ -186,14 +206,7 @@ class GuestBindings implements Bindings {
 	}
 
 	#fail([code]: readonly unknown[], body: string | undefined): string {
-		const { name, message, stack, code: errorCode } = readFailure(body);
-		this.failure ??= {
-			code: code === "invalid-output" ? "invalid-output" : "script-error",
-			message: message ?? "The script failed.",
-			...(name !== undefined && { name }),
-			...(errorCode !== undefined && { errorCode }),
-			...(stack !== undefined && { stack }),
-		};
+		this.reported ??= { code: code === "invalid-output" ? "invalid-output" : "script-error", said: body };
 		return "+";
 	}
 
@@ -210,14 +223,21 @@ class GuestBindings implements Bindings {
 		return ++lastCallId;
 	}
 
-	/** Throws when one more call may not wait. */
-	#reserve(): void {
+	/** Throws when one more call, of so many bytes, may not wait. */
+	#reserve(bytes: number): void {
 		const limit = this.#execution.limits.maxPendingCalls;
 		if (this.#pending.size >= limit)
 			throw this.#stop(
 				"pending-calls-exceeded",
 				"maxPendingCalls",
 				`More than ${limit} calls of the run wait for their answer at one time (maxPendingCalls).`,
+			);
+		const maxBytes = this.#execution.limits.maxPendingBytes;
+		if (this.#pendingBytes + bytes > maxBytes)
+			throw this.#stop(
+				"pending-calls-exceeded",
+				"maxPendingBytes",
+				`The calls of the run that wait for their answer hold more than ${maxBytes} bytes (maxPendingBytes).`,
 			);
 	}
 
@@ -228,18 +248,23 @@ class GuestBindings implements Bindings {
 		return new RuntimeError("too-large", message, { limit });
 	}
 
-	#answerLater(callId: number, answer: PromiseLike<string>, forget: () => void): number {
+	#answerLater(callId: number, answer: PromiseLike<string>, bytes: number, forget: () => void): number {
 		try {
-			this.#reserve();
+			this.#reserve(bytes);
 		} catch (error) {
 			forget();
 			answer.then(nothing, nothing);
 			throw error;
 		}
 		this.#pending.set(callId, forget);
+		this.#pendingBytes += bytes;
+		const settle = (text: string): void => {
+			this.#pendingBytes -= bytes;
+			this.#answer(callId, text);
+		};
 		answer.then(
-			(result) => this.#answer(callId, `+${result}`),
-			(error) => this.#answer(callId, refusal(error)),
+			(result) => settle(`+${result}`),
+			(error) => settle(refusal(error)),
 		);
 		return callId;
 	}
@@ -254,11 +279,20 @@ type Method = (...args: unknown[]) => Answer<unknown>;
 
 const nothing = (): void => {};
 
-function noHosts(url: string): RuntimeError {
+/** Does not parse what comes from a guest that may not fetch: the URL is looked at where it is, if it is there. */
+function noHosts(params: string): RuntimeError {
+	const [, url = ""] = /^\["([^"\\]{1,2048})"/.exec(params) ?? [];
 	const host = URL.canParse(url) ? new URL(url).host : "";
-	const message = `fetch of ${host} is refused: the run was given no hosts. --allow-host ${host} would allow it.`;
+	const message =
+		host === ""
+			? "fetch is refused: the run was given no hosts."
+			: `fetch of ${host} is refused: the run was given no hosts. --allow-host ${host} would allow it.`;
 	return new RuntimeError("denied", message);
 }
+
+/** What the host holds for a call until it is answered, in UTF-8 as everywhere. */
+const sizeOf = (params: string, body: string | undefined): number =>
+	Buffer.byteLength(params) + (body === undefined ? 0 : Buffer.byteLength(body));
 
 const refusal = (error: unknown): string => `-${encodeError(error)}`;
 
@@ -266,7 +300,11 @@ function isPromise(value: unknown): value is Promise<unknown> {
 	return value instanceof Promise;
 }
 
-function readParameters(params: string): readonly unknown[] {
+function readParameters(params: string, maximum: number = maxOwnParametersCharacters): readonly unknown[] {
+	if (params.length > maximum)
+		throw new RuntimeError("too-large", `The parameters of the call are ${params.length} characters; the limit is ${maximum}.`);
+	// Only those of fetch: a few characters hold few values.
+	if (params.length > maxOwnParametersCharacters) requireFewValues("fetch", params, maxFetchValues);
 	let values: unknown;
 	try {
 		values = JSON.parse(params);
@@ -277,7 +315,8 @@ function readParameters(params: string): readonly unknown[] {
 	return values;
 }
 
-function readFetchRequest([url, method, headers, redirect]: readonly unknown[], body: string | undefined): FetchRequest {
+function readFetchRequest(params: string, body: string | undefined): FetchRequest {
+	const [url, method, headers, redirect] = readParameters(params, maxFetchCharacters);
 	if (typeof url !== "string" || typeof method !== "string" || !Array.isArray(headers))
 		throw new RuntimeError("invalid", "fetch takes a URL, a method and headers.");
 	if (redirect !== "follow" && redirect !== "error" && redirect !== "manual")
@@ -288,22 +327,4 @@ function readFetchRequest([url, method, headers, redirect]: readonly unknown[], 
 		return [pair[0], pair[1]];
 	});
 	return { url, method, headers: pairs, redirect, ...(body !== undefined && { body }) };
-}
-
-/** What the guest says of its failure: texts, cut, or nothing. */
-function readFailure(body: string | undefined): Partial<Record<"name" | "message" | "stack" | "code", string>> {
-	if (body === undefined || body.length > 8 * maxFailureCharacters) return {};
-	let said: unknown;
-	try {
-		said = JSON.parse(body);
-	} catch {
-		return {};
-	}
-	if (typeof said !== "object" || said === null) return {};
-	const read = (field: string): string | undefined => {
-		const text = Object.hasOwn(said, field) ? (said as Record<string, unknown>)[field] : undefined;
-		return typeof text === "string" ? text.slice(0, maxFailureCharacters).toWellFormed() : undefined;
-	};
-	const texts = { name: read("name"), message: read("message"), stack: read("stack"), code: read("code") };
-	return Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== undefined));
 }

@@ -60,4 +60,5 @@ export interface Engine extends Disposable {
 	run(script: Script, execution: Execution, helpers: Helpers, surroundings: Surroundings, stop: Int32Array): Promise<GuestResult>;
 }
 
-export type EngineName = "quickjs-wasi" | "quickjs-emscripten";
+export const engineNames = ["quickjs-wasi", "quickjs-emscripten"] as const;
+export type EngineName = (typeof engineNames)[number];

@@ -1,4 +1,4 @@
-import type { Readable } from "node:stream";
+import type { Readable, Transform } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import type { Dispatcher } from "undici";
 import { RuntimeError } from "../contract/errors.ts";
@@ -50,28 +50,29 @@ export function createFetch(options: FetchOptions): Fetcher {
 	const exchanges = new Slots(maxExchanges);
 	const closed = new AbortController();
 
-	async function fetch(request: FetchRequest, signal: AbortSignal): Promise<FetchResponse> {
-		const stop = AbortSignal.any([signal, closed.signal]);
-		await exchanges.take(stop);
+	/** Not async: a function that waits keeps its parameters, and the request's body is large. Only the hop that is next is kept, until it is sent. */
+	function fetch(request: FetchRequest, signal: AbortSignal): Promise<FetchResponse> {
 		try {
-			return await follow(request, stop);
-		} finally {
-			exchanges.release();
+			return inTurn(new Route(request), AbortSignal.any([signal, closed.signal]));
+		} catch (error) {
+			return Promise.reject(error);
 		}
 	}
 
-	async function follow(request: FetchRequest, signal: AbortSignal): Promise<FetchResponse> {
-		let hop = firstHop(request);
-		for (let redirects = 0; ; redirects++) {
-			const response = await exchange(hop, signal);
-			const location = isRedirect(response.statusCode) ? response.headers.location : undefined;
-			if (location === undefined || request.redirect === "manual") return receive(hop, response, redirects > 0, signal);
-			response.body.destroy();
-			if (request.redirect === "error")
-				throw new RuntimeError("denied", `${hop.url.host} answered with a redirect, which this fetch does not follow.`);
-			if (redirects === maxRedirects)
-				throw new RuntimeError("unavailable", `fetch of ${request.url} was redirected more than ${maxRedirects} times.`);
-			hop = nextHop(hop, response.statusCode, String(location));
+	async function inTurn(route: Route, signal: AbortSignal): Promise<FetchResponse> {
+		await exchanges.take(signal);
+		try {
+			for (;;) {
+				using _inUse = connections.use(route.next.url.origin);
+				const response = await exchange(route.next, signal);
+				try {
+					if (!route.follows(response)) return await receive(route, response, signal);
+				} finally {
+					response.body.destroy();
+				}
+			}
+		} finally {
+			exchanges.release();
 		}
 	}
 
@@ -100,13 +101,8 @@ export function createFetch(options: FetchOptions): Fetcher {
 		}
 	}
 
-	async function receive(
-		hop: Hop,
-		response: Dispatcher.ResponseData,
-		redirected: boolean,
-		signal: AbortSignal,
-	): Promise<FetchResponse> {
-		const { url, method } = hop;
+	async function receive(route: Route, response: Dispatcher.ResponseData, signal: AbortSignal): Promise<FetchResponse> {
+		const { url, method } = route.next;
 		try {
 			const hasBody = method !== "HEAD" && response.statusCode !== 204 && response.statusCode !== 304;
 			const body = hasBody ? await readBody(response, options.limits) : Buffer.alloc(0);
@@ -114,14 +110,12 @@ export function createFetch(options: FetchOptions): Fetcher {
 				url: withoutFragment(url),
 				status: response.statusCode,
 				statusText: response.statusText ?? "",
-				redirected,
+				redirected: route.redirects > 0,
 				headers: headerPairs(response.headers),
 				body: body.toString("base64"),
 			};
 		} catch (cause) {
 			throw explain(cause, url, signal);
-		} finally {
-			response.body.destroy();
 		}
 	}
 
@@ -140,6 +134,37 @@ interface Hop {
 	readonly method: string;
 	readonly headers: readonly (readonly [string, string])[];
 	readonly body: Buffer | undefined;
+}
+
+/** The way of one fetch through redirects. */
+class Route {
+	next: Hop;
+	redirects = 0;
+	readonly #url: string;
+	readonly #redirect: FetchRequest["redirect"];
+
+	constructor(request: FetchRequest) {
+		this.next = firstHop(request);
+		this.#url = request.url;
+		this.#redirect = request.redirect;
+	}
+
+	/** Goes one hop further if the response says so. What it answers false for is the last one, and the request's body is let go. */
+	follows({ statusCode, headers }: Dispatcher.ResponseData): boolean {
+		const hop = this.next;
+		const location = isRedirect(statusCode) ? headers.location : undefined;
+		if (location === undefined || this.#redirect === "manual") {
+			this.next = { ...hop, body: undefined };
+			return false;
+		}
+		if (this.#redirect === "error")
+			throw new RuntimeError("denied", `${hop.url.host} answered with a redirect, which this fetch does not follow.`);
+		if (this.redirects === maxRedirects)
+			throw new RuntimeError("unavailable", `fetch of ${this.#url} was redirected more than ${maxRedirects} times.`);
+		this.next = nextHop(hop, statusCode, String(location));
+		this.redirects++;
+		return true;
+	}
 }
 
 /** Headers that belong to the connection, not to the script. */
@@ -235,12 +260,20 @@ async function readBody({ headers, body }: Dispatcher.ResponseData, limits: Limi
 	return Buffer.concat(chunks, size);
 }
 
+/** A map: the server chooses the name, and an object has more names than its own. */
+const decoders: ReadonlyMap<string, () => Transform> = new Map([
+	["gzip", createGunzip],
+	["x-gzip", createGunzip],
+	["deflate", createInflate],
+	["br", createBrotliDecompress],
+]);
+
+/** The body as it was before `content-encoding`; as it came when the encoding is not one that was asked for, or several. */
 function decompressed(body: Readable, encoding: string): Readable {
-	const decoder = { gzip: createGunzip, "x-gzip": createGunzip, deflate: createInflate, br: createBrotliDecompress }[
-		encoding.trim().toLowerCase()
-	];
-	if (!decoder) return body;
-	const stream = decoder();
+	const stream = decoders.get(encoding.trim().toLowerCase())?.();
+	if (!stream) return body;
+	// Nobody may be reading any more, and an error that nobody hears ends the process.
+	stream.on("error", () => {});
 	body.on("error", (error) => stream.destroy(error));
 	return body.pipe(stream);
 }

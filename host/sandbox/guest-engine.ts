@@ -1,6 +1,7 @@
 import type { Helpers } from "../contract/generated/types.ts";
 import type { Execution } from "../execution.ts";
 import { createBindings } from "./bindings.ts";
+import { collectGarbage } from "./collector.ts";
 import type { Engine, EngineName, GuestResult, Script, Surroundings } from "./engine.ts";
 import type { Guest, GuestImage } from "./guest.ts";
 import { limitFailure } from "./guest-failures.ts";
@@ -9,6 +10,11 @@ import { runGuest } from "./guest-run.ts";
 const pageBytes = 65_536;
 /** Idle instances that are kept, each for another memory limit. */
 const maxIdle = 2;
+/**
+ * Memory of dropped instances that may wait for the collector. A WebAssembly memory cannot be given back, and V8, to which it is a small object,
+ * lets hundreds of megabytes gather before it looks. A collection costs some milliseconds, and comes between two runs.
+ */
+const maxDroppedBytes = 128 * 1024 * 1024;
 
 /** What makes an engine: posted to another thread, it saves that thread the compilation and the prelude's evaluation. */
 export interface PreparedEngine {
@@ -42,6 +48,8 @@ export class GuestEngine implements Engine {
 	#created = 0;
 	#recycled = 0;
 	#dropped = 0;
+	/** Of instances that were dropped since the last collection. */
+	#droppedBytes = 0;
 	#running = false;
 	#disposed = false;
 
@@ -102,6 +110,8 @@ export class GuestEngine implements Engine {
 	#take(maximumPages: number): Guest {
 		const idle = this.#idle.get(maximumPages);
 		this.#idle.delete(maximumPages);
+		// Not done yet only when this run came before the loop was free.
+		this.#collect();
 		if (!idle) return this.#make(maximumPages);
 		if (!idle.restored) idle.guest.restore();
 		return idle.guest;
@@ -113,13 +123,17 @@ export class GuestEngine implements Engine {
 		if (isReusable) {
 			this.#recycled++;
 			this.#keep(maximumPages, { guest, restored: false });
-		} else this.#dropped++;
+		} else {
+			this.#dropped++;
+			this.#droppedBytes += guest.memoryBytes;
+		}
 		// The result is on its way while the instance for the next run is made ready.
 		setImmediate(() => this.#prepare(maximumPages)).unref();
 	}
 
 	#prepare(maximumPages: number): void {
 		if (this.#disposed || this.#running) return;
+		this.#collect();
 		const idle = this.#idle.get(maximumPages);
 		if (!idle) this.#keep(maximumPages, { guest: this.#make(maximumPages), restored: true });
 		else if (!idle.restored) {
@@ -130,10 +144,17 @@ export class GuestEngine implements Engine {
 
 	#keep(maximumPages: number, idle: IdleGuest): void {
 		this.#idle.set(maximumPages, idle);
-		for (const oldest of this.#idle.keys()) {
+		for (const [oldest, { guest }] of this.#idle) {
 			if (this.#idle.size <= maxIdle) break;
 			this.#idle.delete(oldest);
+			this.#droppedBytes += guest.memoryBytes;
 		}
+	}
+
+	#collect(): void {
+		if (this.#droppedBytes < maxDroppedBytes) return;
+		this.#droppedBytes = 0;
+		collectGarbage();
 	}
 
 	#make(maximumPages: number): Guest {

@@ -1,5 +1,6 @@
 import { isBuiltin } from "node:module";
 import { describeLimit, type LimitName, type Limits } from "../contract/limits.ts";
+import { requireFewValues } from "../contract/shapes.ts";
 import type { Failure, FailureCode } from "../execution.ts";
 import { GuestOutOfMemory } from "./guest.ts";
 
@@ -99,7 +100,10 @@ export function describeTrap(error: unknown, { limits, memory }: { limits: Limit
 	return { code: "internal", message: `The engine failed: ${error.message}.` };
 }
 
-const framePattern = /^at (?:(.*) \()?(.+):(\d+):(\d+)\)?$/;
+/** The end of a frame, from its row on; read from the end, because what is before it is as long as the guest wants it. */
+const positionPattern = /^:(\d{1,10}):(\d{1,10})\)?$/;
+/** The longest text that the pattern fits. */
+const maxPositionCharacters = 23;
 const isControl = /\p{Cc}/gu;
 
 /** `stack` without the frames of other files than the script's; lines that are no frames (`caused by …`) stay. */
@@ -111,16 +115,25 @@ export function ownFrames(stack: string, scriptName: string): string {
 			if (trimmed !== "") lines.push(trimmed.replace(isControl, " "));
 			continue;
 		}
-		const [, called, file, row, column] = framePattern.exec(trimmed) ?? [];
-		if (file !== scriptName) continue;
-		const place = `${file}:${row}:${column}`;
-		lines.push(
-			called === undefined || called === "<anonymous>" || called === ""
-				? `at ${place}`
-				: `at ${called.replace(isControl, " ")} (${place})`,
-		);
+		const frame = readFrame(trimmed, scriptName);
+		if (frame !== undefined) lines.push(frame);
 	}
 	return lines.join("\n");
+}
+
+/** A frame of the file `scriptName` as it is shown; undefined for other files. Takes time by the length of the line and no more. */
+function readFrame(line: string, scriptName: string): string | undefined {
+	const column = line.lastIndexOf(":");
+	const row = line.lastIndexOf(":", column - 1);
+	if (row < 0 || line.length - row > maxPositionCharacters) return undefined;
+	const [, rowNumber, columnNumber] = positionPattern.exec(line.slice(row)) ?? [];
+	if (columnNumber === undefined) return undefined;
+	const place = `${scriptName}:${rowNumber}:${columnNumber}`;
+	const before = line.slice("at ".length, row);
+	if (before === scriptName) return `at ${place}`;
+	if (!before.endsWith(` (${scriptName}`)) return undefined;
+	const called = before.slice(0, -` (${scriptName}`.length);
+	return called === "<anonymous>" || called === "" ? `at ${place}` : `at ${called.replace(isControl, " ")} (${place})`;
 }
 
 /** Why a script cannot import `specifier`. */
@@ -144,17 +157,27 @@ function parsedPosition(stack: string | undefined, scriptName: string): string |
 	return first?.startsWith(prefix) && /^\d+:\d+$/.test(first.slice(prefix.length)) ? first.slice(3) : undefined;
 }
 
+/** More than the prelude makes of any error: its texts are cut to 8 Ki characters each, and a character is at most six of JSON. */
+const maxDescriptionCharacters = 1024 * 1024;
+/** A record of four texts. */
+const maxDescriptionValues = 8;
+/** Longer messages, names and stacks are cut: they are the guest's words. */
+const maxTextCharacters = 16 * 1024;
+
 function readDescription(said: string | undefined): Described | undefined {
-	if (said === undefined) return undefined;
+	if (said === undefined || said.length > maxDescriptionCharacters) return undefined;
 	try {
+		requireFewValues("an error", said, maxDescriptionValues);
 		const { name, message, stack, code } = JSON.parse(said) as Record<string, unknown>;
 		return {
-			message: typeof message === "string" ? message : "",
-			...(typeof name === "string" && { name }),
-			...(typeof stack === "string" && { stack }),
-			...(typeof code === "string" && { code }),
+			message: typeof message === "string" ? cut(message) : "The script failed.",
+			...(typeof name === "string" && { name: cut(name) }),
+			...(typeof stack === "string" && { stack: cut(stack) }),
+			...(typeof code === "string" && { code: cut(code) }),
 		};
 	} catch {
 		return undefined;
 	}
 }
+
+const cut = (text: string): string => text.slice(0, maxTextCharacters).toWellFormed();

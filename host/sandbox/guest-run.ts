@@ -1,4 +1,5 @@
 import { getRandomValues } from "node:crypto";
+import type { RuntimeError } from "../contract/errors.ts";
 import type { Execution, Failure, FailureCode } from "../execution.ts";
 import type { Bindings } from "./bindings.ts";
 import type { GuestResult, Script } from "./engine.ts";
@@ -29,6 +30,9 @@ export async function runGuest(
 /** What a timer can wait; no maxWallTimeMs is longer. */
 const maxTimerMs = 0x7fffffff;
 const maxRefusals = 100;
+/** Calls of the guest between two looks at the clock, and the length of one that is looked at by itself: reading it takes time. */
+const callsPerPoll = 64;
+const longCallCharacters = 16 * 1024;
 
 class GuestRun implements GuestHost {
 	readonly #guest: Guest;
@@ -39,6 +43,7 @@ class GuestRun implements GuestHost {
 	/** On the clock of `performance.now()`. */
 	readonly #deadline: number;
 	readonly #cpuAtStart = cpuTimeMs();
+	#callsUntilPoll = callsPerPoll;
 	/** Processor time cannot pass faster than time: before this moment there is no need to look. */
 	#nextCpuCheck: number;
 	#failure: Failure | undefined;
@@ -95,7 +100,13 @@ class GuestRun implements GuestHost {
 
 	call(operation: number, params: string, body: string | undefined): string | number {
 		const answer = this.#bindings.call(operation, params, body);
-		if (this.#bindings.failure) this.#stopWith(this.#bindings.failure);
+		this.#checkFailure();
+		// A script that mostly calls takes few steps of its own, after which the interpreter would poll.
+		const characters = params.length + (body?.length ?? 0) + (typeof answer === "string" ? answer.length : 0);
+		if (--this.#callsUntilPoll <= 0 || characters > longCallCharacters) {
+			this.#callsUntilPoll = callsPerPoll;
+			this.poll();
+		}
 		return answer;
 	}
 
@@ -103,6 +114,7 @@ class GuestRun implements GuestHost {
 		const cell = Atomics.load(this.#stop, 0);
 		if (cell === 1) this.#stopWith(cancelled);
 		if (cell === 2) this.#stopWith(limitFailure(this.#execution.limits, "maxWallTimeMs"));
+		if (cell === 3) this.#stopWith(limitFailure(this.#execution.limits, "maxCpuTimeMs"));
 		const now = performance.now();
 		if (now >= this.#deadline) this.#stopWith(limitFailure(this.#execution.limits, "maxWallTimeMs"));
 		if (now < this.#nextCpuCheck) return;
@@ -120,11 +132,9 @@ class GuestRun implements GuestHost {
 	async #runScript(): Promise<void> {
 		const guest = this.#guest;
 		this.#checkStop();
-		const [high, low] = getRandomValues(new Uint32Array(2)) as unknown as [number, number];
-		const seed = high * 0x20_0000 + (low >>> 11);
-		const start = guest.newText(JSON.stringify({ now: Date.now(), seed, name: this.#script.name }));
-		this.#require(guest.call(guest.hooks.begin, [start]));
-		guest.free(start);
+		const seed = [guest.newNumber(nextRandomWord()), guest.newNumber(nextRandomWord()), guest.newNumber(nextRandomWord())];
+		this.#require(guest.call(guest.hooks.begin, seed));
+		for (const word of seed) guest.free(word);
 		const module = guest.evaluateModule(this.#script.name, this.#script.source);
 		if (module.type === "thrown") throw new GuestFailed(this.#describe(module.handle));
 		const namespace = module.type === "namespace" ? module.handle : await this.#settled(module.handle);
@@ -184,16 +194,27 @@ class GuestRun implements GuestHost {
 	#checkStop(): void {
 		const { signal } = this.#execution;
 		if (signal.aborted && Atomics.load(this.#stop, 0) === 0) {
-			const timedOut = (signal.reason as { code?: unknown } | undefined)?.code === "timed-out";
-			this.#stopWith(timedOut ? limitFailure(this.#execution.limits, "maxWallTimeMs") : cancelled);
+			const reason = signal.reason as Partial<RuntimeError> | undefined;
+			if (reason?.code !== "timed-out") this.#stopWith(cancelled);
+			const name = reason.details?.limit?.name === "maxCpuTimeMs" ? "maxCpuTimeMs" : "maxWallTimeMs";
+			this.#stopWith(limitFailure(this.#execution.limits, name));
 		}
 		this.poll();
 		this.#checkFailure();
 	}
 
 	#checkFailure(): void {
-		const { failure } = this.#bindings;
+		const failure = this.#reportedFailure();
 		if (failure) this.#stopWith(failure);
+	}
+
+	/** Why the bindings say that the run must end: a limit, or an error that the guest has reported. */
+	#reportedFailure(): Failure | undefined {
+		const { failure, reported } = this.#bindings;
+		if (failure || !reported) return failure;
+		const described = this.#classify(reported.said);
+		const isOutput = reported.code === "invalid-output" && described.code === "script-error";
+		return isOutput ? { ...described, code: reported.code } : described;
 	}
 
 	#stopWith(failure: Failure): never {
@@ -227,10 +248,14 @@ class GuestRun implements GuestHost {
 	/** Runs code of the guest (getters of the error), so it may stop the run for another reason. */
 	#describe(thrown: Handle): Failure {
 		const guest = this.#guest;
-		const { name } = this.#script;
 		const completion = guest.call(guest.hooks.describe, [thrown]);
-		const said = completion.type === "value" ? guest.text(completion.handle) : undefined;
-		const failure = describeFailure(said, { scriptName: name, limits: this.#execution.limits, memory: guest });
+		return this.#classify(completion.type === "value" ? guest.text(completion.handle) : undefined);
+	}
+
+	/** The failure that a description by the prelude stands for. */
+	#classify(said: string | undefined): Failure {
+		const { name: scriptName } = this.#script;
+		const failure = describeFailure(said, { scriptName, limits: this.#execution.limits, memory: this.#guest });
 		if (this.#refusals.has(failure.message)) return { ...failure, code: "import-error" };
 		return failure;
 	}
@@ -250,7 +275,7 @@ class GuestRun implements GuestHost {
 
 	/** The failure without frames of files that are not the script's. */
 	#ownFailure(): Failure | undefined {
-		const failure = this.#failure ?? this.#bindings.failure;
+		const failure = this.#failure ?? this.#reportedFailure();
 		if (!failure || failure.stack === undefined) return failure;
 		const { stack, ...rest } = failure;
 		const frames = ownFrames(stack, this.#script.name);
@@ -269,6 +294,21 @@ class GuestFailed extends Error {
 }
 
 const cancelled: Failure = { code: "cancelled" satisfies FailureCode, message: "The run was cancelled." };
+
+/** Drawn by many, because a draw costs as much as the rest of a start on the host's side; each is handed out once. */
+const randomWords = new Uint32Array(1024);
+let nextWord = randomWords.length;
+
+/** 32 random bits that no other run gets. */
+function nextRandomWord(): number {
+	if (nextWord === randomWords.length) {
+		getRandomValues(randomWords);
+		nextWord = 0;
+	}
+	const word = randomWords[nextWord] as number;
+	randomWords[nextWord++] = 0;
+	return word;
+}
 
 function cpuTimeMs(): number {
 	const { user, system } = process.threadCpuUsage();

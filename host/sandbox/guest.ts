@@ -83,6 +83,7 @@ export interface Guest {
 	/** The reason of the oldest rejected promise that nobody handles; undefined when there is none. */
 	unhandledRejection(): { readonly reason: Handle | undefined } | undefined;
 	newText(text: string): Handle;
+	newNumber(value: number): Handle;
 	/** The text that a string holds; undefined for anything else. */
 	text(value: Handle): string | undefined;
 	free(value: Handle): void;

@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { deserialize, serialize } from "node:v8";
 import type { EngineName } from "./engine.ts";
 import type { GuestImage } from "./guest.ts";
 
-/** Names an image by everything that it is made of: the engine's binary, the prelude, the glue that evaluated it, the version of Node that wrote it. */
+/** Names an image by everything that it is made of: the engine's binary, the prelude, the program that evaluated it, the version of Node that wrote it. */
 export interface ImageKey {
 	readonly engine: EngineName;
 	readonly sha256: string;
@@ -16,17 +17,29 @@ const digestBytes = 32;
 /** The image made of `parts`: the one in the directory, if it is there, or a new one that is kept there. */
 export function keptImage(
 	engine: EngineName,
-	parts: readonly string[],
+	parts: () => readonly string[],
 	directory: string | undefined,
 	make: () => GuestImage,
 ): GuestImage {
 	if (directory === undefined) return make();
-	const key = createImageKey(engine, parts);
+	const key = createImageKey(engine, parts());
 	const kept = readImage(directory, key);
 	if (kept) return kept;
 	const image = make();
 	writeImage(directory, key, image);
 	return image;
+}
+
+/**
+ * The program of which the module at `url` is a part, as far as it can shape an image. In a clone these are all sources beside the module: a list
+ * of those that matter would miss one some day. What is published is bundled, and a bundle names the chunks it imports by their content.
+ */
+export function programSources(url: string): readonly string[] {
+	const file = fileURLToPath(url);
+	if (!file.endsWith(".ts")) return [readFileSync(file, "utf8")];
+	const directory = dirname(file);
+	const names = readdirSync(directory).filter((name) => name.endsWith(".ts"));
+	return names.sort().flatMap((name) => [name, readFileSync(join(directory, name), "utf8")]);
 }
 
 export function createImageKey(engine: EngineName, parts: readonly string[]): ImageKey {

@@ -21,6 +21,10 @@ export type JobEnd =
 export interface Job {
 	/** Aborted with a RuntimeError `cancelled` or `timed-out`. */
 	readonly signal: AbortSignal;
+	/** Processor time that the job may use, in milliseconds. */
+	readonly maxCpuTimeMs: number;
+	/** Called when the job has used more than that, before it is stopped. */
+	readonly onCpuTimeExceeded: () => void;
 	readonly onLog: (lines: readonly LogLine[]) => void;
 	/** Called when a worker takes the job; makes what is sent to it, so that the run's clock starts now. */
 	readonly start: () => Omit<WorkerRun, "type">;
@@ -96,7 +100,8 @@ export class WorkerPool implements AsyncDisposable {
 			if (this.#waiting.length === 0) return;
 			if (worker.state !== "idle") continue;
 			const next = this.#waiting.shift();
-			if (next) worker.run(next.job).then(next.resolve);
+			if (next)
+				worker.run(next.job).then(next.resolve, (cause: Error) => next.resolve({ type: "crashed", cause: cause.message }));
 		}
 		let starting = 0;
 		for (const worker of this.#workers) if (worker.state === "starting") starting += 1;
@@ -114,10 +119,11 @@ export class WorkerPool implements AsyncDisposable {
 			onIdle: () => this.#assign(),
 			onGone: (cause) => {
 				this.#workers.delete(worker);
-				// A worker that cannot even start would be made again for ever: its job gets the cause instead.
-				if (cause && this.#workers.size === 0)
-					for (const { resolve } of this.#waiting.splice(0)) resolve({ type: "crashed", cause });
+				// A worker that cannot even start would be made again for ever: a job gets the cause instead.
+				if (cause !== undefined) this.#waiting.shift()?.resolve({ type: "crashed", cause });
 				this.#assign();
+				// The one after a run that had to be terminated should not wait for a thread to start.
+				if (cause === undefined && !this.#disposed) this.warm();
 			},
 		});
 		this.#workers.add(worker);
@@ -132,11 +138,24 @@ interface WorkerEvents {
 	readonly onGone: (cause: string | undefined) => void;
 }
 
+/** What the cell that a script's engine polls holds for each reason to stop; 0 is to go on. */
+const stopCells: Readonly<Record<WorkerStop["reason"], number>> = { cancelled: 1, "timed-out": 2, "cpu-time": 3 };
+
+/** A look at a thread's processor time comes this much later than it could be due, in milliseconds: the script's own check goes first. */
+const cpuCheckMs = 50;
+
+function stopReason({ code, details }: RuntimeError): WorkerStop["reason"] {
+	if (code !== "timed-out") return "cancelled";
+	return details.limit?.name === "maxCpuTimeMs" ? "cpu-time" : "timed-out";
+}
+
 /** One worker thread and the job it has. */
 class ScriptWorker {
-	state: "starting" | "idle" | "busy" | "gone" = "starting";
+	/** `stopping`: about to be terminated; it takes no job any more, whatever it still posts. */
+	state: "starting" | "idle" | "busy" | "stopping" | "gone" = "starting";
 	readonly #worker: Worker;
 	readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+	readonly #cpuTimeAtStart = new Float64Array(new SharedArrayBuffer(8));
 	readonly #graceMs: number;
 	readonly #connection: Promise<StoreConnection>;
 	readonly #events: WorkerEvents;
@@ -153,6 +172,7 @@ class ScriptWorker {
 				prepared,
 				imageDirectory: options.imageDirectory,
 				stop: this.#stop,
+				cpuTimeAtStart: this.#cpuTimeAtStart,
 			} satisfies WorkerData,
 			env: workerEnvironment(),
 			argv: [],
@@ -181,20 +201,23 @@ class ScriptWorker {
 		});
 	}
 
+	/** Rejects when the job cannot be handed over; the worker is as it was then. */
 	async run(job: Job): Promise<JobEnd> {
-		this.state = "busy";
 		Atomics.store(this.#stop, 0, 0);
+		// Throws for what cannot be cloned, before anything has changed.
+		this.#worker.postMessage({ type: "run", ...job.start() } satisfies WorkerRun);
+		this.state = "busy";
 		this.#onLog = job.onLog;
+		using _watch = this.#watchCpuTime(job);
 		let grace: NodeJS.Timeout | undefined;
 		const onAbort = (): void => {
-			const reason = (job.signal.reason as RuntimeError).code === "timed-out" ? "timed-out" : "cancelled";
-			Atomics.store(this.#stop, 0, reason === "timed-out" ? 2 : 1);
+			const reason = stopReason(job.signal.reason as RuntimeError);
+			Atomics.store(this.#stop, 0, stopCells[reason]);
 			this.#worker.postMessage({ type: "stop", reason } satisfies WorkerStop);
 			grace = setTimeout(() => void this.terminate(), this.#graceMs);
 		};
 		const end = await new Promise<JobEnd>((resolve) => {
 			this.#settle = resolve;
-			this.#worker.postMessage({ type: "run", ...job.start() } satisfies WorkerRun);
 			if (job.signal.aborted) onAbort();
 			else job.signal.addEventListener("abort", onAbort, { once: true });
 		});
@@ -203,8 +226,33 @@ class ScriptWorker {
 		return end;
 	}
 
+	/**
+	 * Looks at the thread's processor time from outside: the script's own check does not come round inside a built-in that does not poll. No
+	 * look is needed before that much time has passed at all.
+	 */
+	#watchCpuTime({ maxCpuTimeMs, onCpuTimeExceeded }: Job): Disposable {
+		let timer = setTimeout(look, maxCpuTimeMs + cpuCheckMs, this.#worker, this.#cpuTimeAtStart);
+		async function look(worker: Worker, atStart: Float64Array): Promise<void> {
+			// Rejects when the thread is gone, and then there is nothing to watch.
+			const usage = await worker.cpuUsage().catch(() => undefined);
+			if (!usage || watched.ended) return;
+			const used = (usage.user + usage.system) / 1_000 - (atStart[0] ?? 0);
+			if (used > maxCpuTimeMs) onCpuTimeExceeded();
+			else timer = setTimeout(look, maxCpuTimeMs - used + cpuCheckMs, worker, atStart);
+		}
+		const watched = {
+			ended: false,
+			[Symbol.dispose]: () => {
+				watched.ended = true;
+				clearTimeout(timer);
+			},
+		};
+		return watched;
+	}
+
 	/** Ends the thread, wherever its script is. */
 	async terminate(): Promise<void> {
+		if (this.state !== "gone") this.state = "stopping";
 		// A thread that is ended while it opens or closes the store would take the process with it.
 		await this.#connection.then(prepareTermination, () => undefined);
 		await this.#worker.terminate();
@@ -234,9 +282,10 @@ class ScriptWorker {
 	}
 
 	#release(end: JobEnd): void {
-		this.state = "idle";
+		// A thread that is being terminated may still post its end; it must not be given another job.
+		if (this.state === "busy") this.state = "idle";
 		this.#finish(end);
-		this.#events.onIdle();
+		if (this.state === "idle") this.#events.onIdle();
 	}
 
 	#finish(end: JobEnd): void {

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import {
 	type Completion,
 	type Guest,
@@ -46,8 +45,8 @@ interface GuestSource {
 	readonly maximumPages: number;
 }
 
-/** This file: an image that another version of it has made is not taken. */
-export const glueSource = readFileSync(new URL(import.meta.url), "utf8");
+/** This file: an image that another version of it, or of what it is bundled with, has made is not taken. */
+export const glueUrl = import.meta.url;
 
 /** A guest of the module `@jitl/quickjs-ng-wasmfile-release-sync`, driven without the package's JavaScript. */
 export class QuickJsEmscriptenGuest implements Guest {
@@ -140,7 +139,7 @@ export class QuickJsEmscriptenGuest implements Guest {
 	}
 
 	settle(callId: number, answer: string): void {
-		const number = this.#present(this.#exports.newFloat64(this.#context, callId));
+		const number = this.newNumber(callId);
 		const text = this.newText(answer);
 		const completion = this.call(this.hooks.settle, [number, text]);
 		this.free(text);
@@ -169,6 +168,10 @@ export class QuickJsEmscriptenGuest implements Guest {
 		const handle = this.#tryNewText(text);
 		if (handle === 0 || tagOf(this.#memory, handle) === valueTags.exception) throw new GuestOutOfMemory();
 		return handle;
+	}
+
+	newNumber(value: number): Handle {
+		return this.#present(this.#exports.newFloat64(this.#context, value));
 	}
 
 	text(value: Handle): string | undefined {

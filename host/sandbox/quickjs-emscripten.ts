@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { GuestEngine, type PreparedEngine } from "./guest-engine.ts";
-import { keptImage } from "./image-file.ts";
+import { keptImage, programSources } from "./image-file.ts";
 import { exportLetters, tableExport } from "./quickjs-emscripten-exports.ts";
-import { glueSource, QuickJsEmscriptenGuest } from "./quickjs-emscripten-guest.ts";
+import { glueUrl, QuickJsEmscriptenGuest } from "./quickjs-emscripten-guest.ts";
 import { requireDigest, rewriteModule } from "./wasm-module.ts";
 
 const file = "@jitl/quickjs-ng-wasmfile-release-sync/wasm";
@@ -25,7 +25,8 @@ export function prepareQuickJsEmscripten(prelude: string, imageDirectory?: strin
 	requireDigest(bytes, file, reviewedSha256);
 	const rewritten = rewriteModule(bytes, { exports: Object.values(exportLetters), minimumPages, tableExport });
 	const module = new WebAssembly.Module(rewritten.bytes);
-	const image = keptImage("quickjs-emscripten", [reviewedSha256, glueSource, prelude], imageDirectory, () =>
+	const parts = (): string[] => [reviewedSha256, ...programSources(glueUrl), prelude];
+	const image = keptImage("quickjs-emscripten", parts, imageDirectory, () =>
 		QuickJsEmscriptenGuest.boot({ module, trackerModule: trackerModule(), minimumPages, maximumPages: bootPages }, prelude),
 	);
 	return { name: "quickjs-emscripten", module, minimumPages, image };

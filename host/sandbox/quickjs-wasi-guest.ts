@@ -1,5 +1,4 @@
 import { getRandomValues } from "node:crypto";
-import { readFileSync } from "node:fs";
 import {
 	type Completion,
 	type Guest,
@@ -49,8 +48,8 @@ interface GuestSource {
 	readonly maximumPages: number;
 }
 
-/** This file: an image that another version of it has made is not taken. */
-export const glueSource = readFileSync(new URL(import.meta.url), "utf8");
+/** This file: an image that another version of it, or of what it is bundled with, has made is not taken. */
+export const glueUrl = import.meta.url;
 
 /** A guest of the module `quickjs-wasi`. */
 export class QuickJsWasiGuest implements Guest {
@@ -137,7 +136,7 @@ export class QuickJsWasiGuest implements Guest {
 	settle(callId: number, answer: string): void {
 		const isSmall = callId <= 0x7fffffff;
 		if (isSmall) this.#memory.setWord(this.#number, callId);
-		const id = isSmall ? this.#number : this.#present(this.#exports.qjs_new_number(callId));
+		const id = isSmall ? this.#number : this.newNumber(callId);
 		const text = this.newText(answer);
 		const completion = this.call(this.hooks.settle, [id, text]);
 		this.free(text);
@@ -167,6 +166,10 @@ export class QuickJsWasiGuest implements Guest {
 		const handle = this.#tryNewText(text);
 		if (handle === 0 || this.#tag(handle) === valueTags.exception) throw new GuestOutOfMemory();
 		return handle;
+	}
+
+	newNumber(value: number): Handle {
+		return this.#present(this.#exports.qjs_new_number(value));
 	}
 
 	text(value: Handle): string | undefined {

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { GuestEngine, type PreparedEngine } from "./guest-engine.ts";
-import { keptImage } from "./image-file.ts";
+import { keptImage, programSources } from "./image-file.ts";
 import { quickJsWasiExports } from "./quickjs-wasi-exports.ts";
-import { glueSource, QuickJsWasiGuest } from "./quickjs-wasi-guest.ts";
+import { glueUrl, QuickJsWasiGuest } from "./quickjs-wasi-guest.ts";
 import { requireDigest, rewriteModule } from "./wasm-module.ts";
 
 const file = "quickjs-wasi/quickjs.wasm";
@@ -19,7 +19,8 @@ export function prepareQuickJsWasi(prelude: string, imageDirectory?: string): Pr
 	const rewritten = rewriteModule(bytes, { exports: quickJsWasiExports, memoryImport: ["env", "memory"] });
 	const module = new WebAssembly.Module(rewritten.bytes);
 	const { minimumPages } = rewritten;
-	const image = keptImage("quickjs-wasi", [reviewedSha256, glueSource, prelude], imageDirectory, () =>
+	const parts = (): string[] => [reviewedSha256, ...programSources(glueUrl), prelude];
+	const image = keptImage("quickjs-wasi", parts, imageDirectory, () =>
 		QuickJsWasiGuest.boot({ module, minimumPages, maximumPages: bootPages }, prelude),
 	);
 	return { name: "quickjs-wasi", module, minimumPages, image };

@@ -1,6 +1,4 @@
 import { createHash } from "node:crypto";
-import type { Limits } from "../contract/limits.ts";
-import { describeLimit } from "../contract/limits.ts";
 import type { Failure } from "../execution.ts";
 import type { Script } from "./engine.ts";
 import { SourceWorkers } from "./source-workers.ts";
@@ -35,20 +33,11 @@ let strippedCharacters = 0;
  * `owner` says whose source it is; a thread that has read one owner's source never reads another's. Without it the thread is used once.
  *
  * @example
- * const prepared = await prepareSource({ name: "hello.ts", source: "const a: number = 1" }, limits);
+ * const prepared = await prepareSource({ name: "hello.ts", source: "const a: number = 1" });
  * if ("script" in prepared) prepared.script.source; // "const a         = 1"
  */
-export async function prepareSource(text: SourceText, limits: Limits, owner?: string): Promise<PreparedSource> {
+export async function prepareSource(text: SourceText, owner?: string): Promise<PreparedSource> {
 	const { name, sourceMap } = text;
-	const bytes = Buffer.byteLength(text.source);
-	if (bytes > limits.maxSourceBytes)
-		return {
-			failure: {
-				code: "source-exceeded",
-				message: `${name} has ${bytes} bytes; the limit is ${limits.maxSourceBytes} (maxSourceBytes).`,
-				limit: describeLimit(limits, "maxSourceBytes"),
-			},
-		};
 	// The language's own sign of a byte order mark; it would shift the first line's columns.
 	const source = text.source.startsWith("\uFEFF") ? text.source.slice(1) : text.source;
 	const language = text.language ?? (/\.m?tsx?$/i.test(name) ? "typescript" : "javascript");

@@ -1,5 +1,9 @@
 import type { MemorySegment } from "./guest.ts";
 
+/** Text up to these lengths is copied faster character by character than by a call of native code. */
+const shortRead = 8;
+const shortWrite = 32;
+
 const copiedPageBytes = 4096;
 const emptyPage = new Uint8Array(copiedPageBytes);
 
@@ -37,7 +41,7 @@ export class GuestMemory {
 	/** One byte a character, as QuickJS stores text without characters over U+00FF. */
 	latin1(start: number, length: number): string {
 		const bytes = this.bytes;
-		if (length > 16) return bytes.toString("latin1", start, start + length);
+		if (length > shortRead) return bytes.toString("latin1", start, start + length);
 		let text = "";
 		for (let index = start; index < start + length; index++) text += String.fromCharCode(bytes[index] as number);
 		return text;
@@ -55,11 +59,13 @@ export class GuestMemory {
 		return bytes.toString("utf8", start, end < 0 ? bytes.length : end);
 	}
 
-	/** Writes `text` if it is ASCII and no longer than `limit`; tells whether it did. */
+	/** Writes `text` if it is ASCII and no longer than a third of `limit`; tells whether it did. Uses up to `limit` bytes. */
 	writeShortAscii(address: number, text: string, limit: number): boolean {
 		const { length } = text;
-		if (length > limit) return false;
+		// No UTF-16 unit takes more than three bytes, so that what is written is not cut.
+		if (3 * length > limit) return false;
 		const bytes = this.bytes;
+		if (length > shortWrite) return bytes.write(text, address, limit, "utf8") === length;
 		for (let index = 0; index < length; index++) {
 			const code = text.charCodeAt(index);
 			if (code > 0x7f) return false;

@@ -6,12 +6,14 @@ import { once } from "node:events";
 import { parentPort, workerData } from "node:worker_threads";
 import { RuntimeError } from "../contract/errors.ts";
 import type { Json } from "../contract/generated/types.ts";
+import { describeLimit, type Limits } from "../contract/limits.ts";
 import type { Execution, LogLine } from "../execution.ts";
 import { type BoundHelpers, createHelpers, type Remainder } from "../helpers/helpers.ts";
 import { layout } from "../layout.ts";
 import { connectLmdbStore, type StoreConnection } from "../store/lmdb-connection.ts";
 import type { Engine, EngineName, GuestResult, Script } from "./engine.ts";
 import { createEngine, type EngineOptions } from "./engines.ts";
+import type { createFetch } from "./fetch.ts";
 import type { PreparedEngine } from "./guest-engine.ts";
 
 /** What a worker is started with. */
@@ -21,8 +23,10 @@ export interface WorkerData {
 	readonly prepared: PreparedEngine | undefined;
 	/** Where images of engines are kept from process to process. */
 	readonly imageDirectory: string | undefined;
-	/** 0 go on, 1 cancelled, 2 over the deadline. */
+	/** 0 go on, 1 cancelled, 2 over the deadline, 3 over the limit of processor time. */
 	readonly stop: Int32Array;
+	/** Takes the thread's processor time, in milliseconds, when a run begins. */
+	readonly cpuTimeAtStart: Float64Array;
 }
 
 /** The way to the store. It comes apart from the rest, so that the engine is made while the store is still being opened. */
@@ -43,7 +47,7 @@ export interface WorkerRun {
 /** Why a run has to stop; wakes a worker whose script waits. The shared cell stops one that computes. */
 export interface WorkerStop {
 	readonly type: "stop";
-	readonly reason: "cancelled" | "timed-out";
+	readonly reason: "cancelled" | "timed-out" | "cpu-time";
 }
 
 export type WorkerMessage =
@@ -71,10 +75,10 @@ const [connection] = await connected;
 const store = connectLmdbStore(connection.store);
 // The store is opened by its first read; better before a run needs it, when there is nothing else to do.
 setTimeout(() => void store.get(layout.lastSweep), warmUpMs).unref();
-let current: AbortController | undefined;
+let current: { readonly abort: AbortController; readonly limits: Limits } | undefined;
 
 port.on("message", (message: WorkerRun | WorkerStop) => {
-	if (message.type === "stop") return current?.abort(stopReason(message.reason));
+	if (message.type === "stop") return current?.abort.abort(stopReason(message.reason, current.limits));
 	run(message).then(post, (cause: unknown) =>
 		post({ type: "broken", message: cause instanceof Error ? cause.message : String(cause) }),
 	);
@@ -83,13 +87,16 @@ post({ type: "ready", prepared: data.prepared ? undefined : engine.prepared });
 
 async function run({ execution: fixed, script, engine: name, input }: WorkerRun): Promise<WorkerMessage> {
 	const abort = new AbortController();
-	current = abort;
+	current = { abort, limits: fixed.limits };
+	const { user, system } = process.threadCpuUsage();
+	data.cpuTimeAtStart[0] = (user + system) / 1_000;
 	const execution: Execution = { ...fixed, signal: abort.signal };
 	const logs = createLogBatch();
 	const bound = createHelpers(execution, { store, input, onLog: logs.add });
-	// Loaded only for runs that were given hosts: most never fetch, and without it the engine refuses.
-	const fetcher = execution.allowedHosts.length > 0 ? await openFetch(execution, bound) : undefined;
+	let fetcher: Fetcher | undefined;
 	try {
+		// Loaded only for runs that were given hosts: most never fetch, and without it the engine refuses.
+		if (execution.allowedHosts.length > 0) fetcher = await openFetch(execution, bound);
 		let engine = engines.get(name);
 		if (!engine) {
 			engine = await createEngine(name, engineOptions(undefined));
@@ -110,7 +117,9 @@ function engineOptions(prepared: PreparedEngine | undefined): EngineOptions {
 	return { ...(prepared && { prepared }), ...(data.imageDirectory !== undefined && { imageDirectory: data.imageDirectory }) };
 }
 
-async function openFetch({ allowedHosts, limits }: Execution, { record }: BoundHelpers) {
+type Fetcher = ReturnType<typeof createFetch>;
+
+async function openFetch({ allowedHosts, limits }: Execution, { record }: BoundHelpers): Promise<Fetcher> {
 	const { createFetch } = await import("./fetch.ts");
 	return createFetch({
 		allowedHosts,
@@ -140,8 +149,8 @@ function createLogBatch(): { add(line: LogLine): void; flush(): void } {
 	return { add, flush };
 }
 
-function stopReason(reason: WorkerStop["reason"]): RuntimeError {
-	return reason === "cancelled"
-		? new RuntimeError("cancelled", "The run was cancelled.")
-		: new RuntimeError("timed-out", "The run is over its deadline.");
+function stopReason(reason: WorkerStop["reason"], limits: Limits): RuntimeError {
+	if (reason === "cancelled") return new RuntimeError("cancelled", "The run was cancelled.");
+	const limit = describeLimit(limits, reason === "cpu-time" ? "maxCpuTimeMs" : "maxWallTimeMs");
+	return new RuntimeError("timed-out", `The run is over its limit ${limit.name} of ${limit.value} milliseconds.`, { limit });
 }

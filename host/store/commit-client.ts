@@ -12,7 +12,15 @@ export type Acknowledgement =
 	| number
 	| { readonly version: number; readonly sums: readonly number[] }
 	| { readonly reason: "check" | "not-a-number" | "out-of-range"; readonly index: number; readonly currentVersion: number }
-	| { readonly code: ErrorCode; readonly message: string; readonly details: ProblemDetails };
+	| Refusal;
+
+/** An error. `cause` is the message of the error that caused it, if one did. */
+export interface Refusal {
+	readonly code: ErrorCode;
+	readonly message: string;
+	readonly details: ProblemDetails;
+	readonly cause?: string;
+}
 
 /** What a client posts: a transaction's bytes, one a character when there are few (that is the fastest to post), or a request. */
 export type ClientMessage = string | Uint8Array | { readonly listening: boolean };
@@ -27,6 +35,11 @@ export interface CommitClient {
 	fail(error: RuntimeError): void;
 	/** Waits for the acknowledgements that are due, then closes the port. */
 	close(error: RuntimeError): Promise<void>;
+}
+
+/** The error that the writer's thread had. */
+export function toError({ code, message, details, cause }: Refusal): RuntimeError {
+	return new RuntimeError(code, message, details, cause === undefined ? undefined : { cause: new Error(cause) });
 }
 
 /** Posts transactions to the writer's thread. The port keeps the event loop alive only while an acknowledgement is due. */
@@ -51,7 +64,7 @@ export function createCommitClient(port: MessagePort, onChange: () => void): Com
 		if (pending.size === 0) becomeIdle();
 		if (typeof result === "number") commit.resolve({ committed: true, version: String(result), sums: [] });
 		else if ("sums" in result) commit.resolve({ committed: true, version: String(result.version), sums: result.sums });
-		else if ("code" in result) commit.reject(new RuntimeError(result.code, result.message, result.details));
+		else if ("code" in result) commit.reject(toError(result));
 		else {
 			const { reason, index, currentVersion } = result;
 			commit.resolve({

@@ -1,13 +1,20 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { RuntimeError } from "../contract/errors.ts";
+import { excerpt } from "../contract/excerpt.ts";
 
 /** The store's file inside the data directory. */
 export const storeFileName = "store.lmdb";
 
+/** Everything in a data directory that is the runtime's: nothing else in it is ever touched. */
+function isOwnName(name: string): boolean {
+	return name.startsWith(storeFileName) || name === "hosts" || name === "roles" || name === "engines";
+}
+
 /**
- * Makes the data directory if there is none, and sees to it that nobody but this user can open it or anything in it: 0700 and 0600.
- * Throws `unavailable`, naming the path and its mode, for what belongs to somebody else or stays open to others.
+ * Makes the data directory if there is none, and sees to it that nobody but this user can open it or what the runtime has in it: 0700 and 0600.
+ * Throws `unavailable`, naming the path, for a directory without a store that holds other things, which is left as it is, and for what
+ * belongs to somebody else or stays open to others.
  */
 export function prepareDataDirectory(directory: string): void {
 	const owner = process.geteuid?.();
@@ -17,13 +24,14 @@ export function prepareDataDirectory(directory: string): void {
 		if (!stats.isDirectory()) throw new RuntimeError("unavailable", `The data directory ${directory} is not a directory.`);
 		requireOwner(directory, stats, owner);
 		const names = readdirSync(directory);
-		if (isOpenToOthers(stats) && names.length > 0 && !names.includes(storeFileName))
+		const other = names.find((name) => !isOwnName(name));
+		if (other !== undefined && !names.includes(storeFileName))
 			throw new RuntimeError(
 				"unavailable",
-				`The data directory ${directory} is open to others (mode ${mode(stats)}) and holds other files; use a directory of its own, or close it by chmod 700.`,
+				`${directory} cannot become a data directory: it holds other things (${excerpt(other)}) and no store. Use one that is empty or does not exist yet.`,
 			);
 		closeToOthers(directory, stats, 0o700);
-		closeContents(directory, names, owner);
+		closeContents(directory, names.filter(isOwnName), owner);
 	} catch (error) {
 		if (error instanceof RuntimeError) throw error;
 		throw new RuntimeError(
@@ -39,9 +47,11 @@ function closeContents(directory: string, names: readonly string[], owner: numbe
 	for (const name of names) {
 		const path = join(directory, name);
 		const stats = lstatSync(path, { throwIfNoEntry: false });
-		// A file of another process may have gone meanwhile; a link leads to what only this user could have linked.
-		if (stats === undefined || stats.isSymbolicLink()) continue;
+		// A file of another process may have gone meanwhile.
+		if (stats === undefined) continue;
 		requireOwner(path, stats, owner);
+		// It leads to what this user has linked.
+		if (stats.isSymbolicLink()) continue;
 		closeToOthers(path, stats, stats.isDirectory() ? 0o700 : 0o600);
 		if (stats.isDirectory()) closeContents(path, readdirSync(path), owner);
 	}

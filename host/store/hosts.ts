@@ -18,6 +18,9 @@ const maxSocketPathBytes = 100;
 /** A host that does not answer in this time is alive: only a refusal says that it is not. */
 const answerTimeoutMs = 2_000;
 
+/** A process that has not come from binding its socket to listening in this time has died on the way. */
+const claimTimeoutMs = 60_000;
+
 const suffix = ".sock";
 const unfinishedSuffix = ".sock.new";
 
@@ -57,17 +60,29 @@ export async function isHostAlive(directory: string, id: string): Promise<boolea
 	return withSocketPath(hosts, id + suffix, isListening);
 }
 
-/** The hosts whose sockets are still there but dead. With `remove` the sockets are removed. */
+/**
+ * The hosts whose sockets are still there but dead. With `remove` the sockets are removed, and those of processes that died while they
+ * claimed.
+ */
 export async function deadHosts(directory: string, options: { readonly remove?: boolean } = {}): Promise<readonly string[]> {
 	const hosts = hostsDirectory(directory);
 	const dead: string[] = [];
 	for (const name of readNames(hosts)) {
 		const id = name.endsWith(suffix) ? name.slice(0, -suffix.length) : "";
 		if (isId(id) && !(await isHostAlive(directory, id))) dead.push(id);
+		if (options.remove && name.endsWith(unfinishedSuffix)) await removeUnfinished(hosts, name);
 	}
 	// Ids are never used twice, so nothing can have come to life under one since.
 	if (options.remove) for (const id of dead) rmSync(join(hosts, id + suffix), { force: true });
 	return dead;
+}
+
+/** A socket that is young may be about to listen: its host would find it gone. */
+async function removeUnfinished(hosts: string, name: string): Promise<void> {
+	const path = join(hosts, name);
+	const stats = lstatSync(path, { throwIfNoEntry: false });
+	if (stats === undefined || Date.now() - stats.mtimeMs < claimTimeoutMs) return;
+	if (!(await withSocketPath(hosts, name, isListening))) rmSync(path, { force: true });
 }
 
 function hostsDirectory(directory: string): string {

@@ -33,11 +33,6 @@ export function writeTextPrefix(text: string, target: Buffer, start: number): nu
 	return writeText(text, target, start);
 }
 
-export function encodeKey(key: StoreKey): Buffer {
-	const target = Buffer.allocUnsafe(keyRoomBytes);
-	return Buffer.from(target.subarray(0, writeKey(key, target, 0)));
-}
-
 /** The tuple in bytes that `writeKey` made. Throws `internal` for others. */
 export function readKey(bytes: Buffer, start: number, end: number): StoreKey {
 	const key: (string | number)[] = [];

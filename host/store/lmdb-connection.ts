@@ -3,8 +3,9 @@ import type { RuntimeError } from "../contract/errors.ts";
 import { createChangeFeed } from "./change-feed.ts";
 import { closedStore } from "./closed-store.ts";
 import { createCommitClient } from "./commit-client.ts";
-import { type Lmdb, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
-import { expiredEntries, getEntry, listEntries } from "./reader.ts";
+import { lmdbFailure } from "./lmdb-failure.ts";
+import { type Lmdb, openLmdb } from "./lmdb-tree.ts";
+import { expiredEntries, getEntry, listEntries, listHeads } from "./reader.ts";
 import type { Store } from "./store.ts";
 import { parkThread, runUninterrupted, type ThreadPhase } from "./thread-phase.ts";
 import type { Tree } from "./tree.ts";
@@ -91,8 +92,9 @@ export function createLmdbStore(
 	}
 
 	const store: Store = {
-		get: (key) => read(() => getEntry(tree, key)),
+		get: (key, options) => read(() => getEntry(tree, key, options)),
 		list: (range) => read(() => listEntries(tree, range)),
+		heads: (range) => read(() => listHeads(tree, range)),
 		expired: (limit) => read(() => expiredEntries(tree, limit)),
 		commit: (transaction) => client.commit(transaction),
 		changes: (prefix, options) => read(() => feed.changes(prefix, options)),

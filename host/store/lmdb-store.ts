@@ -5,12 +5,14 @@ import { keepAlive } from "../keep-alive.ts";
 import { programFiles } from "../program-files.ts";
 import { workerEnvironment } from "../worker-environment.ts";
 import { defaultKeptChanges } from "./change-log.ts";
+import { toError } from "./commit-client.ts";
 import { prepareDataDirectory, storeFileName } from "./data-directory.ts";
 import { createLmdbStore, openLater, type StoreConnection } from "./lmdb-connection.ts";
-import { lmdbFailure, openLmdb } from "./lmdb-tree.ts";
+import { lmdbFailure } from "./lmdb-failure.ts";
+import { openLmdb } from "./lmdb-tree.ts";
 import type { WriterData, WriterReport, WriterRequest } from "./lmdb-writer.ts";
 import type { Store } from "./store.ts";
-import { createThreadPhase, isParked, parkThreadNow, type ThreadPhase } from "./thread-phase.ts";
+import { createThreadPhase, isParked, parkThreadsAtExit, type ThreadPhase } from "./thread-phase.ts";
 
 export interface LmdbStoreOptions {
 	/** The data directory; made when there is none. */
@@ -47,15 +49,12 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
 	const { store, fail } = createLmdbStore(database, port1);
 
 	let closing: Promise<void> | undefined;
-	const park = () => {
-		for (const one of phases) parkThreadNow(one);
-	};
-	process.on("exit", park);
+	const stopParking = parkThreadsAtExit(phases);
 	const exited = new Promise<void>((resolve) => {
 		writer.once("error", (error) => fail(lmdbFailure("written", error)));
 		writer.once("exit", () => {
 			fail(new RuntimeError("unavailable", "The writer of the store has stopped."));
-			process.off("exit", park);
+			stopParking();
 			resolve();
 		});
 	});
@@ -97,8 +96,7 @@ function opened(writer: Worker): Promise<void> {
 	return new Promise((resolve, reject) => {
 		writer.once("message", (report: WriterReport) => {
 			if (report.type === "opened") return resolve();
-			const { code, message, details } = report.failure;
-			reject(new RuntimeError(code, message, details));
+			reject(toError(report.failure));
 		});
 		writer.once("error", (error) => reject(lmdbFailure("opened", error)));
 		writer.once("exit", () => reject(new RuntimeError("unavailable", "The writer of the store has stopped.")));

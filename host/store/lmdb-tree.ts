@@ -1,6 +1,5 @@
 import { createRequire } from "node:module";
 import type * as LmdbPackage from "lmdb";
-import { RuntimeError } from "../contract/errors.ts";
 import { requireOpenable } from "./lmdb-file.ts";
 import type { Tree, TreeRange, WritableTree } from "./tree.ts";
 
@@ -202,11 +201,4 @@ function writeBytes(key: Buffer, target: Buffer, start: number): number {
 
 function copyBytes(source: Buffer, start: number, end: number): Buffer {
 	return Buffer.from(source.subarray(start, end));
-}
-
-/** What LMDB or the system said, without paths: "The store could not be written: No space left on device." */
-export function lmdbFailure(what: "opened" | "read" | "written", error: unknown): RuntimeError {
-	if (error instanceof RuntimeError) return error;
-	const reason = error instanceof Error ? error.message : String(error);
-	return new RuntimeError("unavailable", `The store could not be ${what}: ${reason.replace(/\.$/, "")}.`, {}, { cause: error });
 }

@@ -2,12 +2,13 @@ import { statSync } from "node:fs";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { RuntimeError } from "../contract/errors.ts";
 import { logChange, readLastVersion } from "./change-log.ts";
-import type { Acknowledgement, ClientMessage } from "./commit-client.ts";
-import { reserves } from "./commit-message.ts";
-import { type Lmdb, type LmdbSpace, lmdbFailure, openLmdb } from "./lmdb-tree.ts";
+import type { Acknowledgement, ClientMessage, Refusal } from "./commit-client.ts";
+import { messageHeaderBytes, reserves } from "./commit-message.ts";
+import { lmdbFailure } from "./lmdb-failure.ts";
+import { type Lmdb, type LmdbSpace, openLmdb } from "./lmdb-tree.ts";
 import { requireFormat } from "./store-format.ts";
 import { fullStore, reservedBytes } from "./store-space.ts";
-import { runUninterrupted, type ThreadPhase } from "./thread-phase.ts";
+import { isParked, runUninterrupted, type ThreadPhase } from "./thread-phase.ts";
 import { applyTransaction, estimateBytes, messageId, messageReserve } from "./transaction.ts";
 import { encodeUint48, metaKeys } from "./tree.ts";
 
@@ -23,9 +24,7 @@ export interface WriterData {
 }
 
 /** What the writer tells the thread that started it, once. */
-export type WriterReport =
-	| { readonly type: "opened" }
-	| { readonly type: "refused"; readonly failure: Extract<Acknowledgement, { code: unknown }> };
+export type WriterReport = { readonly type: "opened" } | { readonly type: "refused"; readonly failure: Refusal };
 
 /** What the thread that started the writer tells it. */
 export type WriterRequest = { readonly connect: MessagePort } | "stop";
@@ -133,17 +132,29 @@ function schedule(): void {
 
 function drain(): void {
 	scheduled = false;
-	if (clients.some(hasWork)) {
-		try {
-			runUninterrupted(phase, writeGroup);
-		} catch {
-			// The process is exiting.
-			return;
-		}
-		schedule();
-	} else if (stopping) {
-		stop();
+	if (!clients.some(hasWork)) {
+		if (stopping) stop();
+		return;
 	}
+	const group: Taken[] = [];
+	try {
+		runUninterrupted(phase, () => writeGroup(group));
+	} catch (error) {
+		// The process is exiting.
+		if (isParked(phase)) return;
+		refuse(group, error);
+	}
+	schedule();
+}
+
+/** Answers a group that the writer stumbled over; whoever has got an answer already does not look at this one. */
+function refuse(group: readonly Taken[], cause: unknown): void {
+	const failure = toFailure(
+		new RuntimeError("internal", "The writer of the store failed; the transaction may have been applied or not.", {}, { cause }),
+	);
+	for (const { client, message } of group)
+		if (message.length >= messageHeaderBytes) client.acknowledgements.push(messageId(message), failure);
+	acknowledge(false);
 }
 
 function stop(): void {
@@ -152,8 +163,8 @@ function stop(): void {
 	parentPort?.close();
 }
 
-function writeGroup(): void {
-	const group: Taken[] = [];
+/** Writes what waits, noting in `group` what it takes. */
+function writeGroup(group: Taken[]): void {
 	const take = takeGroup(group);
 	let changed = false;
 	try {
@@ -164,14 +175,20 @@ function writeGroup(): void {
 		for (const taken of group) if (writeAlone(taken)) changed = true;
 	}
 	for (const { client, message, result } of group) client.acknowledgements.push(messageId(message), result);
-	for (const client of [...clients]) {
-		if (client.acknowledgements.length === 0 && !(changed && client.listening)) continue;
-		client.port.postMessage(client.acknowledgements);
-		client.acknowledgements = [];
-	}
+	acknowledge(changed);
 	if (Date.now() - lastSweep > readerSweepMs) {
 		lastSweep = Date.now();
 		database.sweepReaders();
+	}
+}
+
+/** Posts the answers that are due, and to those who listen that something changed. */
+function acknowledge(changed: boolean): void {
+	for (const client of [...clients]) {
+		const { acknowledgements } = client;
+		if (acknowledgements.length === 0 && !(changed && client.listening)) continue;
+		client.acknowledgements = [];
+		client.port.postMessage(acknowledgements);
 	}
 }
 
@@ -273,6 +290,6 @@ function refuseForSpace(
 	return fullStore(space.usedBytes + addedBytes, maxStoreBytes);
 }
 
-function toFailure(error: RuntimeError): Extract<Acknowledgement, { code: unknown }> {
-	return { code: error.code, message: error.message, details: error.details };
+function toFailure({ code, message, details, cause }: RuntimeError): Refusal {
+	return { code, message, details, ...(cause instanceof Error && { cause: cause.message }) };
 }

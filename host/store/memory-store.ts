@@ -3,7 +3,7 @@ import { defaultKeptChanges, logChange, readLastVersion } from "./change-log.ts"
 import { closedStore } from "./closed-store.ts";
 import { encodeTransaction, reserves } from "./commit-message.ts";
 import { createMemoryTree } from "./memory-tree.ts";
-import { expiredEntries, getEntry, listEntries } from "./reader.ts";
+import { expiredEntries, getEntry, listEntries, listHeads } from "./reader.ts";
 import type { CommitResult, Store } from "./store.ts";
 import { fullStore, reservedBytes } from "./store-space.ts";
 import { applyTransaction, estimateBytes, messageReserve } from "./transaction.ts";
@@ -49,13 +49,17 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
 	}
 
 	return {
-		get(key) {
+		get(key, getOptions) {
 			requireOpen();
-			return getEntry(tree, key);
+			return getEntry(tree, key, getOptions);
 		},
 		list(range) {
 			requireOpen();
 			return listEntries(tree, range);
+		},
+		heads(range) {
+			requireOpen();
+			return listHeads(tree, range);
 		},
 		expired(limit) {
 			requireOpen();

@@ -1,34 +1,42 @@
 import { RuntimeError } from "../contract/errors.ts";
 import { keyRoomBytes, readKey, writeTextPrefix } from "./key.ts";
-import { readEntry, readExpiry } from "./record.ts";
-import type { StoreEntry, StoreKey, StoreRange } from "./store.ts";
+import { readEntry, readExpiry, readHead } from "./record.ts";
+import type { StoreEntry, StoreGetOptions, StoreHead, StoreKey, StoreRange } from "./store.ts";
 import { endOf, expiryKey, type Tree, type TreeRange, uint48Bytes, writeEntryKey } from "./tree.ts";
 
 // Of this thread; used within one call only.
 const scratch = Buffer.allocUnsafeSlow(2 * keyRoomBytes);
 const nothing = Buffer.alloc(0);
 
-export function getEntry(tree: Tree, key: StoreKey): StoreEntry | undefined {
+export function getEntry(tree: Tree, key: StoreKey, options: StoreGetOptions = {}): StoreEntry | undefined {
 	const encoded = scratch.subarray(0, writeEntryKey(key, scratch, 0));
 	const entry = tree.get(encoded, (record) => readEntry(key, record));
-	return entry === undefined || isExpired(entry, Date.now()) ? undefined : entry;
+	return entry === undefined || (options.expired !== true && isExpired(entry, Date.now())) ? undefined : entry;
 }
 
 export function listEntries(tree: Tree, range: StoreRange): StoreEntry[] {
+	return listLive(tree, range, readEntry);
+}
+
+export function listHeads(tree: Tree, range: StoreRange): StoreHead[] {
+	return listLive(tree, range, readHead);
+}
+
+function listLive<Item>(tree: Tree, range: StoreRange, read: (key: StoreKey, record: Buffer) => Item): Item[] {
 	requireLimit(range.limit);
-	const entries: StoreEntry[] = [];
+	const entries: Item[] = [];
 	const treeRange = encodeRange(range);
 	if (treeRange === undefined || range.limit === 0) return entries;
 	const now = Date.now();
 	tree.scan(treeRange, (key, record) => {
 		const expiry = readExpiry(record);
-		if (expiry === 0 || expiry > now) entries.push(readEntry(readKey(key, 1, key.length), record));
+		if (expiry === 0 || expiry > now) entries.push(read(readKey(key, 1, key.length), record));
 		return entries.length < range.limit;
 	});
 	return entries;
 }
 
-export function expiredEntries(tree: Tree, limit: number): StoreEntry[] {
+export function expiredEntries(tree: Tree, limit: number): StoreHead[] {
 	requireLimit(limit);
 	const range = { start: expiryKey(0, nothing), end: expiryKey(Date.now() + 1, nothing) };
 	return tree.snapshot(() => {
@@ -38,9 +46,9 @@ export function expiredEntries(tree: Tree, limit: number): StoreEntry[] {
 				keys.push(Buffer.from(key.subarray(1 + uint48Bytes)));
 				return keys.length < limit;
 			});
-		const entries: StoreEntry[] = [];
+		const entries: StoreHead[] = [];
 		for (const key of keys) {
-			const entry = tree.get(key, (record) => readEntry(readKey(key, 1, key.length), record));
+			const entry = tree.get(key, (record) => readHead(readKey(key, 1, key.length), record));
 			if (entry) entries.push(entry);
 		}
 		return entries;

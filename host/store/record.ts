@@ -1,5 +1,5 @@
 import { RuntimeError } from "../contract/errors.ts";
-import type { StoreEntry, StoreKey } from "./store.ts";
+import type { StoreEntry, StoreHead, StoreKey } from "./store.ts";
 
 // An entry's bytes: tag (1), version (6), createdAt (6), updatedAt (6), expiresAt (6, 0 for none), length of the author (2), author, value.
 // The tag tells what the value is, so that others than text can come later.
@@ -75,11 +75,16 @@ export function readRecordValue(record: Buffer): string {
 }
 
 export function readEntry(key: StoreKey, record: Buffer): StoreEntry {
+	return { ...readHead(key, record), value: readRecordValue(record) };
+}
+
+/** The entry without its value, which is not decoded. */
+export function readHead(key: StoreKey, record: Buffer): StoreHead {
 	const start = valueStart(record);
 	const entry = {
 		key,
-		value: record.toString("utf8", start, record.length),
 		version: String(record.readUIntBE(versionAt, 6)),
+		size: record.length - start,
 		createdAt: record.readUIntBE(createdAt, 6),
 		updatedAt: record.readUIntBE(updatedAt, 6),
 		author: record.toString("utf8", recordHeaderBytes, start),

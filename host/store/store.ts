@@ -9,11 +9,12 @@ export type StoreKey = readonly (string | number)[];
 /** An opaque version: compared for equality only, never used twice in one store. */
 export type StoreVersion = string;
 
-/** A stored value with what the store knows of it. An expired entry is absent everywhere: in reads, lists and checks. */
-export interface StoreEntry {
+/** What the store knows of a value. An expired entry is absent everywhere: in reads, lists and checks. */
+export interface StoreHead {
 	readonly key: StoreKey;
-	readonly value: string;
 	readonly version: StoreVersion;
+	/** The length of the value in bytes of UTF-8. */
+	readonly size: number;
 	/** Milliseconds since the Unix epoch; set when the key came into being. */
 	readonly createdAt: number;
 	/** Milliseconds since the Unix epoch; set by every write. */
@@ -22,6 +23,11 @@ export interface StoreEntry {
 	readonly expiresAt?: number;
 	/** Who wrote it last, as the writer said. */
 	readonly author: string;
+}
+
+/** A stored value with what the store knows of it. */
+export interface StoreEntry extends StoreHead {
+	readonly value: string;
 }
 
 /** What must hold for a transaction to be applied. */
@@ -91,6 +97,11 @@ export interface StoreRange {
 	readonly limit: number;
 }
 
+export interface StoreGetOptions {
+	/** With `true` an entry is found also after it has expired, as long as it takes space. */
+	readonly expired?: boolean;
+}
+
 /** A hint that keys changed. Hints come at least once and may be joined; read the keys for their state. */
 export type StoreChange =
 	| { readonly type: "changed"; readonly cursor: string; readonly keys: readonly StoreKey[] }
@@ -104,11 +115,13 @@ export type StoreChange =
  */
 export interface Store {
 	/** Sees every transaction whose commit was acknowledged to anyone, in any thread or process, before the call. */
-	get(key: StoreKey): Answer<StoreEntry | undefined>;
+	get(key: StoreKey, options?: StoreGetOptions): Answer<StoreEntry | undefined>;
 	/** One consistent view; limited so that no read outlives the call. */
 	list(range: StoreRange): Answer<readonly StoreEntry[]>;
+	/** The same without the values, which may have megabytes. */
+	heads(range: StoreRange): Answer<readonly StoreHead[]>;
 	/** Entries that have expired but still take space, oldest expiry first. The owner of the data decides how they go (archive, delete). */
-	expired(limit: number): Answer<readonly StoreEntry[]>;
+	expired(limit: number): Answer<readonly StoreHead[]>;
 	/** Resolves when the transaction is durable, or was refused. */
 	commit(transaction: StoreTransaction): Promise<CommitResult>;
 	/** Hints of changes under `prefix`, from `cursor` on (from now on without one), until the signal aborts. */

@@ -39,8 +39,23 @@ export async function parkThread(phase: ThreadPhase): Promise<void> {
 	}
 }
 
-/** The same when the process exits and nothing can be awaited any more. */
-export function parkThreadNow(phase: ThreadPhase): void {
+/** The threads of all stores that are open: one listener for all, because Node takes many for a leak. */
+const parkedAtExit = new Set<ReadonlySet<ThreadPhase>>();
+
+/** The same for all that are in the set when the process exits, where nothing can be awaited any more. Returns what takes that back. */
+export function parkThreadsAtExit(phases: ReadonlySet<ThreadPhase>): () => void {
+	if (parkedAtExit.size === 0) process.on("exit", parkAll);
+	parkedAtExit.add(phases);
+	return () => {
+		if (parkedAtExit.delete(phases) && parkedAtExit.size === 0) process.off("exit", parkAll);
+	};
+}
+
+function parkAll(): void {
+	for (const phases of parkedAtExit) for (const phase of phases) parkThreadNow(phase);
+}
+
+function parkThreadNow(phase: ThreadPhase): void {
 	const end = Date.now() + parkTimeoutMs;
 	while (Atomics.compareExchange(phase, 0, idle, parked) === busy && Date.now() < end) Atomics.wait(phase, 0, busy, 1_000);
 }

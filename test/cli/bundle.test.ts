@@ -1,8 +1,10 @@
-import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { SourceMap } from "node:module";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { bundle } from "../../host/cli/bundle.ts";
+import { isNestedTooDeeply } from "../../host/cli/bundler-process.ts";
 import { findProjectRoot } from "../../host/cli/project-root.ts";
 import { importsMore } from "../../host/cli/script-file.ts";
 import { transform } from "../../host/cli/transform.ts";
@@ -240,6 +242,90 @@ describe("bundling lets nothing of other directories in", () => {
 		write(dirname(project), { "package.json": `{ "${secret}": = }` });
 		await expect(bundleMain('import "secret";')).rejects.toMatchObject(refused);
 	});
+});
+
+describe("a package.json above the project", () => {
+	const broken = { "package.json": `{ "${secret}": = }` };
+
+	test("has no say when it is not valid", async () => {
+		write(dirname(project), broken);
+		const { source } = await bundleMain('import b from "./b"; import p from "pack"; export default [b, p];', {
+			"src/b.ts": "export default 1;",
+			"node_modules/pack/package.json": '{"main":"./main.js","browser":{"fs":false,"./node.js":false}}',
+			"node_modules/pack/main.js": 'module.exports = [require("fs"), require("./node.js")];',
+			"node_modules/pack/node.js": 'require("node:child_process");',
+		});
+		expect(await evaluate(source)).toEqual([1, [{}, {}]]);
+		await expect(bundleMain('import "./no-such-file";')).rejects.toThrow('there is no file "./no-such-file".');
+		await expect(bundleMain('import "nothing";')).rejects.toThrow('there is no package "nothing" in the project');
+	});
+
+	test("has no say when it is valid and the project has none", async () => {
+		write(dirname(project), {
+			"package.json": '{"sideEffects":false,"imports":{"#a":"./project/bare/a.js"}}',
+		});
+		rmSync(join(project, "package.json"));
+		write(project, { "bare/a.js": "globalThis.a = 1;", "bare/main.js": 'import "./a.js";', "bare/hash.js": 'import "#a";' });
+		expect((await bundle(join(project, "bare/main.js"), project)).source).toContain("globalThis.a = 1");
+		await expect(bundle(join(project, "bare/hash.js"), project)).rejects.toThrow('"#a" is a name of the package\'s own');
+	});
+
+	test("one inside that is not valid is named", async () => {
+		const files = { "node_modules/pack/package.json": `{ "${secret}": = }`, "node_modules/pack/index.js": "" };
+		await expect(bundleMain('import "pack";', files)).rejects.toMatchObject({
+			code: "import-error",
+			message: "src/main.ts:1:8: node_modules/pack/package.json:1:17: this package.json is not valid.",
+		});
+	});
+});
+
+describe("the bundler's process", () => {
+	test("gets no environment of ours", async () => {
+		write(project, { "elsewhere/found/index.js": "export default 1;" });
+		process.env.NODE_PATH = join(project, "elsewhere");
+		const ours = process.env;
+		const seen: unknown[] = [];
+		const onSpawn = (): void => void seen.push(Object.keys(process.env).toSorted());
+		subscribe("child_process", onSpawn);
+		try {
+			await bundleMain("export default 1;");
+			expect(seen).toEqual([["GOMEMLIMIT", "GOTRACEBACK"]]);
+			expect(process.env).toBe(ours);
+			expect(process.env.NODE_PATH).toBeDefined();
+		} finally {
+			unsubscribe("child_process", onSpawn);
+			delete process.env.NODE_PATH;
+		}
+	});
+
+	test("is not given what is nested deeper than anyone writes", async () => {
+		await expect(bundleMain("[".repeat(2_000_000))).rejects.toMatchObject({
+			code: "import-error",
+			message: "src/main.ts is nested too deeply; the limit is 1500 brackets.",
+		});
+		expect(await transform("a.ts", "[".repeat(2000) + "]".repeat(2000))).toBeUndefined();
+	});
+
+	test.skipIf(process.platform !== "linux")("is ended when it takes too much memory", async () => {
+		await expect(bundleMain("!".repeat(4_000_000))).rejects.toMatchObject({
+			code: "import-error",
+			message: "Bundling takes more than 512 MiB of memory; import less, or smaller files.",
+		});
+		expect(await transform("a.ts", "!".repeat(4_000_000))).toBeUndefined();
+		// The next one is not touched by that.
+		expect(await evaluate((await bundleMain("export default 1;")).source)).toBe(1);
+	});
+
+	test.each([
+		["closed brackets", "[{(".repeat(500) + ")}]".repeat(500), false],
+		["one more", "[{(".repeat(501), true],
+		["many side by side", "[]".repeat(5000), false],
+		["in strings", `a = "${"[".repeat(5000)}" + '${"\\'(".repeat(5000)}';`, false],
+		["in comments", `//${"[".repeat(5000)}\n/*${"[\n".repeat(5000)}*/`, false],
+		["escaped in regular expressions", "/\\(/;".repeat(5000), false],
+		["behind comments and strings", `/* ' */ // "\n'/*'${"[".repeat(1501)}`, true],
+		["in a comment without end", `/*${"[".repeat(5000)}`, false],
+	])("counts brackets that are open: %s", (_, source, expected) => expect(isNestedTooDeeply(source)).toBe(expected));
 });
 
 describe("what needs the bundler", () => {

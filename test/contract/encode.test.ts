@@ -33,6 +33,18 @@ describe("decodeArguments", () => {
 		expect(decode("io.get-input", [])).toEqual([]);
 	});
 
+	it("takes a text behind = as the only parameter, whatever it holds", () => {
+		for (const text of ["key", "", "=", "[]", '["a","b"]', '"', "\\", "a\n", "é😀"]) {
+			expect(decode("variables.get", `=${text}`)).toEqual([text]);
+			expect(decode("variables.set", `=${text}`, "1")).toEqual([text, "1", undefined]);
+		}
+		expect(refusal(() => decode("variables.get", "=\ud800"))).toContain("key has a lone surrogate");
+		expect(refusal(() => decode("condition.set", "=true"))).toContain("value is a string; it must be true or false");
+		expect(refusal(() => decode("variables.list", "=prefix"))).toContain("options is a string; it must be an object");
+		expect(refusal(() => decode("io.get-input", "=x"))).toContain("The parameters of getInput are not JSON.");
+		expect(refusal(() => decode("log.write", "=info"))).toContain("message is missing");
+	});
+
 	it("takes a missing optional parameter as undefined, and null for missing options", () => {
 		expect(decode("variables.set", ["k"], "0")).toEqual(["k", "0", undefined]);
 		expect(decode("variables.set", ["k", null], "0")).toEqual(["k", "0", undefined]);

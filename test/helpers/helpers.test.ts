@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { operations } from "../../host/contract/generated/operations.ts";
 import { type CallContext, type Helpers, scopes } from "../../host/contract/generated/types.ts";
-import { readJournal } from "../../host/helpers/journal.ts";
+import { readJournal } from "../../host/helpers/journal-reader.ts";
 import { layout } from "../../host/layout.ts";
 import { failureOf, startRun } from "./run.ts";
 

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { RuntimeError } from "../../host/contract/errors.ts";
-import { type JournalEntry, readJournal } from "../../host/helpers/journal.ts";
+import { type JournalEntry, readJournal } from "../../host/helpers/journal-reader.ts";
 import { layout } from "../../host/layout.ts";
 import { createMemoryStore } from "../../host/store/memory-store.ts";
 import type { Store } from "../../host/store/store.ts";
@@ -121,7 +121,7 @@ async function playRound(roundSeed: number): Promise<void> {
 	const network = new UnrulyStore(store, random);
 	network.unavailable = random() < 0.5 ? 0 : 0.2;
 	network.slowReads = random() < 0.5;
-	const run = await startRun({ store, throughStore: network, limits: { journalInlineBytes: 1_024 } });
+	const run = await startRun({ store, throughStore: network });
 	const seen: Seen[] = [];
 	const versions: string[] = [];
 	const calls = 10 + Math.floor(random() * 80);

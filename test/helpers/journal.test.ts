@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RuntimeError } from "../../host/contract/errors.ts";
-import { type JournalEntry, readJournal, resolveValue, type ValueReference } from "../../host/helpers/journal.ts";
+import { type JournalEntry, readJournal, resolveValue, type ValueReference } from "../../host/helpers/journal-reader.ts";
 import { layout } from "../../host/layout.ts";
 import { createMemoryStore } from "../../host/store/memory-store.ts";
 import { failureOf, startRun, type TestRun } from "./run.ts";
@@ -251,13 +251,32 @@ describe("large values", () => {
 		expect(error.message).toMatch(/a value has the hash/);
 	});
 
-	it("are copied up to journalInlineBytes of UTF-8", async () => {
-		const run = await startRun({ limits: { journalInlineBytes: 10 } });
-		await run.helpers.variables.set("key", '"éééé"', undefined, run.call());
-		await run.helpers.variables.set("key", '"ééééx"', undefined, run.call());
+	it("are copied up to 1,024 bytes of UTF-8", async () => {
+		const run = await startRun();
+		const longest = JSON.stringify("é".repeat(511));
+		await run.helpers.variables.set("key", longest, undefined, run.call());
+		await run.helpers.variables.set("key", longest.replace("é", "éx"), undefined, run.call());
 		const journal = await endAndRead(run);
-		expect(writtenIn(journal[0])).toBe('"éééé"');
-		expect(writtenIn(journal[1])).toMatchObject({ size: 11 });
+		expect(writtenIn(journal[0])).toBe(longest);
+		expect(writtenIn(journal[1])).toMatchObject({ size: 1_025 });
+	});
+
+	it("that have expired are found however many others have", async () => {
+		const run = await startRun();
+		const expiresAt = Date.now() - 1_000;
+		await run.store.commit({
+			operations: Array.from({ length: 1_500 }, (_, index) => ({
+				type: "set",
+				key: layout.variable("others", String(index)),
+				value: "1",
+				expiresAt,
+			})),
+		});
+		await run.helpers.variables.set("key", large("x"), { expiresInMs: 1 }, run.call());
+		await new Promise((resolve) => setTimeout(resolve, 5));
+		expect(await run.helpers.variables.get("key", run.call())).toBeUndefined();
+		const [entry] = await endAndRead(run);
+		expect(await resolveValue(run.store, "tests", "run-1", writtenIn(entry))).toBe(large("x"));
 	});
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readJournal } from "../../host/helpers/journal.ts";
+import { readJournal } from "../../host/helpers/journal-reader.ts";
 import { failureOf, startRun } from "./run.ts";
 
 describe("the log", () => {

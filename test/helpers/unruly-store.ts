@@ -44,8 +44,9 @@ export class UnrulyStore implements Store {
 		return promise;
 	}
 
-	get: Store["get"] = (key) => this.#read(() => this.#store.get(key));
+	get: Store["get"] = (key, options) => this.#read(() => this.#store.get(key, options));
 	list: Store["list"] = (range) => this.#read(() => this.#store.list(range));
+	heads: Store["heads"] = (range) => this.#read(() => this.#store.heads(range));
 	expired: Store["expired"] = (limit) => this.#store.expired(limit);
 	changes: Store["changes"] = (prefix, options) => this.#store.changes(prefix, options);
 	close: Store["close"] = () => this.#store.close();

@@ -64,6 +64,18 @@ describe("variables", () => {
 		expect(await other.helpers.variables.list(undefined, other.call())).toEqual({ items: [] });
 	});
 
+	it("are listed without reading their values", async () => {
+		const store = createMemoryStore();
+		const list: typeof store.list = () => {
+			throw new Error("The values were read.");
+		};
+		const { helpers, call } = await startRun({ store, throughStore: { ...store, list } });
+		await helpers.variables.set("key", '"ä😀"', undefined, call());
+		const { items } = await helpers.variables.list(undefined, call());
+		expect(items).toEqual([{ key: "key", metadata: (await helpers.variables.getEntry("key", call()))?.metadata }]);
+		expect(items[0]?.metadata.size).toBe(8);
+	});
+
 	it("have metadata", async () => {
 		const { helpers, call, store } = await startRun();
 		const before = Date.now();

@@ -36,6 +36,11 @@ test.each([
 	["64:ff9b:1::1", "reserved"],
 	["2002:7f00:1::", "tunnel"],
 	["2001:0:4136:e378::", "tunnel"],
+	["2606:2800::5efe:10.0.0.1", "tunnel"],
+	["2606:2800::200:5efe:7f00:1", "tunnel"],
+	["2606:2800::300:5efe:93.184.216.34", "tunnel"],
+	["2606:2800::400:5efe:10.0.0.1", undefined],
+	["fe80::5efe:10.0.0.1", "link-local"],
 	["2001:db8::1", "reserved"],
 	["2606:2800:220:1:248:1893:25c8:1946", undefined],
 	["4000::1", "reserved"],
@@ -60,6 +65,7 @@ test.each([
 	["fd00::/8", "fdab::1", true],
 	["fd00::/8", "fc00::1", false],
 	["::/0", "1.2.3.4", false],
+	["10.0.0.0/8", "2606:2800::5efe:10.0.0.1", false],
 	["10.0.0.0/8", "not an address", false],
 ])("%s contains %s: %s", (range, address, expected) => {
 	expect(isInRange(parseAddressRange(range) as never, address)).toBe(expected);

@@ -202,17 +202,51 @@ describe("hostile calls", () => {
 		expect(problem(bindings.call("constructor" as never, "[]", undefined)).code).toBe("unsupported");
 	});
 
-	test("a failure that a guest reports is cut and takes only texts", async () => {
+	test("the first failure that a guest reports is kept as it was said, with no code but its own two", async () => {
 		const { bindings } = await bind();
-		bindings.call(
-			sandboxOperations.fail,
-			'["internal"]',
-			JSON.stringify({ message: "m".repeat(50_000), name: 5, stack: ["x"], code: "c" }),
-		);
-		expect(bindings.failure).toEqual({ code: "script-error", message: "m".repeat(16 * 1024), errorCode: "c" });
+		expect(bindings.reported).toBeUndefined();
+		bindings.call(sandboxOperations.fail, '["internal"]', "{not read");
+		bindings.call(sandboxOperations.fail, '["invalid-output"]', "{}");
+		expect(bindings.reported).toEqual({ code: "script-error", said: "{not read" });
 		const other = (await bind()).bindings;
-		other.call(sandboxOperations.fail, '["script-error"]', '{"__proto__":{"message":"x"}}');
-		expect(other.failure).toEqual({ code: "script-error", message: "The script failed." });
+		other.call(sandboxOperations.fail, '["invalid-output"]', "{}");
+		expect(other.reported).toEqual({ code: "invalid-output", said: "{}" });
+	});
+
+	const fetched: unknown[] = [];
+	const fetching: Partial<Surroundings> = {
+		fetch: (request) => {
+			fetched.push(request);
+			return new Promise(() => {});
+		},
+	};
+
+	test.each([
+		["sleep", sandboxOperations.sleep, `[${"1".repeat(1100)}]`],
+		["cancel", sandboxOperations.cancel, `[${"{},".repeat(500_000)}1]`],
+		["print", sandboxOperations.print, `["stdout"${",[]".repeat(500_000)}]`],
+		["random", sandboxOperations.random, `[1,"${"x".repeat(2000)}"]`],
+		["fail", sandboxOperations.fail, `["script-error"${',{"33":1}'.repeat(100_000)}]`],
+		["fetch", sandboxOperations.fetch, `["http://x/${"x".repeat(300_000)}","GET",[],"follow"]`],
+	])("parameters of %s that are longer than any it takes are refused unread", async (_, operation, params) => {
+		const { bindings, printed } = await bind({}, fetching);
+		const { code, message } = problem(bindings.call(operation, params, undefined));
+		expect({ code, message }).toEqual({ code: "too-large", message: expect.stringContaining(String(params.length)) });
+		expect([bindings.pending, bindings.reported, printed, fetched]).toEqual([0, undefined, [], []]);
+	});
+
+	test("a fetch with more values than any request has is refused before it is parsed", async () => {
+		const { bindings } = await bind({}, fetching);
+		const values = `["http://x/","GET",[],"follow"${',{"33":1}'.repeat(2_000)}`;
+		for (const params of [`${values}]`, values])
+			expect(problem(bindings.call(sandboxOperations.fetch, params, undefined))).toMatchObject({
+				code: "invalid",
+				message: "The parameters of fetch hold too many values.",
+			});
+		const headers = Array.from({ length: 200 }, (_, index) => [`x-${index}`, "a,[{b"]);
+		const params = JSON.stringify(["http://x/", "GET", headers, "follow"]);
+		expect(typeof bindings.call(sandboxOperations.fetch, params, undefined)).toBe("number");
+		expect(fetched.splice(0)).toHaveLength(1);
 	});
 });
 
@@ -242,6 +276,65 @@ describe("limits", () => {
 		problem(bindings.call(operation, params, undefined));
 		expect(bindings.failure).toMatchObject({ code: "pending-calls-exceeded", limit: { name: "maxPendingCalls", value: 2 } });
 		expect(bindings.pending).toBe(2);
+	});
+
+	/** Writes that are answered when the test says so. */
+	async function bindLate(limits: RunSetup["limits"] = {}) {
+		const run = await startRun({ limits });
+		const waiting: (() => void)[] = [];
+		const set = () => new Promise<string>((resolve) => waiting.push(() => resolve("v1")));
+		const helpers = { ...run.helpers, variables: { ...run.helpers.variables, set } };
+		const bindings = createBindings(run.execution, helpers, { print: () => {} });
+		open.push(bindings);
+		const write = (characters: number): string | number =>
+			bindings.call(indexOf("variables.set"), '["k"]', JSON.stringify("x".repeat(characters - 2)));
+		const answer = async (): Promise<void> => {
+			for (const release of waiting.splice(0)) release();
+			await waitMs(1);
+		};
+		return { bindings, write, answer };
+	}
+
+	test("values of pending calls over maxPendingBytes end the run and name the limit", async () => {
+		const { bindings, write } = await bindLate({ maxPendingBytes: 100_000 });
+		for (let call = 0; call < 3; call++) expect(typeof write(30_000)).toBe("number");
+		expect(bindings.failure).toBeUndefined();
+		expect(problem(write(30_000)).code).toBe("too-large");
+		expect(bindings.failure).toEqual({
+			code: "pending-calls-exceeded",
+			message: "The calls of the run that wait for their answer hold more than 100000 bytes (maxPendingBytes).",
+			limit: { name: "maxPendingBytes", value: 100_000, unit: "bytes" },
+		});
+	});
+
+	test("a call that was answered makes room for the values of others", async () => {
+		const { bindings, write, answer } = await bindLate({ maxPendingBytes: 100_000 });
+		for (let round = 0; round < 5; round++) {
+			for (let call = 0; call < 3; call++) expect(typeof write(30_000)).toBe("number");
+			await answer();
+			expect(bindings.pending).toBe(0);
+		}
+		expect(bindings.failure).toBeUndefined();
+	});
+
+	test("a cancelled call holds its value until the host is done with it", async () => {
+		const { bindings, write, answer } = await bindLate({ maxPendingBytes: 100_000 });
+		const cancel = (callId: string | number) => bindings.call(sandboxOperations.cancel, `[${callId}]`, undefined);
+		for (let call = 0; call < 3; call++) cancel(write(30_000));
+		expect(bindings.pending).toBe(0);
+		await answer();
+		for (let call = 0; call < 3; call++) cancel(write(30_000));
+		expect(bindings.failure).toBeUndefined();
+		problem(write(30_000));
+		expect(bindings.failure).toMatchObject({ limit: { name: "maxPendingBytes" } });
+	});
+
+	test("the body of a fetch counts, in bytes", async () => {
+		const { bindings } = await bind({ limits: { maxPendingBytes: 100_000 } }, { fetch: () => new Promise(() => {}) });
+		const params = '["http://x/","POST",[],"follow"]';
+		expect(typeof bindings.call(sandboxOperations.fetch, params, "é".repeat(40_000))).toBe("number");
+		problem(bindings.call(sandboxOperations.fetch, params, "é".repeat(20_000)));
+		expect(bindings.failure).toMatchObject({ code: "pending-calls-exceeded", limit: { name: "maxPendingBytes" } });
 	});
 
 	test("a cancelled call makes room for another", async () => {
@@ -307,6 +400,17 @@ describe("the sandbox's own operations", () => {
 		expect(code).toBe("denied");
 		expect(message).toContain("--allow-host api.example:8443");
 	});
+
+	test.each(["", "[", "[5]", `["${"x".repeat(5_000_000)}"]`, `[${"{},".repeat(1_000_000)}1]`, '["\\u0068ttp://x/"]'])(
+		"fetch without hosts is denied whatever it was given",
+		async (params) => {
+			const { bindings } = await bind();
+			expect(problem(bindings.call(sandboxOperations.fetch, params, undefined))).toMatchObject({
+				code: "denied",
+				message: "fetch is refused: the run was given no hosts.",
+			});
+		},
+	);
 
 	test("fetch is handed the request and answers the response, or the error", async () => {
 		const response: FetchResponse = { url: "http://x/", status: 200, statusText: "OK", redirected: false, headers: [], body: "" };

@@ -1,14 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { resolveLimits } from "../../host/contract/limits.ts";
 import { mapStack, prepareSource } from "../../host/sandbox/source.ts";
 
-const limits = resolveLimits();
-const strip = (source: string, owner?: string) => prepareSource({ name: "script.ts", source }, limits, owner);
+const strip = (source: string, owner?: string) => prepareSource({ name: "script.ts", source }, owner);
 
 describe("prepareSource", () => {
 	test("leaves JavaScript as it is, also what no parser would take", async () => {
 		const source = "export default ((( 'not parsed here'";
-		expect(await prepareSource({ name: "script.js", source }, limits)).toEqual({ script: { name: "script.js", source } });
+		expect(await prepareSource({ name: "script.js", source })).toEqual({ script: { name: "script.js", source } });
 	});
 
 	test("replaces types by spaces, so that every position stays", async () => {
@@ -21,16 +19,16 @@ describe("prepareSource", () => {
 
 	test("takes the language that is given before that of the name", async () => {
 		const source = "let a: number;";
-		expect(await prepareSource({ name: "a.js", source, language: "typescript" }, limits)).toEqual({
+		expect(await prepareSource({ name: "a.js", source, language: "typescript" })).toEqual({
 			script: { name: "a.js", source: "let a        ;" },
 		});
-		expect(await prepareSource({ name: "a.ts", source, language: "javascript" }, limits)).toEqual({
+		expect(await prepareSource({ name: "a.ts", source, language: "javascript" })).toEqual({
 			script: { name: "a.ts", source },
 		});
 	});
 
 	test("keeps the source map, and leaves a byte order mark out", async () => {
-		const prepared = await prepareSource({ name: "a.ts", source: "\uFEFFlet a: 1;", sourceMap: "{}" }, limits);
+		const prepared = await prepareSource({ name: "a.ts", source: "\uFEFFlet a: 1;", sourceMap: "{}" });
 		expect(prepared).toEqual({ script: { name: "a.ts", source: "let a   ;", sourceMap: "{}" } });
 	});
 
@@ -64,17 +62,6 @@ describe("prepareSource", () => {
 		expect(answers.map((answer) => "script" in answer && answer.script.source)).toEqual(
 			Array.from({ length: 12 }, (_, index) => `let a${index}   `),
 		);
-	});
-
-	test("a source over the limit is refused with the limit", async () => {
-		const prepared = await prepareSource({ name: "a.ts", source: "é".repeat(6) }, resolveLimits({ maxSourceBytes: 11 }));
-		expect(prepared).toEqual({
-			failure: {
-				code: "source-exceeded",
-				message: "a.ts has 12 bytes; the limit is 11 (maxSourceBytes).",
-				limit: { name: "maxSourceBytes", value: 11, unit: "bytes" },
-			},
-		});
 	});
 
 	test("a warning of Node's never reaches standard error of the thread's process", async () => {

@@ -1,5 +1,5 @@
 import type { ExecutionRecord } from "../../host/executions.ts";
-import { type JournalEntry, readJournal } from "../../host/helpers/journal.ts";
+import { type JournalEntry, readJournal } from "../../host/helpers/journal-reader.ts";
 import { layout } from "../../host/layout.ts";
 import type { Store, StoreKey } from "../../host/store/store.ts";
 

@@ -59,10 +59,10 @@ describe("the data directory", () => {
 		await fill();
 		mkdirSync(join(directory, "hosts"), { mode: 0o755 });
 		writeFileSync(join(directory, "hosts", "x"), "", { mode: 0o644 });
-		symlinkSync("/etc/hostname", join(directory, "link"));
+		symlinkSync("/etc/hostname", join(directory, "hosts", "link"));
 		const linked = mode("/etc/hostname");
 		chmodSync(directory, 0o755);
-		for (const name of readdirSync(directory)) if (name !== "link") chmodSync(join(directory, name), 0o755);
+		for (const name of readdirSync(directory)) chmodSync(join(directory, name), 0o755);
 		await open();
 		expect([
 			mode(directory),
@@ -73,16 +73,35 @@ describe("the data directory", () => {
 		expect(mode("/etc/hostname")).toBe(linked);
 	});
 
-	test("that is open to others and holds other things is refused and left as it is", async () => {
-		mkdirSync(directory);
-		chmodSync(directory, 0o755);
-		writeFileSync(join(directory, "notes.txt"), "mine");
+	test.each(["700", "755"])("with mode %s that holds other things and no store is refused and left as it is", async (given) => {
+		mkdirSync(join(directory, "bin"), { recursive: true });
+		writeFileSync(join(directory, "bin", "tool.sh"), "#!/bin/sh\n");
+		chmodSync(join(directory, "bin", "tool.sh"), 0o755);
+		mkdirSync(join(directory, "hosts"));
+		chmodSync(join(directory, "hosts"), 0o755);
+		chmodSync(directory, given);
 		await expect(open()).rejects.toMatchObject({
 			code: "unavailable",
-			message: expect.stringContaining(`${directory} is open to others (mode 0755)`),
+			message: `${directory} cannot become a data directory: it holds other things ("bin") and no store. Use one that is empty or does not exist yet.`,
 		});
-		expect(mode(directory)).toBe("755");
-		expect(readdirSync(directory)).toEqual(["notes.txt"]);
+		expect([directory, join(directory, "hosts"), join(directory, "bin", "tool.sh")].map(mode)).toEqual([given, "755", "755"]);
+		expect(readdirSync(directory).sort()).toEqual(["bin", "hosts"]);
+	});
+
+	test("with a store keeps what else is in it as it is", async () => {
+		await fill();
+		mkdirSync(join(directory, "bin"));
+		writeFileSync(join(directory, "bin", "tool.sh"), "#!/bin/sh\n");
+		for (const path of [join(directory, "bin"), join(directory, "bin", "tool.sh")]) chmodSync(path, 0o755);
+		await open();
+		expect([join(directory, "bin"), join(directory, "bin", "tool.sh")].map(mode)).toEqual(["755", "755"]);
+	});
+
+	test("that a process has left before it made the store is used", async () => {
+		mkdirSync(join(directory, "engines"), { recursive: true, mode: 0o700 });
+		mkdirSync(join(directory, "hosts"), { mode: 0o755 });
+		await open();
+		expect(mode(join(directory, "hosts"))).toBe("700");
 	});
 
 	test.skipIf(!isRoot)("that belongs to somebody else is refused, and so is a file in it (only root can make one)", async () => {

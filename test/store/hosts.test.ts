@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -73,6 +73,28 @@ describe.each([
 		expect(existsSync(join(directory, "hosts", `${there.output}.sock`))).toBe(true);
 		expect(await deadHosts(directory, { remove: true })).toEqual([there.output]);
 		expect(readdirSync(join(directory, "hosts"))).toEqual([`${here.id}.sock`]);
+		await here.close();
+	});
+
+	test("what a process has left that died while it claimed is removed, but not what may still come to life", async () => {
+		const here = await claimHost(directory);
+		const hosts = join(directory, "hosts");
+		const leftover = (digit: string, ageMs: number) => {
+			const name = `${digit.repeat(24)}.sock.new`;
+			writeFileSync(join(hosts, name), "");
+			utimesSync(join(hosts, name), new Date(), new Date(Date.now() - ageMs));
+			return name;
+		};
+		leftover("a", 120_000);
+		const young = leftover("b", 0);
+		// It listens, and has not come to rename its socket.
+		const slow = `${here.id}.sock.new`;
+		renameSync(join(hosts, `${here.id}.sock`), join(hosts, slow));
+		utimesSync(join(hosts, slow), new Date(), new Date(Date.now() - 120_000));
+		expect(await deadHosts(directory)).toEqual([]);
+		expect(readdirSync(hosts)).toHaveLength(3);
+		expect(await deadHosts(directory, { remove: true })).toEqual([]);
+		expect(readdirSync(hosts).sort()).toEqual([slow, young].sort());
 		await here.close();
 	});
 

@@ -2,10 +2,10 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import type * as LmdbPackage from "lmdb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { encodeKey } from "../../host/store/key.ts";
+import { keyRoomBytes } from "../../host/store/key.ts";
 import { type Lmdb, openLmdb } from "../../host/store/lmdb-tree.ts";
 import { getEntry } from "../../host/store/reader.ts";
-import { tables } from "../../host/store/tree.ts";
+import { writeEntryKey } from "../../host/store/tree.ts";
 import { temporaryDirectory } from "./directory.ts";
 
 const lmdb = createRequire(import.meta.url)("lmdb") as typeof LmdbPackage;
@@ -152,7 +152,10 @@ describe("hazards of LMDB's package", () => {
 
 		test("gives nothing away through an entry that is damaged", () => {
 			const secret = Buffer.alloc(4_096, "S");
-			const entryKey = (name: string) => Buffer.concat([Buffer.from([tables.entries]), encodeKey([name])]);
+			const entryKey = (name: string) => {
+				const bytes = Buffer.alloc(keyRoomBytes);
+				return bytes.subarray(0, writeEntryKey([name], bytes, 0));
+			};
 			// A header that tells of an author of 60,000 bytes, cut off; and one that is too short to be a header.
 			const header = Buffer.alloc(40);
 			header[0] = 1;

@@ -4,9 +4,9 @@ import type { ErrorCode } from "../../host/contract/generated/types.ts";
 import { connectLmdbStore, type StoreConnection } from "../../host/store/lmdb-connection.ts";
 import type { Store, StoreChange } from "../../host/store/store.ts";
 
-type Method = "get" | "list" | "expired" | "commit" | "close";
+type Method = "get" | "list" | "heads" | "expired" | "commit" | "close";
 type Request =
-	| { readonly id: number; readonly method: Method; readonly argument: unknown }
+	| { readonly id: number; readonly method: Method; readonly parameters: readonly unknown[] }
 	| {
 			readonly id: number;
 			readonly method: "changes";
@@ -30,7 +30,7 @@ export function openRemoteStore(connection: StoreConnection): {
 	let lastId = 0;
 	worker.on("message", (reply: Reply) => replies.get(reply.id)?.(reply));
 
-	const call = <T>(method: Method, argument?: unknown): Promise<T> =>
+	const call = <T>(method: Method, ...parameters: unknown[]): Promise<T> =>
 		new Promise((resolve, reject) => {
 			const id = ++lastId;
 			replies.set(id, (reply) => {
@@ -38,7 +38,7 @@ export function openRemoteStore(connection: StoreConnection): {
 				if (reply.error) reject(toError(reply.error));
 				else resolve(reply.result as T);
 			});
-			worker.postMessage({ id, method, argument });
+			worker.postMessage({ id, method, parameters });
 		});
 
 	async function* changes(...[prefix, options]: Parameters<Store["changes"]>): AsyncGenerator<StoreChange, void, void> {
@@ -72,8 +72,9 @@ export function openRemoteStore(connection: StoreConnection): {
 
 	return {
 		store: {
-			get: (key) => call("get", key),
+			get: (key, options) => call("get", key, options),
 			list: (range) => call("list", range),
+			heads: (range) => call("heads", range),
 			expired: (limit) => call("expired", limit),
 			commit: (transaction) => call("commit", transaction),
 			// Called at once, as by a caller in the worker: the first hint that counts is the next one.
@@ -119,7 +120,7 @@ function serve(store: Store, port: MessagePort): void {
 		try {
 			if (request.method === "abort") return followed.get(id)?.abort();
 			if (request.method !== "changes") {
-				const result = await (store[request.method] as (argument: unknown) => unknown)(request.argument);
+				const result = await (store[request.method] as (...parameters: readonly unknown[]) => unknown)(...request.parameters);
 				return reply({ id, result });
 			}
 			const abort = new AbortController();

@@ -78,6 +78,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
 				expect(entry).toEqual({
 					key: ["a", 7],
 					value: "1",
+					size: 1,
 					version,
 					createdAt: entry.createdAt,
 					updatedAt: entry.createdAt,
@@ -274,6 +275,21 @@ export function describeStore(name: string, factory: StoreFactory): void {
 				expect(names(await store.list({ prefix: ["v", "n"], startsWith: "ab", after: ["w"], reverse: true, limit: 1 }))).toEqual([
 					"abc",
 				]);
+			});
+
+			test("heads are the entries without their values, which tell how many bytes those have", async () => {
+				await apply(set(["v", "n", "ab"], "\u00e4\u{1F600}x", { author: "me", expiresAt: Date.now() + 60_000 }));
+				await apply(set(["v", "n", "gone"], "1", { expiresAt: Date.now() - 1 }));
+				const after: StoreKey = ["v", "n", "ab"];
+				for (const range of [{ startsWith: "a" }, { after, reverse: true }, { after }, {}])
+					for (const limit of [2, 100]) {
+						const entries = await store.list({ prefix: ["v", "n"], limit, ...range });
+						expect(entries.length).toBeGreaterThan(1);
+						expect(await store.heads({ prefix: ["v", "n"], limit, ...range })).toEqual(
+							entries.map(({ value: text, ...head }) => ({ ...head, size: Buffer.byteLength(text) })),
+						);
+					}
+				expect((await store.heads({ prefix: ["v", "n", "ab"], limit: 1 }))[0]).toMatchObject({ size: 7, author: "me" });
 			});
 
 			test("a limit of 0 lists nothing, and one that is no number is refused", async () => {
@@ -492,11 +508,22 @@ export function describeStore(name: string, factory: StoreFactory): void {
 
 			test("a key that is written after its expiry came into being anew", async () => {
 				await apply(set(["a"], "1", { expiresAt: Date.now() - 1 }));
-				const old = (await store.expired(1))[0] as StoreEntry;
+				const old = (await store.get(["a"], { expired: true })) as StoreEntry;
 				expect(old.value).toBe("1");
 				await new Promise((resolve) => setTimeout(resolve, 5));
 				await apply(set(["a"], "2"));
 				expect(((await store.get(["a"])) as StoreEntry).createdAt).toBeGreaterThan(old.createdAt);
+			});
+
+			test("an expired entry is found when it is asked for, as long as it takes space", async () => {
+				const expiresAt = Date.now() - 1;
+				const { version } = await apply(set(["a"], "1", { expiresAt }), set(["b"], "2"));
+				expect(await store.get(["a"], { expired: true })).toMatchObject({ value: "1", version, expiresAt });
+				expect(await store.get(["b"], { expired: true })).toEqual(await store.get(["b"]));
+				expect(await store.get(["a"], { expired: false })).toBeUndefined();
+				expect(await store.get(["c"], { expired: true })).toBeUndefined();
+				await apply({ type: "delete", key: ["a"] });
+				expect(await store.get(["a"], { expired: true })).toBeUndefined();
 			});
 
 			test("expired lists what still takes space, oldest expiry first", async () => {
@@ -504,18 +531,18 @@ export function describeStore(name: string, factory: StoreFactory): void {
 				await apply(
 					set(["x"], "x", { expiresAt: now - 1_000 }),
 					set(["y"], "y", { expiresAt: now - 3_000 }),
-					set(["z"], "z", { expiresAt: now - 2_000 }),
+					set(["z"], "\u00e4", { expiresAt: now - 2_000 }),
 					set(["later"], "1", { expiresAt: now + 60_000 }),
 					set(["never"], "1"),
 					set(["cleared"], "1", { expiresAt: now - 5_000 }),
 					set(["moved"], "1", { expiresAt: now - 5_000 }),
 				);
-				await apply(set(["cleared"], "2"), set(["moved"], "2", { expiresAt: now - 500 }));
-				expect((await store.expired(100)).map((entry) => [entry.key[0], entry.value, entry.expiresAt])).toEqual([
-					["y", "y", now - 3_000],
-					["z", "z", now - 2_000],
-					["x", "x", now - 1_000],
-					["moved", "2", now - 500],
+				await apply(set(["cleared"], "2"), set(["moved"], "222", { expiresAt: now - 500 }));
+				expect((await store.expired(100)).map((entry) => [entry.key[0], entry.size, entry.expiresAt])).toEqual([
+					["y", 1, now - 3_000],
+					["z", 2, now - 2_000],
+					["x", 1, now - 1_000],
+					["moved", 3, now - 500],
 				]);
 				expect((await store.expired(2)).map((entry) => entry.key[0])).toEqual(["y", "z"]);
 				await apply({ type: "delete", key: ["y"] }, { type: "delete-prefix", prefix: ["z"] });
@@ -733,6 +760,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
 				const unavailable = { name: "RuntimeError", code: "unavailable" };
 				await expect((async () => store.get(["a"]))()).rejects.toMatchObject(unavailable);
 				await expect((async () => store.list({ prefix: [], limit: 1 }))()).rejects.toMatchObject(unavailable);
+				await expect((async () => store.heads({ prefix: [], limit: 1 }))()).rejects.toMatchObject(unavailable);
 				await expect((async () => store.expired(1))()).rejects.toMatchObject(unavailable);
 				await expect(store.commit({ operations: [] })).rejects.toMatchObject(unavailable);
 				await expect(

@@ -56,6 +56,12 @@ put: func() -> result<_, error>;`);
 		expect(put).toMatchObject({ resultKind: "none", result: undefined, errors: ["denied", "invalid"] });
 	});
 
+	it("gives every function the errors that the variant names for all", () => {
+		const common = types.replace("/// Errors.\n", "/// Errors.\n  ///\n  /// Errors: `invalid` always, and `nonsense`.\n");
+		const contract = read(`${documented}get: func() -> result<_, error>;`, { types: common });
+		expect(contract.interfaces[1]?.functions[0]?.errors).toEqual(["denied", "invalid"]);
+	});
+
 	it.each([
 		[
 			"an unknown type",

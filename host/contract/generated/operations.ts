@@ -88,7 +88,7 @@ export interface Operation {
 	readonly result: "none" | "json" | "plain" | "entry";
 	/** The schema of the result in schemas.ts, unless it returns nothing. */
 	readonly resultSchema?: SchemaName;
-	/** The errors that its documentation names. */
+	/** The errors that its documentation names, and those that every operation can end with. */
 	readonly errors: readonly ErrorCode[];
 	readonly http: HttpForm;
 }
@@ -111,7 +111,7 @@ export const operations: readonly Operation[] = [
 		parameters: [],
 		result: "json",
 		resultSchema: "io.get-input.result",
-		errors: ["denied"],
+		errors: ["denied", "too-large", "rate-limited", "timed-out", "cancelled", "unavailable", "internal"],
 		http: { method: "GET", path: "/v1/input", parameters: [], status: 200, body: "result", headers: [] },
 	},
 	{
@@ -119,12 +119,12 @@ export const operations: readonly Operation[] = [
 		interface: "io",
 		method: "setOutput",
 		sdkName: "setOutput",
-		documentation: "Sets the output of the run. The last call wins, and the output is kept when the script fails afterwards.\nA value that the script returns, other than `undefined`, counts as the last call.\n\nErrors: `denied` without the scope `output:write`; `invalid` when the value is not JSON;\n`too-large` over `maxOutputBytes`; `cancelled` once the run has ended.",
+		documentation: "Sets the output of the run. The last call wins, and the output is kept when the script fails afterwards.\nA value that the script returns, other than `undefined`, counts as the last call.\n\nErrors: `denied` without the scope `output:write`; `invalid` when the value is not JSON;\n`too-large` over `maxOutputBytes`.",
 		scope: "output:write",
 		effect: true,
 		parameters: [{ name: "value", kind: "json", required: true, schema: "Json" }],
 		result: "none",
-		errors: ["denied", "invalid", "too-large", "cancelled"],
+		errors: ["denied", "invalid", "too-large", "rate-limited", "timed-out", "cancelled", "unavailable", "internal"],
 		http: {
 			method: "PUT",
 			path: "/v1/output",
@@ -145,7 +145,7 @@ export const operations: readonly Operation[] = [
 		parameters: [{ name: "key", kind: "plain", required: true, schema: "Key" }],
 		result: "json",
 		resultSchema: "variables.get.result",
-		errors: ["denied", "invalid"],
+		errors: ["denied", "invalid", "too-large", "rate-limited", "timed-out", "cancelled", "unavailable", "internal"],
 		http: {
 			method: "GET",
 			path: "/v1/variables/{key}",
@@ -175,7 +175,7 @@ export const operations: readonly Operation[] = [
 		parameters: [{ name: "key", kind: "plain", required: true, schema: "Key" }],
 		result: "entry",
 		resultSchema: "variables.get-entry.result",
-		errors: ["denied", "invalid"],
+		errors: ["denied", "invalid", "too-large", "rate-limited", "timed-out", "cancelled", "unavailable", "internal"],
 		http: {
 			method: "GET",
 			path: "/v1/variables/{key}",
@@ -198,7 +198,7 @@ export const operations: readonly Operation[] = [
 		interface: "variables",
 		method: "set",
 		sdkName: "setVariable",
-		documentation: "Writes the value and returns its new version. Durable and visible to every run when it returns.\n\nErrors: `denied` without the scope `variables:write`; `invalid` for a malformed key or value, or when both\nconditions are given; `too-large` over `maxValueBytes`; `conflict` when the condition does not hold;\n`cancelled` once the run has ended.",
+		documentation: "Writes the value and returns its new version. Durable and visible to every run when it returns.\n\nErrors: `denied` without the scope `variables:write`; `invalid` for a malformed key or value, or when both\nconditions are given; `too-large` over `maxValueBytes`; `conflict` when the condition does not hold.",
 		scope: "variables:write",
 		effect: true,
 		parameters: [
@@ -208,7 +208,17 @@ export const operations: readonly Operation[] = [
 		],
 		result: "plain",
 		resultSchema: "variables.set.result",
-		errors: ["denied", "conflict", "invalid", "too-large", "cancelled"],
+		errors: [
+			"denied",
+			"conflict",
+			"invalid",
+			"too-large",
+			"rate-limited",
+			"timed-out",
+			"cancelled",
+			"unavailable",
+			"internal",
+		],
 		http: {
 			method: "PUT",
 			path: "/v1/variables/{key}",
@@ -250,7 +260,7 @@ export const operations: readonly Operation[] = [
 		interface: "variables",
 		method: "delete",
 		sdkName: "deleteVariable",
-		documentation: "Deletes the key. Returns true, or false when there was none.\n\nErrors: `denied` without the scope `variables:write`; `invalid` for a malformed key; `conflict` when the\ncondition does not hold; `cancelled` once the run has ended.",
+		documentation: "Deletes the key. Returns true, or false when there was none.\n\nErrors: `denied` without the scope `variables:write`; `invalid` for a malformed key; `conflict` when the\ncondition does not hold.",
 		scope: "variables:write",
 		effect: true,
 		parameters: [
@@ -259,7 +269,17 @@ export const operations: readonly Operation[] = [
 		],
 		result: "plain",
 		resultSchema: "variables.delete.result",
-		errors: ["denied", "conflict", "invalid", "cancelled"],
+		errors: [
+			"denied",
+			"conflict",
+			"invalid",
+			"too-large",
+			"rate-limited",
+			"timed-out",
+			"cancelled",
+			"unavailable",
+			"internal",
+		],
 		http: {
 			method: "DELETE",
 			path: "/v1/variables/{key}",
@@ -290,7 +310,7 @@ export const operations: readonly Operation[] = [
 		parameters: [{ name: "options", kind: "plain", required: false, schema: "ListOptions" }],
 		result: "plain",
 		resultSchema: "variables.list.result",
-		errors: ["denied", "invalid"],
+		errors: ["denied", "invalid", "too-large", "rate-limited", "timed-out", "cancelled", "unavailable", "internal"],
 		http: {
 			method: "GET",
 			path: "/v1/variables",
@@ -309,7 +329,7 @@ export const operations: readonly Operation[] = [
 		interface: "variables",
 		method: "increment",
 		sdkName: "incrementVariable",
-		documentation: "Adds to a number atomically and returns the sum. A missing key starts at 0; 1 is added when `by` is not given.\nAn expiry that was set before stays.\n\nErrors: `denied` without the scope `variables:write`; `invalid` when the value is not a number, or when the\nsum is not finite or is an integer beyond ±(2^53−1); `cancelled` once the run has ended.",
+		documentation: "Adds to a number atomically and returns the sum. A missing key starts at 0; 1 is added when `by` is not given.\nAn expiry that was set before stays.\n\nErrors: `denied` without the scope `variables:write`; `invalid` when the value is not a number, or when the\nsum is not finite or is an integer beyond ±(2^53−1).",
 		scope: "variables:write",
 		effect: true,
 		parameters: [
@@ -318,7 +338,7 @@ export const operations: readonly Operation[] = [
 		],
 		result: "plain",
 		resultSchema: "variables.increment.result",
-		errors: ["denied", "invalid", "cancelled"],
+		errors: ["denied", "invalid", "too-large", "rate-limited", "timed-out", "cancelled", "unavailable", "internal"],
 		http: {
 			method: "POST",
 			path: "/v1/variables/{key}/increment",
@@ -336,12 +356,12 @@ export const operations: readonly Operation[] = [
 		interface: "condition",
 		method: "set",
 		sdkName: "setCondition",
-		documentation: "Sets the condition. It survives a script that fails afterwards.\n\nErrors: `denied` without the scope `condition:write`; `cancelled` once the run has ended.",
+		documentation: "Sets the condition. It survives a script that fails afterwards.\n\nErrors: `denied` without the scope `condition:write`.",
 		scope: "condition:write",
 		effect: true,
 		parameters: [{ name: "value", kind: "plain", required: true, schema: "condition.set.value" }],
 		result: "none",
-		errors: ["denied", "cancelled"],
+		errors: ["denied", "too-large", "rate-limited", "timed-out", "cancelled", "unavailable", "internal"],
 		http: {
 			method: "PUT",
 			path: "/v1/condition",
@@ -362,7 +382,7 @@ export const operations: readonly Operation[] = [
 		parameters: [],
 		result: "plain",
 		resultSchema: "condition.get.result",
-		errors: ["denied"],
+		errors: ["denied", "too-large", "rate-limited", "timed-out", "cancelled", "unavailable", "internal"],
 		http: { method: "GET", path: "/v1/condition", parameters: [], status: 200, body: "result", headers: [], none: "null" },
 	},
 	{
@@ -376,7 +396,7 @@ export const operations: readonly Operation[] = [
 		parameters: [],
 		result: "plain",
 		resultSchema: "event.get-context.result",
-		errors: ["denied"],
+		errors: ["denied", "too-large", "rate-limited", "timed-out", "cancelled", "unavailable", "internal"],
 		http: { method: "GET", path: "/v1/context", parameters: [], status: 200, body: "result", headers: [] },
 	},
 	{
@@ -384,7 +404,7 @@ export const operations: readonly Operation[] = [
 		interface: "log",
 		method: "write",
 		sdkName: "writeLog",
-		documentation: "Writes a line to the log of the run. Lines keep their order; they become durable with the end of the\nrun or after `logFlushMs`, whichever comes first. Over `maxLogBytes` one marker is left, later lines are\ndropped, and the run goes on.\n\nErrors: `denied` without the scope `log:write`; `invalid` when `fields` is not a JSON object; `cancelled` once the run\nhas ended.",
+		documentation: "Writes a line to the log of the run. Lines keep their order; they become durable with the end of the\nrun or after `logFlushMs`, whichever comes first. Over `maxLogBytes` one marker is left, later lines are\ndropped, and the run goes on.\n\nErrors: `denied` without the scope `log:write`; `invalid` when `fields` is not a JSON object.",
 		scope: "log:write",
 		effect: true,
 		parameters: [
@@ -393,7 +413,7 @@ export const operations: readonly Operation[] = [
 			{ name: "fields", kind: "json", required: false, schema: "log.write.fields" },
 		],
 		result: "none",
-		errors: ["denied", "invalid", "cancelled"],
+		errors: ["denied", "invalid", "too-large", "rate-limited", "timed-out", "cancelled", "unavailable", "internal"],
 		http: {
 			method: "POST",
 			path: "/v1/logs",

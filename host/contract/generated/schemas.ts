@@ -10,7 +10,7 @@ export const schemas = {
 		$schema: "https://json-schema.org/draft/2020-12/schema",
 		$id: "urn:cronium:runtime:1.0.0:Json",
 		title: "Json",
-		description: "A JSON text (RFC 8259), kept as received. Duplicate member names, lone surrogates and more than\n128 levels of nesting are `invalid`; more than `maxValueBytes` of UTF-8 is `too-large`.",
+		description: "A JSON text (RFC 8259), kept as received. Duplicate member names, lone surrogates and more than\n128 levels of nesting are `invalid`. How long it may be depends on what it is for: see the function that takes it.",
 		examples: [{ total: 129.5, currency: "EUR" }, [1, 2, 3], "text", 0, false, null],
 	},
 	"Key": {

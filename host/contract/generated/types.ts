@@ -15,7 +15,7 @@ export interface CallContext {
 
 /**
  * A JSON text (RFC 8259), kept as received. Duplicate member names, lone surrogates and more than
- * 128 levels of nesting are `invalid`; more than `maxValueBytes` of UTF-8 is `too-large`.
+ * 128 levels of nesting are `invalid`. How long it may be depends on what it is for: see the function that takes it.
  */
 export type Json = string;
 
@@ -252,7 +252,7 @@ export interface Io {
 	 * A value that the script returns, other than `undefined`, counts as the last call.
 	 *
 	 * Errors: `denied` without the scope `output:write`; `invalid` when the value is not JSON;
-	 * `too-large` over `maxOutputBytes`; `cancelled` once the run has ended.
+	 * `too-large` over `maxOutputBytes`.
 	 */
 	setOutput(value: Json, call: CallContext): Answer<void>;
 }
@@ -275,15 +275,14 @@ export interface Variables {
 	 * Writes the value and returns its new version. Durable and visible to every run when it returns.
 	 *
 	 * Errors: `denied` without the scope `variables:write`; `invalid` for a malformed key or value, or when both
-	 * conditions are given; `too-large` over `maxValueBytes`; `conflict` when the condition does not hold;
-	 * `cancelled` once the run has ended.
+	 * conditions are given; `too-large` over `maxValueBytes`; `conflict` when the condition does not hold.
 	 */
 	set(key: Key, value: Json, options: SetOptions | undefined, call: CallContext): Answer<Version>;
 	/**
 	 * Deletes the key. Returns true, or false when there was none.
 	 *
 	 * Errors: `denied` without the scope `variables:write`; `invalid` for a malformed key; `conflict` when the
-	 * condition does not hold; `cancelled` once the run has ended.
+	 * condition does not hold.
 	 */
 	delete(key: Key, options: DeleteOptions | undefined, call: CallContext): Answer<boolean>;
 	/**
@@ -297,7 +296,7 @@ export interface Variables {
 	 * An expiry that was set before stays.
 	 *
 	 * Errors: `denied` without the scope `variables:write`; `invalid` when the value is not a number, or when the
-	 * sum is not finite or is an integer beyond ±(2^53−1); `cancelled` once the run has ended.
+	 * sum is not finite or is an integer beyond ±(2^53−1).
 	 */
 	increment(key: Key, by: number | undefined, call: CallContext): Answer<number>;
 }
@@ -307,7 +306,7 @@ export interface Condition {
 	/**
 	 * Sets the condition. It survives a script that fails afterwards.
 	 *
-	 * Errors: `denied` without the scope `condition:write`; `cancelled` once the run has ended.
+	 * Errors: `denied` without the scope `condition:write`.
 	 */
 	set(value: boolean, call: CallContext): Answer<void>;
 	/**
@@ -335,8 +334,7 @@ export interface Log {
 	 * run or after `logFlushMs`, whichever comes first. Over `maxLogBytes` one marker is left, later lines are
 	 * dropped, and the run goes on.
 	 *
-	 * Errors: `denied` without the scope `log:write`; `invalid` when `fields` is not a JSON object; `cancelled` once the run
-	 * has ended.
+	 * Errors: `denied` without the scope `log:write`; `invalid` when `fields` is not a JSON object.
 	 */
 	write(level: Level, message: string, fields: Json | undefined, call: CallContext): Answer<void>;
 }

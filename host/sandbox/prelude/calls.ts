@@ -47,6 +47,9 @@ define(RuntimeError.prototype, "name", "RuntimeError");
 /** Reads the answer of a call that has no result. */
 export const nothing = (): undefined => undefined;
 
+/** Reads the answer of a call that has one. Missing is null in JavaScript: a variable that does not exist, a condition that is not set. */
+export const decodeJson = (text: string): unknown => (text === "" ? null : parseJson(text));
+
 /** What `answer` holds: its result, decoded; throws the error that it holds. */
 export function readAnswer<T>(answer: string, decode: (text: string) => T): T {
 	const text = stringSlice(answer, 1);
@@ -55,14 +58,20 @@ export function readAnswer<T>(answer: string, decode: (text: string) => T): T {
 	throw new RuntimeError(code, message, details);
 }
 
-/** Calls the host for something it answers at once. */
-export function callNow<T>(
+/** Calls the host for something it answers at once; `params` is a JSON array. */
+export function callNow<T>(operation: number, params: string, body: string | undefined, decode: (text: string) => T): T {
+	return readAnswer(host(operation, params, body) as string, decode);
+}
+
+/** Calls the host: returns or throws an answer that is there, or returns a promise of one that comes later. */
+export function call<T>(
 	operation: number,
-	params: readonly unknown[],
+	params: string,
 	body: string | undefined,
 	decode: (text: string) => T,
-): T {
-	return readAnswer(host(operation, stringifyJson(params), body) as string, decode);
+): T | Promise<T> {
+	const answer = host(operation, params, body);
+	return typeof answer === "number" ? waitFor(answer, decode) : readAnswer(answer, decode);
 }
 
 /** Calls the host; the promise is settled already when the answer is there. */
@@ -72,10 +81,9 @@ export function callHost<T>(
 	body: string | undefined,
 	decode: (text: string) => T,
 ): Promise<T> {
-	const answer = host(operation, params, body);
-	if (typeof answer === "number") return waitFor(answer, decode);
 	try {
-		return resolvePromise(readAnswer(answer, decode));
+		const answer = host(operation, params, body);
+		return typeof answer === "number" ? waitFor(answer, decode) : resolvePromise(readAnswer(answer, decode));
 	} catch (error) {
 		return rejectPromise(error);
 	}

@@ -3,9 +3,9 @@ import { defineProperty, max, now } from "./primordials.ts";
 let origin = 0;
 let last = 0;
 
-/** Sets the start of the run, from which performance.now() counts. */
-export function startClock(start: number): void {
-	origin = start;
+/** Makes now the start of the run, from which performance.now() counts. */
+export function startClock(): void {
+	origin = now();
 	last = 0;
 }
 

@@ -14,7 +14,7 @@ const times = new Map<string, number>();
 
 function print(stream: Stream, text: string): void {
 	const lines = indentation === "" ? text : indentation + text.replaceAll("\n", `\n${indentation}`);
-	callNow(sandboxOperations.print, [stream], `${lines}\n`, nothing);
+	callNow(sandboxOperations.print, `["${stream}"]`, `${lines}\n`, nothing);
 }
 
 const printTo =

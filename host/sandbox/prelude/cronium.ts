@@ -1,7 +1,7 @@
 // biome-ignore-all lint/style/useTemplate: QuickJS compiles a template to a call of String.prototype.concat, which scripts can replace.
 
 import { type GuestOperation, guestOperations } from "../../contract/generated/guest-operations.ts";
-import { callHost, nothing, RuntimeError } from "./calls.ts";
+import { call, callHost, decodeJson, nothing, RuntimeError } from "./calls.ts";
 import { inspect } from "./inspect.ts";
 import { describeErrorsIn, toJsonText, toLogText } from "./json.ts";
 import { define, freeze, parseJson, rejectPromise, stringSlice } from "./primordials.ts";
@@ -11,14 +11,26 @@ type Helper = (...args: unknown[]) => Promise<unknown>;
 /** Longer messages are cut before they cross; no maxLogLineBytes is larger, so the host cuts again and says so. */
 const maxMessageCharacters = 1024 * 1024;
 
-/** Missing is null in JavaScript: a variable that does not exist, a condition that is not set. */
-const decodeJson = (text: string): unknown => (text === "" ? null : parseJson(text));
-
 /** The helper that calls `operation`; a mistake in the arguments rejects the promise, as any other error does. */
 function createHelper(number: number, operation: GuestOperation): Helper {
-	const { parameters, result } = operation;
+	const { parameters, result, sdkName } = operation;
 	const decode = result === "none" ? nothing : decodeJson;
-	const helper = (...args: unknown[]): Promise<unknown> => {
+	const general = createGeneralHelper(number, parameters, decode);
+	// Most calls take nothing or a key; collecting the arguments and going through them takes longer than such a call.
+	let helper = general;
+	if (parameters.length === 0) helper = () => callHost(number, "[]", undefined, decode);
+	else if (parameters.length === 1 && parameters[0]?.kind === "plain")
+		helper = (value) => (typeof value === "string" ? callHost(number, "=" + value, undefined, decode) : general(value));
+	define(helper, "name", sdkName);
+	return freeze(helper);
+}
+
+function createGeneralHelper(
+	number: number,
+	parameters: GuestOperation["parameters"],
+	decode: (text: string) => unknown,
+): Helper {
+	return (...args) => {
 		try {
 			let body: string | undefined;
 			let params = "";
@@ -41,8 +53,6 @@ function createHelper(number: number, operation: GuestOperation): Helper {
 			return rejectPromise(error);
 		}
 	};
-	define(helper, "name", operation.sdkName);
-	return freeze(helper);
 }
 
 type Log = Record<"debug" | "info" | "warn" | "error", (message: unknown, fields?: object) => Promise<unknown>>;
@@ -78,6 +88,18 @@ function createCronium(): Readonly<Record<string, unknown>> {
 
 /** What scripts see as the global `cronium` and import from the module "cronium". */
 export const cronium = createCronium();
+
+const inputNumber = guestOperations.findIndex(({ sdkName }) => sdkName === "getInput");
+
+/** The input for the default function, or a promise of it: null without the right to read it, because the script has not asked for it. */
+export function readInput(): unknown {
+	try {
+		return call(inputNumber, "[]", undefined, decodeJson);
+	} catch (error) {
+		if ((error as RuntimeError).code === "denied") return null;
+		throw error;
+	}
+}
 
 /** Source of the module "cronium": every member as a named export, and all of them as the default. */
 export const croniumModule = `const cronium = globalThis.cronium;\nexport default cronium;\nexport const { ${Object.keys(cronium).join(", ")} } = cronium;\n`;

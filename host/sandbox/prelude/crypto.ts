@@ -4,7 +4,7 @@ import { callNow } from "./calls.ts";
 import { typedArrayKind } from "./inspect-kinds.ts";
 
 const randomBytes = (count: number): Uint8Array =>
-	callNow(sandboxOperations.random, [count], undefined, (text) => decodeBase64(JSON.parse(text)));
+	callNow(sandboxOperations.random, `[${count}]`, undefined, (text) => decodeBase64(JSON.parse(text)));
 
 /** Random numbers fit for secrets. `subtle` does not exist in the sandbox. */
 export const crypto = {

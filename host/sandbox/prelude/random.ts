@@ -1,5 +1,3 @@
-import { floor, imul } from "./primordials.ts";
-
 // Every run starts from the same memory image, so the engine's own generator would give every run the same numbers.
 // This one (sfc32) is seeded by the host at the start of a run. Not for secrets: crypto.getRandomValues is.
 
@@ -8,13 +6,12 @@ let b = 0x243f6a88;
 let c = 0xb7e15162;
 let counter = 1;
 
-/** Starts over from `seed`, a number of up to 53 random bits. */
-export function seedRandom(seed: number): void {
-	a = seed | 0;
-	b = floor(seed / 0x1_0000_0000) | 0;
-	c = imul(a ^ 0x9e3779b9, 0x85ebca6b);
+/** Starts over from three words of 32 random bits. */
+export function seedRandom(first: number, second: number, third: number): void {
+	a = first | 0;
+	b = second | 0;
+	c = third | 0;
 	counter = 1;
-	for (let round = 0; round < 12; round++) next();
 }
 
 function next(): number {

@@ -43,7 +43,16 @@ export function describeEngine(name: EngineName): void {
 
 			it("returns nothing for a module without default function", async () => {
 				expect((await run("await cronium.setCondition(true)")).returned).toBeUndefined();
-				expect((await run("export default 5")).returned).toBeUndefined();
+			});
+
+			it("says that a default export that is no function is ignored", async () => {
+				for (const value of ["5", "'text'", "null", "{}", "Promise.resolve(1)"]) {
+					const { returned, failure } = await run(`export default ${value}`);
+					expect({ returned, failure }).toEqual({});
+					expect(runner.printed).toBe("Warning: the default export is not a function and is ignored.\n");
+				}
+				await run("export const named = 5; export default undefined");
+				expect(runner.printed).toBe("");
 			});
 
 			it("offers the same helpers as a global and as the module cronium", async () => {
@@ -288,6 +297,36 @@ export function describeEngine(name: EngineName): void {
 				await expectNextRunToWork();
 			});
 
+			const deep = "const deep = () => deep() + 1;";
+			it.each([
+				["a timer", `${deep} setTimeout(deep, 0); await new Promise((resolve) => setTimeout(resolve, 1000))`],
+				["a microtask", `${deep} queueMicrotask(deep); await new Promise((resolve) => setTimeout(resolve, 1000))`],
+				["the returned value", `${deep} export default () => ({ toJSON: deep })`],
+				["a getter of the returned value", `${deep} export default () => ({ get value() { return deep() } })`],
+			])("names the limit of the stack for recursion in %s", async (_title, source) => {
+				const { failure } = await run(source);
+				expect(failure).toMatchObject({ code: "stack-exceeded", limit: { name: "maxStackBytes" } });
+				await expectNextRunToWork();
+			});
+
+			const hungry = "const hungry = () => { const kept = []; for (;;) kept.push(new ArrayBuffer(1e6)) };";
+			it.each([
+				["a timer", `${hungry} setTimeout(hungry, 0); await new Promise((resolve) => setTimeout(resolve, 1000))`],
+				["the returned value", `${hungry} export default () => ({ toJSON: hungry })`],
+			])("names the limit of the memory for a bomb in %s", async (_title, source) => {
+				const { failure } = await run(source, { limits: small });
+				expect(failure).toMatchObject({ code: "memory-exceeded", limit: { name: "maxMemoryBytes" } });
+				await expectNextRunToWork();
+			});
+
+			it("tells name, code and frames of what was thrown in a timer", async () => {
+				const source = `setTimeout(function tick() { const error = new RangeError("late"); throw error; }, 0);
+					await new Promise((resolve) => setTimeout(resolve, 1000));`;
+				const { failure } = await run(source);
+				expect(failure).toMatchObject({ code: "script-error", name: "RangeError", message: "late" });
+				expect(failure?.stack).toMatch(/^at tick \(orders\.ts:1:\d+\)$/);
+			});
+
 			it("lets a script catch an overflow of its stack", async () => {
 				const source =
 					"function f() { f() } export default () => { try { f() } catch (error) { return error instanceof Error } }";
@@ -318,6 +357,17 @@ export function describeEngine(name: EngineName): void {
 			it("names the limit of pending calls", async () => {
 				const { failure } = await run("for (;;) setTimeout(() => {}, 60000)", { limits: { maxPendingCalls: 5 } });
 				expect(failure).toMatchObject({ code: "pending-calls-exceeded", limit: { name: "maxPendingCalls", value: 5 } });
+			});
+
+			it("does not hold more for calls that are not awaited than it may", async () => {
+				const source = "const text = 'x'.repeat(100_000); for (let i = 0; ; i++) cronium.setVariable('k' + i, text);";
+				const { failure, usage } = await run(source, { limits: { maxPendingBytes: 1_000_000 } });
+				expect(failure).toMatchObject({
+					code: "pending-calls-exceeded",
+					limit: { name: "maxPendingBytes", value: 1_000_000, unit: "bytes" },
+				});
+				expect(usage.hostCalls).toBe(10);
+				await expectNextRunToWork();
 			});
 
 			it("names the limit of the output", async () => {

@@ -1,0 +1,186 @@
+import { RuntimeError } from "./contract/errors.ts";
+import { excerpt } from "./contract/excerpt.ts";
+import { type EventContext, scopes as everyScope, type Json, type Scope } from "./contract/generated/types.ts";
+import { requireJson, utf8Length } from "./contract/json-text.ts";
+import { describeLimit, type LimitName, type Limits, limitDefinitions, resolveLimits } from "./contract/limits.ts";
+import { oneOf, record, string, unknownField, whole } from "./contract/shapes.ts";
+import type { LogLine } from "./execution.ts";
+import { setVariable } from "./helpers/variable-effects.ts";
+import { parseAllowedHosts } from "./sandbox/allowed-hosts.ts";
+import { type EngineName, engineNames } from "./sandbox/engine.ts";
+import type { StoreOperation } from "./store/store.ts";
+
+/** A script as its author wrote it. */
+export interface ScriptSource {
+	/** The name shown in stacks, such as `orders.ts`; 1 to 255 characters. */
+	readonly name: string;
+	/** One ES module. Imports other than `cronium` must be bundled into it. */
+	readonly source: string;
+	/** Taken from the name's extension when not given. */
+	readonly language?: "javascript" | "typescript";
+	/** Maps the source back to the author's files, when it was bundled. */
+	readonly sourceMap?: string;
+}
+
+export interface RunOptions {
+	readonly script: ScriptSource;
+	/** The input, a JSON text. */
+	readonly input?: Json;
+	/** The event that the run belongs to. */
+	readonly event?: Omit<EventContext, "execution">;
+	/** The owner of the run's variables; `default` when not given. */
+	readonly namespace?: string;
+	/** Variables (JSON texts by key) that are written before the script starts. */
+	readonly variables?: Readonly<Record<string, Json>>;
+	/** What the run may do; everything when not given. */
+	readonly scopes?: readonly Scope[];
+	/** Limits of this run; the host's where not given. */
+	readonly limits?: Partial<Record<LimitName, number>>;
+	/** Hosts that `fetch` may reach; none when not given. */
+	readonly allowedHosts?: readonly string[];
+	readonly engine?: EngineName;
+	/** 1 for the first attempt. */
+	readonly attempt?: number;
+	/** W3C trace context, kept in the record of the run. */
+	readonly traceparent?: string;
+	/** Cancels the run when it aborts. */
+	readonly signal?: AbortSignal;
+	/** Called for every log line as it comes. */
+	readonly onLog?: (line: LogLine) => void;
+}
+
+/** A run's options, checked and complete. */
+export interface RunPlan {
+	readonly script: ScriptSource;
+	readonly input: Json | undefined;
+	readonly event: Omit<EventContext, "execution">;
+	readonly namespace: string;
+	/** What writes the variables that the run is to find. */
+	readonly writes: readonly StoreOperation[];
+	readonly scopes: readonly Scope[];
+	readonly limits: Limits;
+	readonly allowedHosts: readonly string[];
+	readonly engine: EngineName;
+	readonly attempt: number;
+	readonly traceparent: string | undefined;
+}
+
+/**
+ * Completes the options of a run. Throws `invalid` or `too-large` for everything that is wrong with them: whatever language the caller
+ * writes in, and whoever gave it the values.
+ */
+export function resolveRunOptions(options: RunOptions, hostLimits: Limits, hostEngine: EngineName): RunPlan {
+	const limits = resolveRunLimits(options.limits ?? {}, hostLimits);
+	const namespace = requireNamespace(options.namespace ?? "default");
+	const { input, attempt = 1, traceparent } = options;
+	if (input !== undefined) requireJson(input, limits, { name: "input", maxBytesLimit: "maxInputBytes" });
+	if (traceparent !== undefined && !traceparentPattern.test(string(traceparent, "traceparent")))
+		throw new RuntimeError(
+			"invalid",
+			`traceparent is ${excerpt(traceparent)}; it must be one of version 00 (W3C trace context).`,
+		);
+	const writer = { namespace, limits, author: "" };
+	return {
+		script: requireScript(options.script, limits),
+		input,
+		event: requireEvent(options.event ?? {}, limits),
+		namespace,
+		writes: Object.entries(record(options.variables ?? {}, "variables")).flatMap(
+			([key, value]) => setVariable(writer, key, value as Json, undefined).operations,
+		),
+		scopes: list(options.scopes ?? everyScope, "scopes").map((scope) => oneOf(scope, "a scope", everyScope)),
+		limits,
+		allowedHosts: requireAllowedHosts(options.allowedHosts ?? []),
+		engine: requireEngine(options.engine ?? hostEngine),
+		attempt: whole(attempt, "attempt", 1, 2 ** 32 - 1),
+		traceparent,
+	};
+}
+
+export function requireEngine(engine: unknown): EngineName {
+	return oneOf(engine, "engine", engineNames);
+}
+
+export function requireNamespace(namespace: unknown): string {
+	if (typeof namespace === "string" && /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(namespace)) return namespace;
+	throw new RuntimeError(
+		"invalid",
+		`The namespace ${excerpt(String(namespace))} is not valid; 1 to 128 letters, digits, dots, dashes and underscores are, beginning with a letter or digit.`,
+	);
+}
+
+const traceparentPattern = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+const maxNameCharacters = 255;
+const maxAllowedHosts = 1_000;
+const eventTexts = ["id", "name", "description", "type", "runLocation", "createdAt", "updatedAt", "userId", "lastRunAt"];
+const eventCounts = ["successCount", "failureCount"];
+
+function resolveRunLimits(overrides: Partial<Record<LimitName, number>>, hostLimits: Limits): Limits {
+	for (const name of Object.keys(record(overrides, "limits")))
+		if (Object.hasOwn(limitDefinitions, name) && limitDefinitions[name as LimitName].scope === "host")
+			throw new RuntimeError("invalid", `${name} is a limit of the host; it cannot differ from run to run.`);
+	return resolveLimits(overrides, hostLimits);
+}
+
+function requireScript(given: unknown, limits: Limits): ScriptSource {
+	const { name, source, language, sourceMap } = record(given, "script");
+	const shown = string(name, "the script's name");
+	if (shown === "" || shown.length > maxNameCharacters || /\p{Cc}/u.test(shown))
+		throw new RuntimeError(
+			"invalid",
+			`The script's name is ${excerpt(shown)}; it must have 1 to ${maxNameCharacters} characters, none of them a control character.`,
+		);
+	if (typeof source !== "string") throw new RuntimeError("invalid", "The script's source must be a string.");
+	const bytes = utf8Length(source);
+	if (bytes > limits.maxSourceBytes)
+		throw new RuntimeError("too-large", `The script has ${bytes} bytes; the limit maxSourceBytes is ${limits.maxSourceBytes}.`, {
+			limit: describeLimit(limits, "maxSourceBytes"),
+		});
+	return {
+		name: shown,
+		source,
+		...(language !== undefined && { language: oneOf(language, "the script's language", ["javascript", "typescript"]) }),
+		...(sourceMap !== undefined && { sourceMap: string(sourceMap, "the script's source map") }),
+	};
+}
+
+/** The fields of the WIT record `event-context`, the run's own left out. */
+function requireEvent(given: unknown, limits: Limits): Omit<EventContext, "execution"> {
+	const event = record(given, "event");
+	const checked: Record<string, unknown> = {};
+	for (const [field, value] of Object.entries(event)) {
+		if (value === undefined || value === null) continue;
+		if (eventTexts.includes(field)) checked[field] = string(value, `event.${field}`);
+		else if (eventCounts.includes(field)) checked[field] = whole(value, `event.${field}`, 0, Number.MAX_SAFE_INTEGER);
+		else if (field === "server") checked[field] = requireServer(value);
+		else throw unknownField(field, "event", [...eventTexts, ...eventCounts, "server"]);
+	}
+	const bytes = utf8Length(JSON.stringify(checked));
+	if (bytes > limits.maxInputBytes)
+		throw new RuntimeError("too-large", `The event has ${bytes} bytes; the limit maxInputBytes is ${limits.maxInputBytes}.`, {
+			limit: describeLimit(limits, "maxInputBytes"),
+		});
+	return checked;
+}
+
+function requireServer(given: unknown): EventContext["server"] {
+	const { id, name, ...others } = record(given, "event.server");
+	for (const field of Object.keys(others)) throw unknownField(field, "event.server", ["id", "name"]);
+	return {
+		id: string(id, "event.server.id"),
+		...(name !== undefined && name !== null && { name: string(name, "event.server.name") }),
+	};
+}
+
+function requireAllowedHosts(given: unknown): readonly string[] {
+	const hosts = list(given, "allowedHosts").map((host) => string(host, "an allowed host"));
+	if (hosts.length > maxAllowedHosts)
+		throw new RuntimeError("too-large", `allowedHosts has ${hosts.length} entries; the limit is ${maxAllowedHosts}.`);
+	parseAllowedHosts(hosts);
+	return hosts;
+}
+
+function list(value: unknown, name: string): readonly unknown[] {
+	if (Array.isArray(value)) return value;
+	throw new RuntimeError("invalid", `${name} must be an array.`);
+}
