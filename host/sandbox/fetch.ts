@@ -83,7 +83,7 @@ export function createFetch(options: FetchOptions): Fetcher {
 		try {
 			signal.throwIfAborted();
 			allowed.requireHost(url);
-			const response = await connections.agent.request({
+			const sent = connections.agent.request({
 				origin: url.origin,
 				path: `${url.pathname}${url.search}`,
 				method: method as Dispatcher.HttpMethod,
@@ -91,7 +91,8 @@ export function createFetch(options: FetchOptions): Fetcher {
 				body: body ?? null,
 				signal,
 			});
-			response.body.on("error", () => {});
+			// undici hears of an abort only when there is a connection; the next one in the queue should not wait for that.
+			const response = await orAborted(sent.then(muteErrors), signal);
 			options.record?.({ ...told, status: response.statusCode });
 			return response;
 		} catch (cause) {
@@ -240,6 +241,21 @@ function requireHeader(name: string, value: string): void {
 		throw new RuntimeError("invalid", `The value of the header ${lower} has a character that is not allowed there.`);
 }
 
+/** Settles as the promise does, or rejects at once with the signal's reason. */
+function orAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+	return new Promise((resolve, reject) => {
+		const leave = (): void => reject(signal.reason);
+		signal.addEventListener("abort", leave, { once: true });
+		promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+	});
+}
+
+/** A body may fail when nobody is reading, and an error that nobody hears ends the process. */
+function muteErrors(response: Dispatcher.ResponseData): Dispatcher.ResponseData {
+	response.body.on("error", () => {});
+	return response;
+}
+
 const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includes(status);
 
 /** The body, decompressed; `too-large` as soon as it is over the limit, in either form. */
@@ -272,7 +288,7 @@ const decoders: ReadonlyMap<string, () => Transform> = new Map([
 function decompressed(body: Readable, encoding: string): Readable {
 	const stream = decoders.get(encoding.trim().toLowerCase())?.();
 	if (!stream) return body;
-	// Nobody may be reading any more, and an error that nobody hears ends the process.
+	// As in `muteErrors`.
 	stream.on("error", () => {});
 	body.on("error", (error) => stream.destroy(error));
 	return body.pipe(stream);

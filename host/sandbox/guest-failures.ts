@@ -67,8 +67,9 @@ export function describeFailure(
 	const isEngineError = name === "InternalError" || name === "RangeError";
 	const kept = { ...(stack !== undefined && { stack }) };
 	if (isEngineError && message === memoryMessage) return { ...limitFailure(limits, "maxMemoryBytes"), ...kept };
-	// Without room for an Error object QuickJS throws null.
-	if (name === undefined && isNearlyFull(memory) && message.endsWith(": null")) return limitFailure(limits, "maxMemoryBytes");
+	// Without room for an Error object QuickJS throws null, of which the prelude may have no room to say more than its type.
+	if (name === undefined && isNearlyFull(memory) && /: (?:null|object)$/.test(message))
+		return limitFailure(limits, "maxMemoryBytes");
 	if (isEngineError && overflowMessages.includes(message)) return { ...limitFailure(limits, "maxStackBytes"), ...kept };
 	if (name === "SyntaxError") {
 		const missing = missingExportPattern.exec(message)?.[1];

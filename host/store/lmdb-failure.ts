@@ -25,8 +25,8 @@ const reasons: Readonly<Record<string, Reason>> = {
 	// LMDB's word for a write that was cut short, too.
 	EIO: ["unavailable", "the disk is full or reports an error"],
 	EROFS: ["unavailable", "its file system can only be read"],
-	EACCES: ["unavailable", "this user has no right to its files"],
-	EPERM: ["unavailable", "this user has no right to its files"],
+	EACCES: ["unavailable", "this user has no permission to use its files"],
+	EPERM: ["unavailable", "this user has no permission to use its files"],
 	ENOENT: ["unavailable", "one of its files is gone"],
 	ENOMEM: ["unavailable", "there is not enough memory, or not enough address space (ulimit -v)"],
 	EMFILE: ["unavailable", "this process has too many files open"],

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Server as NetServer } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -602,19 +602,21 @@ describe("what a run keeps open", () => {
 
 	test("fetches that were aborted while they connected hold nothing up", async () => {
 		const { port } = await serve((_, response) => void response.end("x"));
-		// Nothing answers there, so a connection to it stays half open.
-		const silent = new Map<string, string>();
-		const lookup = async (name: string): Promise<string[]> => [silent.get(name) ?? "127.0.0.1"];
-		for (let i = 0; i < 30; i++) silent.set(`silent-${i}.example`, "192.0.2.1");
-		const { fetch } = fetcher(["*.example", "127.0.0.1", "192.0.2.1"], { lookup });
-		for (const name of silent.keys()) {
+		// It never begins with TLS, so no connection to it is ever ready.
+		const silent = createTcpServer((socket) => void socket.on("error", () => {}).resume());
+		await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+		open.push({ close: () => new Promise((resolve) => silent.close(resolve)) });
+		const { port: silentPort } = silent.address() as AddressInfo;
+		const { fetch } = fetcher(["*.example", "127.0.0.1"], { lookup: loopback });
+		for (let i = 0; i < 15; i++) {
 			const abort = new AbortController();
-			const pending = refusal(fetch(get(`http://${name}:9/`), abort.signal));
-			await new Promise((resolve) => setTimeout(resolve, 2));
+			const pending = refusal(fetch(get(`https://silent-${i}.example:${silentPort}/`), abort.signal));
+			await new Promise((resolve) => silent.once("connection", resolve));
 			abort.abort(new RuntimeError("cancelled", "Enough."));
-			await pending;
+			expect((await pending).message).toBe("Enough.");
 		}
 		expect((await fetch(get(`http://answers.example:${port}/`), never)).status).toBe(200);
+		while ((await connectionsOf(silent)) > 0) await new Promise((resolve) => setTimeout(resolve, 5));
 	});
 
 	test("the request that a script made is let go before its answer", async () => {
@@ -679,5 +681,5 @@ describe("stopping", () => {
 	});
 });
 
-const connectionsOf = (server: Server): Promise<number> =>
+const connectionsOf = (server: NetServer): Promise<number> =>
 	new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count))));

@@ -34,12 +34,19 @@ describe("frames", () => {
 });
 
 describe("what a guest says of its failure", () => {
-	const describeSaid = (said: string | undefined) =>
+	const describeSaid = (said: string | undefined, memoryBytes = 8e6) =>
 		describeFailure(said, {
 			scriptName: script,
 			limits: resolveLimits(),
-			memory: { memoryBytes: 8e6, maxMemoryBytes: 64e6, stackIsExhausted: false },
+			memory: { memoryBytes, maxMemoryBytes: 64e6, stackIsExhausted: false },
 		});
+
+	test.each(["null", "object"])("is the limit of its memory when that is full and it could throw no more than %s", (thrown) => {
+		const said = JSON.stringify({ message: `A value that is not an Error was thrown: ${thrown}` });
+		expect(describeSaid(said, 63.9e6)).toMatchObject({ code: "memory-exceeded", limit: { name: "maxMemoryBytes" } });
+		expect(describeSaid(said).code).toBe("script-error");
+		expect(describeSaid(JSON.stringify({ message: "orders: 'object'" }), 63.9e6).code).toBe("script-error");
+	});
 
 	test("is cut, and only texts are taken", () => {
 		const said = JSON.stringify({ message: "m".repeat(50_000), name: "n\ud800", stack: ["x"], code: 5 });

@@ -10,8 +10,8 @@ import {
 	IntrinsicSet,
 	isArray,
 	isFiniteNumber,
-	objectKeys,
 	stringIncludes,
+	stringIsWellFormed,
 	stringifyJson,
 	toText,
 	uncurry,
@@ -19,9 +19,6 @@ import {
 
 /** The contract refuses deeper values (no operator can raise maxJsonDepth), and far below QuickJS runs out of stack. */
 const maxDepth = 128;
-
-/** Deeper values go the slower way, which needs less stack. */
-const maxOrdinaryDepth = 16;
 
 const plain = Object.prototype;
 const list = Array.prototype;
@@ -35,8 +32,16 @@ type Misfit = (path: string, description: string, value: unknown) => unknown;
  * and leaves out members that are undefined; unlike it, it never turns NaN into null, or a Map or a promise into `{}`.
  */
 export function toJsonText(value: unknown, label: string): string {
-	const text = writeOrdinary(value, maxOrdinaryDepth);
-	if (text !== undefined) return requireNoLoneSurrogates(text, label);
+	switch (typeof value) {
+		case "string":
+			if (stringIsWellFormed(value)) return stringifyJson(value);
+			break;
+		case "number":
+			if (isFiniteNumber(value)) return toText(value);
+			break;
+		case "boolean":
+			return value ? "true" : "false";
+	}
 	return write(value, label, (path, description) => {
 		throw new RuntimeError("invalid", path + " is " + description + ", which is not JSON.");
 	});
@@ -47,48 +52,6 @@ export function toLogText(value: unknown, label: string): string {
 	return write(value, label, (_path, description, misfit) =>
 		typeof misfit === "number" || typeof misfit === "bigint" ? toText(misfit) : "[" + description + "]",
 	);
-}
-
-/**
- * The JSON text of ordinary data, which nearly everything is; undefined when something in it needs a closer look (its getters then run
- * again). Several times as fast as JSON.stringify with a function that looks at every value.
- */
-function writeOrdinary(value: unknown, levels: number): string | undefined {
-	switch (typeof value) {
-		case "string":
-			return stringifyJson(value);
-		case "number":
-			return isFiniteNumber(value) ? "" + value : undefined;
-		case "boolean":
-			return value ? "true" : "false";
-		case "object":
-			break;
-		default:
-			return undefined;
-	}
-	if (value === null) return "null";
-	if (levels === 0 || (value as { toJSON?: unknown }).toJSON !== undefined) return undefined;
-	const prototype = getPrototypeOf(value);
-	let text = "";
-	if (prototype === list && isArray(value)) {
-		for (let index = 0; index < value.length; index++) {
-			const element = writeOrdinary(value[index], levels - 1);
-			if (element === undefined) return undefined;
-			text += index === 0 ? element : "," + element;
-		}
-		return "[" + text + "]";
-	}
-	if (prototype !== plain) return undefined;
-	const names = objectKeys(value);
-	for (let index = 0; index < names.length; index++) {
-		const name = names[index] as string;
-		const member = (value as Record<string, unknown>)[name];
-		if (member === undefined) continue;
-		const memberText = writeOrdinary(member, levels - 1);
-		if (memberText === undefined) return undefined;
-		text += (text === "" ? "" : ",") + stringifyJson(name) + ":" + memberText;
-	}
-	return "{" + text + "}";
 }
 
 function write(root: unknown, label: string, misfit: Misfit): string {
@@ -130,10 +93,7 @@ function write(root: unknown, label: string, misfit: Misfit): string {
 		return text;
 	}
 
-	return requireNoLoneSurrogates(stringifyJson(root, replace), label);
-}
-
-function requireNoLoneSurrogates(text: string, label: string): string {
+	const text = stringifyJson(root, replace);
 	// Pairs are written as they are, so an escape of this kind is a lone half, or a backslash of the text before "ud".
 	if (stringIncludes(text, "\\ud") && testRegExp(/(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/, text))
 		throw new RuntimeError("invalid", label + " has a lone surrogate (half of a character), which is not JSON.");

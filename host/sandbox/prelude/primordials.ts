@@ -16,7 +16,7 @@ const { bind, call } = Function.prototype;
 export const uncurry = bind.bind(call as never) as unknown as <T extends Method>(method: T) => Uncurried<T>;
 
 export const { apply, construct, defineProperty, deleteProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
-export const { freeze, keys: objectKeys } = Object;
+export const { freeze } = Object;
 export const { parse: parseJson, stringify: stringifyJson } = JSON;
 export const { isArray } = Array;
 export const { isFinite: isFiniteNumber } = Number;
@@ -40,6 +40,7 @@ export const hasInstance = uncurry(Function.prototype[Symbol.hasInstance]);
 export const hasOwn = uncurry(Object.prototype.hasOwnProperty);
 export const stringIncludes = uncurry(String.prototype.includes);
 export const stringIndexOf = uncurry(String.prototype.indexOf);
+export const stringIsWellFormed = uncurry(String.prototype.isWellFormed);
 export const stringSlice = uncurry(String.prototype.slice);
 export const stringToWellFormed = uncurry(String.prototype.toWellFormed);
 export const toText = String;
