@@ -1,5 +1,5 @@
 import type { Helpers } from "../host/contract/generated/types.ts";
-import { resolveLimits } from "../host/contract/limits.ts";
+import { limitDefinitions, resolveLimits } from "../host/contract/limits.ts";
 import type { Execution } from "../host/execution.ts";
 import type { Engine, GuestResult } from "../host/sandbox/engine.ts";
 
@@ -41,7 +41,7 @@ export function createExecution(): Execution {
 			maxHostCalls: 100_000_000,
 			maxWallTimeMs: 3_600_000,
 			maxCpuTimeMs: 3_600_000,
-			maxJournalBytes: 1024 * 1024 * 1024,
+			maxJournalBytes: limitDefinitions.maxJournalBytes.maximum,
 		}),
 		allowedHosts: [],
 		startedAt: now,

@@ -189,7 +189,7 @@ describe("docs/library.md", () => {
 
 	test.each([
 		["createHost", "host/index.ts", "HostOptions"],
-		["RunOptions", "host/host.ts", "RunOptions"],
+		["RunOptions", "host/run-options.ts", "RunOptions"],
 		["Outcome", "host/execution.ts", "Outcome"],
 		["host.executions", "host/host.ts", "ExecutionArchive"],
 		["host.variables", "host/helpers/operator.ts", "OperatorVariables"],

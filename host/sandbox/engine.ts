@@ -55,7 +55,7 @@ export interface Engine extends Disposable {
 	readonly name: EngineName;
 	/**
 	 * Runs the script until its module and, if it exports one, its default function (called with the input) have settled.
-	 * `stop` is a shared cell the main thread writes to: 0 go on, 1 cancelled, 2 over the deadline; polled from inside guest loops.
+	 * `stop` is a shared cell the main thread writes to: 0 go on, 1 cancelled, 2 over the deadline, 3 over the limit of processor time; polled from inside guest loops.
 	 */
 	run(script: Script, execution: Execution, helpers: Helpers, surroundings: Surroundings, stop: Int32Array): Promise<GuestResult>;
 }

@@ -30,10 +30,13 @@ describe("cronium run", () => {
 		writeFileSync(join(directory, "value.json"), text);
 		const stored = await cronium(["variables", "set", "exact", "@value.json"], {
 			cwd: directory,
-			env: { CRONIUM_DATA: directory },
+			env: { CRONIUM_DATA: join(directory, "data") },
 		});
 		expect(stored).toEqual({ code: 0, stdout: "", stderr: "" });
-		const { stdout } = await cronium(["variables", "get", "exact"], { cwd: directory, env: { CRONIUM_DATA: directory } });
+		const { stdout } = await cronium(["variables", "get", "exact"], {
+			cwd: directory,
+			env: { CRONIUM_DATA: join(directory, "data") },
+		});
 		expect(stdout).toBe(`${text}\n`);
 	});
 

@@ -18,7 +18,7 @@ const seed = randomInt(2 ** 31);
 test("ten seconds of random runs end once each, lose nothing that was acknowledged, leave gap-free journals and leak nothing", async () => {
 	const report = await runStorm({ seed, dataDirectory: directory, runs: 100_000, seconds: 10 });
 	expect({ seed, problems: report.problems }).toEqual({ seed, problems: [] });
-	expect(report.runs).toBeGreaterThan(100);
+	expect(report.runs).toBeGreaterThan(10);
 	expect(report.totals.runs).toBe(report.runs);
 	expect(report.totals.effects).toBeGreaterThan(report.runs / 2);
 }, 120_000);
