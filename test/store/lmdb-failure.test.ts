@@ -24,7 +24,7 @@ describe("a failure of LMDB", () => {
 	test("of a file that the system does not give says which right is missing, without the path", () => {
 		const error = Object.assign(new Error("EACCES: permission denied, open '/secret/store.lmdb'"), { code: "EACCES" });
 		expect(lmdbFailure("opened", error).message).toBe(
-			"The store could not be opened: this user has no right to its files.",
+			"The store could not be opened: this user has no permission to use its files.",
 		);
 	});
 
