@@ -20,6 +20,8 @@ export interface CliOptions {
 	readonly stdin?: string;
 	readonly env?: Record<string, string>;
 	readonly nodeArguments?: readonly string[];
+	/** The user and group that run it; this process's own when not given. */
+	readonly identity?: { readonly uid: number; readonly gid: number };
 	/** Called with everything that is on standard error so far, whenever there is more. */
 	readonly onStderr?: (text: string, child: ChildProcess) => void;
 }
@@ -31,6 +33,7 @@ export function cronium(argv: readonly string[], options: CliOptions = {}): Prom
 		const child = spawn(process.execPath, [...(options.nodeArguments ?? []), launcher, ...argv], {
 			cwd: options.cwd ?? projectDirectory,
 			env: { ...env, ...options.env },
+			...options.identity,
 		});
 		let stdout = "";
 		let stderr = "";

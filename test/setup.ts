@@ -1,0 +1,23 @@
+import { spawnSync } from "node:child_process";
+
+/** Programs that tests need beyond npm, and the Debian packages that have them. */
+const programs: Readonly<Record<string, string>> = { strace: "strace" };
+
+/**
+ * Installs what is missing when it can (as root, on Debian). Elsewhere the tests that need it are skipped and say so; in CI a missing program
+ * is an error.
+ */
+export default function setup(): void {
+	const missing = Object.keys(programs).filter((program) => !isInstalled(program));
+	if (missing.length === 0) return;
+	if (process.getuid?.() === 0 && isInstalled("apt-get")) {
+		const packages = missing.map((program) => programs[program] as string);
+		const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+		spawnSync("apt-get", ["update", "-q"], { env });
+		spawnSync("apt-get", ["install", "-q", "-y", "--no-install-recommends", ...packages], { env });
+	}
+	const left = missing.filter((program) => !isInstalled(program));
+	if (left.length > 0 && process.env.CI) throw new Error(`The tests need ${left.join(", ")}, which could not be installed.`);
+}
+
+const isInstalled = (program: string): boolean => spawnSync("sh", ["-c", 'command -v "$1"', "sh", program]).status === 0;
