@@ -10,7 +10,6 @@ import type { StoreOperation } from "../store/store.ts";
 
 /** One run for an executor. */
 export interface ExecutorRun {
-	/** The script, or the promise of it while its source is still being prepared; a rejection ends the run. */
 	readonly script: Script;
 	readonly input: Json | undefined;
 	readonly engine: EngineName;

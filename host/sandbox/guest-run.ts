@@ -310,7 +310,8 @@ function nextRandomWord(): number {
 	return word;
 }
 
-function cpuTimeMs(): number {
+/** Processor time of this thread. */
+export function cpuTimeMs(): number {
 	const { user, system } = process.threadCpuUsage();
 	return (user + system) / 1000;
 }

@@ -82,11 +82,6 @@ export async function mapStack(stack: string, sourceMap: string): Promise<string
 	return answer.type === "mapped" ? answer.stack : stack;
 }
 
-/** Starts the thread for the first TypeScript source ahead of it: 110 ms measured, in the background. */
-export function warmSourceWorker(): void {
-	workers.warm();
-}
-
 function remember(hash: string, source: string): void {
 	stripped.set(hash, source);
 	strippedCharacters += source.length;

@@ -15,6 +15,7 @@ import type { Engine, EngineName, GuestResult, Script } from "./engine.ts";
 import { createEngine, type EngineOptions } from "./engines.ts";
 import type { createFetch } from "./fetch.ts";
 import type { PreparedEngine } from "./guest-engine.ts";
+import { cpuTimeMs } from "./guest-run.ts";
 
 /** What a worker is started with. */
 export interface WorkerData {
@@ -88,8 +89,7 @@ post({ type: "ready", prepared: data.prepared ? undefined : engine.prepared });
 async function run({ execution: fixed, script, engine: name, input }: WorkerRun): Promise<WorkerMessage> {
 	const abort = new AbortController();
 	current = { abort, limits: fixed.limits };
-	const { user, system } = process.threadCpuUsage();
-	data.cpuTimeAtStart[0] = (user + system) / 1_000;
+	data.cpuTimeAtStart[0] = cpuTimeMs();
 	const execution: Execution = { ...fixed, signal: abort.signal };
 	const logs = createLogBatch();
 	const bound = createHelpers(execution, { store, input, onLog: logs.add });
