@@ -1,9 +1,10 @@
 import { RuntimeError } from "./contract/errors.ts";
 import { excerpt } from "./contract/excerpt.ts";
 import type { Json } from "./contract/generated/types.ts";
+import { changedLimits, defaultLimits } from "./contract/limits.ts";
 import type { Execution, ExecutionStatus, Failure, FinalStatus, LogLine, Outcome, Usage } from "./execution.ts";
 import { layout } from "./layout.ts";
-import type { Store, StoreEntry, StoreOperation, StoreTransaction } from "./store/store.ts";
+import type { Store, StoreCheck, StoreEntry, StoreOperation, StoreTransaction } from "./store/store.ts";
 
 /** What the store keeps of a run. Times are milliseconds since the Unix epoch. */
 export interface ExecutionRecord extends Omit<Execution, "signal"> {
@@ -47,41 +48,38 @@ export class Executions {
 
 	/** Writes the run down. Durable when it resolves, so a host that dies from now on leaves a run that is found as lost. */
 	async create(record: ExecutionRecord, input: Json | undefined, operations: readonly StoreOperation[]): Promise<void> {
-		const first: StoreOperation[] = [
-			...operations,
-			{ type: "set", key: layout.execution(record.id), value: JSON.stringify(record) },
-			{ type: "set", key: layout.live(record.hostId, record.id), value: "" },
-		];
-		if (input !== undefined) first.push({ type: "set", key: layout.input(record.id), value: input });
-		const result = await this.#store.commit({
-			checks: [{ key: layout.execution(record.id), is: "absent" }],
-			operations: first,
-		});
+		const { check, operations: first } = openRun("create", record, writeRecord(record), input);
+		const result = await this.#store.commit({ checks: [check], operations: [...operations, ...first] });
 		if (!result.committed) throw new RuntimeError("conflict", `There is an execution ${record.id} already.`);
 	}
 
-	/** Notes that a queued run has started. */
-	async markRunning(record: ExecutionRecord, startedAt: number, deadlineAt: number): Promise<void> {
-		await this.#store.commit({
-			checks: [{ key: layout.live(record.hostId, record.id), is: "present" }],
-			operations: [
-				{
-					type: "set",
-					key: layout.execution(record.id),
-					value: JSON.stringify({ ...record, status: "running", startedAt, deadlineAt } satisfies ExecutionRecord),
-				},
-			],
-		});
+	/** Writes down that the run has started, unless its own first commit has. */
+	async open({ check, operations }: Opening): Promise<void> {
+		await this.#store.commit({ checks: [check], operations });
 	}
 
 	/**
 	 * Ends the run, whatever it takes: what the run left (journal, output, log) is written with the status; when the store has no room for that, the
 	 * status alone goes into the space that is kept for it, and says so. `complete` is false then, and when someone else ended the run first.
+	 * A run that may not have been written down yet comes with its opening: both are one transaction then.
 	 *
-	 * Rejects with `unavailable` when not even the status can be written: the run is found as lost later.
+	 * Rejects with `unavailable` when not even the status can be written: the run is found as lost later, or, when it was never written down,
+	 * has left nothing.
 	 */
-	async end(record: ExecutionRecord, ending: Ending): Promise<{ readonly record: ExecutionRecord; readonly complete: boolean }> {
+	async end(
+		record: ExecutionRecord,
+		ending: Ending,
+		opening?: Opening,
+	): Promise<{ readonly record: ExecutionRecord; readonly complete: boolean }> {
 		const ended = finish(record, ending);
+		if (opening) {
+			const { checks: _, operations } = endTransaction(ended, ending.operations);
+			const result = await this.#store.commit({
+				checks: [opening.check],
+				operations: [...opening.operations, ...operations],
+			});
+			if (result.committed) return { record: ended, complete: true };
+		}
 		try {
 			const result = await this.#store.commit(endTransaction(ended, ending.operations));
 			return result.committed ? { record: ended, complete: true } : { record: await this.require(record.id), complete: false };
@@ -95,17 +93,18 @@ export class Executions {
 		}
 	}
 
-	/** Appends log lines. They are read back in order by `logs`. */
+	/** Appends log lines. They are read back in order by `logs`. Rejects with `unavailable` when the run is not under way. */
 	async appendLogs(record: ExecutionRecord, lines: readonly LogLine[]): Promise<void> {
-		await this.#store.commit({
+		const result = await this.#store.commit({
 			checks: [{ key: layout.live(record.hostId, record.id), is: "present" }],
 			operations: logOperations(record.id, lines),
 		});
+		if (!result.committed) throw new RuntimeError("unavailable", `Execution ${record.id} is not under way.`);
 	}
 
 	async get(id: string): Promise<ExecutionRecord | undefined> {
 		const entry = await this.#store.get(layout.execution(id));
-		return entry && parseRecord(entry);
+		return entry && readRecord(entry.value);
 	}
 
 	async require(id: string): Promise<ExecutionRecord> {
@@ -127,7 +126,7 @@ export class Executions {
 				...(after && { after: after.key }),
 			});
 			for (const entry of page) {
-				const record = parseRecord(entry);
+				const record = readRecord(entry.value);
 				if (filter.namespace !== undefined && record.namespace !== filter.namespace) continue;
 				if (filter.status !== undefined && record.status !== filter.status) continue;
 				found.push(record);
@@ -216,13 +215,49 @@ function finish(record: ExecutionRecord, { status, startedAt, deadlineAt, usage,
 	return { ...record, status, startedAt, deadlineAt, endedAt: Date.now(), exitCode, usage, ...(error && { error }) };
 }
 
+/** What writes down that a run is under way. Carried by the first transaction that the run makes: most runs need none for it alone. */
+export interface Opening {
+	/** Holds as long as nobody has written it. */
+	readonly check: StoreCheck;
+	readonly operations: readonly StoreOperation[];
+}
+
+/** `create`: there is nothing of the run in the store. `start`: its record waits there, and `record` says since when it runs. */
+export type OpeningKind = "create" | "start";
+
+/** `text` is what `writeRecord` made of the record. */
+export function openRun(
+	kind: OpeningKind,
+	{ id, hostId }: Pick<ExecutionRecord, "id" | "hostId">,
+	text: string,
+	input: Json | undefined,
+): Opening {
+	const live = layout.live(hostId, id);
+	const operations: StoreOperation[] = [{ type: "set", key: layout.execution(id), value: text }];
+	if (kind === "start") return { check: { key: live, is: "present" }, operations };
+	operations.push({ type: "set", key: live, value: "" });
+	if (input !== undefined) operations.push({ type: "set", key: layout.input(id), value: input });
+	return { check: { key: layout.execution(id), is: "absent" }, operations };
+}
+
+/** The record as it is stored. Limits that are the defaults are left out: they would be most of it. */
+export function writeRecord(record: ExecutionRecord): Json {
+	return JSON.stringify({ ...record, limits: changedLimits(record.limits) });
+}
+
+/** The record that `writeRecord` wrote. */
+export function readRecord(text: Json): ExecutionRecord {
+	const record = JSON.parse(text) as ExecutionRecord;
+	return { ...record, limits: { ...defaultLimits, ...record.limits } };
+}
+
 function endTransaction(ended: ExecutionRecord, operations: readonly StoreOperation[]): StoreTransaction {
 	const live = layout.live(ended.hostId, ended.id);
 	return {
 		checks: [{ key: live, is: "present" }],
 		operations: [
 			...operations,
-			{ type: "set", key: layout.execution(ended.id), value: JSON.stringify(ended) },
+			{ type: "set", key: layout.execution(ended.id), value: writeRecord(ended) },
 			{ type: "delete", key: live },
 		],
 	};
@@ -251,8 +286,4 @@ export function describeOutcome(
 		usage: record.usage ?? noUsage,
 		...(record.error && { error: record.error }),
 	};
-}
-
-function parseRecord(entry: StoreEntry): ExecutionRecord {
-	return JSON.parse(entry.value) as ExecutionRecord;
 }

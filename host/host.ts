@@ -1,15 +1,16 @@
-import { createHash, getRandomValues } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { RuntimeError } from "./contract/errors.ts";
 import { utf8Length } from "./contract/json-text.ts";
 import { describeLimit, type Limits } from "./contract/limits.ts";
 import type { Failure, LogLine, Outcome } from "./execution.ts";
-import { describeOutcome, type ExecutionRecord, type Executions, logOperations } from "./executions.ts";
-import { type ExecutorEnd, type SandboxExecutor, stopFailure } from "./executors/sandbox.ts";
+import { describeOutcome, type Ending, type ExecutionRecord, type Executions, logOperations } from "./executions.ts";
+import { type ExecutorEnd, type ExecutorRun, type SandboxExecutor, stopFailure } from "./executors/sandbox.ts";
 import { type JournalEntry, readJournal } from "./helpers/journal-reader.ts";
 import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { RunLogs } from "./run-logs.ts";
 import { type RunOptions, type RunPlan, requireNamespace, resolveRunOptions } from "./run-options.ts";
+import { RunRecord } from "./run-record.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { mapStack, prepareSource } from "./sandbox/source.ts";
 import type { Store } from "./store/store.ts";
@@ -64,8 +65,8 @@ export class Host implements AsyncDisposable {
 	 * Runs a script to its end. A script that fails is an Outcome, not an exception.
 	 *
 	 * Rejects with RuntimeError `invalid` or `too-large` when the options are wrong, `unavailable` when `maxQueuedRuns` runs wait
-	 * already, when the store cannot be written or when the host is disposed; in all these cases the script did not run. A run whose end cannot be
-	 * written either rejects with `unavailable`, too; it is found as lost.
+	 * already or when the host is disposed: then the script did not run. Rejects with `unavailable`, too, when the store cannot be written, not
+	 * even that the run has ended: then it is found as lost, or, when nothing of it could be written, has left nothing.
 	 *
 	 * @example
 	 * await using host = await createHost();
@@ -84,7 +85,7 @@ export class Host implements AsyncDisposable {
 		using _alive = keepAlive();
 		const plan = resolveRunOptions(options, hostLimits, this.#parts.engine);
 		const abort = new AbortController();
-		const outcome = this.#execute(plan, options, abort, this.#running.size < hostLimits.maxWorkers);
+		const outcome = this.#execute(plan, options, abort);
 		this.#running.set(outcome, abort);
 		try {
 			return await outcome;
@@ -140,7 +141,7 @@ export class Host implements AsyncDisposable {
 		return this.dispose();
 	}
 
-	async #execute(plan: RunPlan, options: RunOptions, abort: AbortController, starts: boolean): Promise<Outcome> {
+	async #execute(plan: RunPlan, options: RunOptions, abort: AbortController): Promise<Outcome> {
 		const { id: hostId, executions, executor } = this.#parts;
 		const { limits, script, engine, input } = plan;
 		const now = Date.now();
@@ -157,15 +158,17 @@ export class Host implements AsyncDisposable {
 			startedAt: now,
 			deadlineAt: now + limits.maxWallTimeMs,
 			...(plan.traceparent !== undefined && { traceparent: plan.traceparent }),
-			status: starts ? "running" : "created",
+			status: "created",
 			engine,
 			script: { name: script.name, sha256: sha256(script.source), bytes: utf8Length(script.source) },
 			createdAt: now,
 		};
-		const logs = new RunLogs(executions, record, options.onLog);
+		const stored = new RunRecord(executions, record, input);
+		const logs = new RunLogs(limits.logFlushMs, (lines) => stored.appendLogs(lines), options.onLog);
 		using _cancel = forwardAbort(options.signal, abort);
 		const preparing = prepareSource(script, plan.namespace);
-		await executions.create(record, input, plan.writes);
+		// What the script will find, and that it may reach the outside, is in the store before it starts.
+		if (plan.writes.length > 0 || plan.allowedHosts.length > 0) await stored.create(plan.writes);
 
 		let { startedAt, deadlineAt } = record;
 		let deadline: NodeJS.Timeout | undefined;
@@ -173,12 +176,11 @@ export class Host implements AsyncDisposable {
 			const limit = describeLimit(limits, name);
 			abort.abort(new RuntimeError("timed-out", `The run is over its limit ${name} of ${limit.value} milliseconds.`, { limit }));
 		};
-		const start = (): ExecutionRecord => {
+		const start: ExecutorRun["start"] = () => {
 			startedAt = Date.now();
 			deadlineAt = startedAt + limits.maxWallTimeMs;
 			deadline = setTimeout(stop, limits.maxWallTimeMs, "maxWallTimeMs");
-			if (record.status === "created") void executions.markRunning(record, startedAt, deadlineAt).catch(() => undefined);
-			return { ...record, startedAt, deadlineAt };
+			return stored.start(startedAt, deadlineAt);
 		};
 
 		let end: ExecutorEnd;
@@ -200,14 +202,15 @@ export class Host implements AsyncDisposable {
 		clearTimeout(deadline);
 		const error = end.error && (await locate(end.error, script.sourceMap));
 		const remainingLogs = await logs.close();
-		const { record: ended, complete } = await executions.end(record, {
+		const ending: Ending = {
 			status: end.status,
 			...(error && { error }),
 			usage: { ...end.usage, wallTimeMs: Date.now() - startedAt, logBytes: end.left?.logBytes ?? logs.bytes },
 			startedAt,
 			deadlineAt,
 			operations: [...end.operations, ...logOperations(record.id, remainingLogs)],
-		});
+		};
+		const { record: ended, complete } = await stored.end(ending, end.left?.opened ?? false);
 		// The store knows more when a worker was taken from under its script, or when not everything could be written.
 		if (!complete || !end.left) return executions.outcome(record.id);
 		return describeOutcome({ ...ended, status: end.status }, end.left.output, end.left.condition ?? null, logs.lines);
@@ -233,11 +236,7 @@ async function locate(failure: Failure, sourceMap: string | undefined): Promise<
 
 /** A UUID of version 7 (RFC 9562): its first 48 bits are the time, so ids sort by creation. */
 function createExecutionId(now: number): string {
-	const bytes = getRandomValues(new Uint8Array(16));
-	new DataView(bytes.buffer).setUint16(0, Math.floor(now / 2 ** 32));
-	new DataView(bytes.buffer).setUint32(2, now >>> 0);
-	bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
-	bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-	const hex = Buffer.from(bytes).toString("hex");
-	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+	const time = now.toString(16).padStart(12, "0");
+	// Its random bits, which Node draws for many at once, and its variant are those of a UUID of version 4.
+	return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }

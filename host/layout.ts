@@ -22,19 +22,20 @@ export const layout = {
 	/** Present exactly while the run may have effects; every effect checks it, ending a run deletes it. */
 	live: (hostId: string, id: string): StoreKey => ["live", hostId, id],
 	allLive: ["live"] as StoreKey,
+	/** Everything that belongs to one run, together: what runs at one time write is on few pages, and goes in one operation. */
+	run: (id: string): StoreKey => ["runs", id],
 	/** The input of a run (JSON text). */
-	input: (id: string): StoreKey => ["inputs", id],
+	input: (id: string): StoreKey => ["runs", id, "input"],
 	/** Outputs in the order they were set, by journal sequence; the last one is the output. */
-	outputs: (id: string): StoreKey => ["outputs", id],
-	output: (id: string, sequence: number): StoreKey => ["outputs", id, sequence],
-	condition: (id: string): StoreKey => ["conditions", id],
+	outputs: (id: string): StoreKey => ["runs", id, "outputs"],
+	output: (id: string, sequence: number): StoreKey => ["runs", id, "outputs", sequence],
+	condition: (id: string): StoreKey => ["runs", id, "condition"],
 	/** Segments of the journal by the sequence of their first entry. */
-	journal: (id: string): StoreKey => ["journals", id],
-	journalSegment: (id: string, firstSequence: number): StoreKey => ["journals", id, firstSequence],
+	journal: (id: string): StoreKey => ["runs", id, "journal"],
+	journalSegment: (id: string, firstSequence: number): StoreKey => ["runs", id, "journal", firstSequence],
 	/** Which journal entry answered an idempotency key. */
-	idempotencyKeys: (id: string): StoreKey => ["idempotency-keys", id],
-	idempotencyKey: (id: string, key: string): StoreKey => ["idempotency-keys", id, key],
+	idempotencyKey: (id: string, key: string): StoreKey => ["runs", id, "idempotency-keys", key],
 	/** Segments of the log by the sequence of their first line. */
-	logs: (id: string): StoreKey => ["logs", id],
-	logSegment: (id: string, firstSequence: number): StoreKey => ["logs", id, firstSequence],
+	logs: (id: string): StoreKey => ["runs", id, "logs"],
+	logSegment: (id: string, firstSequence: number): StoreKey => ["runs", id, "logs", firstSequence],
 } as const;

@@ -154,12 +154,9 @@ async function sweepRuns(
 }
 
 async function removeRun(store: Store, id: string, { key, version }: StoreEntry): Promise<boolean> {
-	const prefixes: StoreKey[] = [layout.journal(id), layout.logs(id), layout.outputs(id), layout.idempotencyKeys(id)];
 	const operations: StoreOperation[] = [
 		{ type: "delete", key },
-		{ type: "delete", key: layout.input(id) },
-		{ type: "delete", key: layout.condition(id) },
-		...prefixes.map((prefix): StoreOperation => ({ type: "delete-prefix", prefix })),
+		{ type: "delete-prefix", prefix: layout.run(id) },
 	];
 	const result = await store.commit({ checks: [{ key, version }], operations });
 	return result.committed;

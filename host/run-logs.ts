@@ -1,12 +1,11 @@
 import { utf8Length } from "./contract/json-text.ts";
 import type { LogLine } from "./execution.ts";
-import type { ExecutionRecord, Executions } from "./executions.ts";
 
-/** The log lines of one run: hands them on live, and writes them to the store every `logFlushMs`, one segment at a time. */
+/** The log lines of one run: hands them on live, and writes them to the store every `flushMs`, one segment at a time. */
 export class RunLogs {
 	readonly lines: LogLine[] = [];
-	readonly #executions: Executions;
-	readonly #record: ExecutionRecord;
+	readonly #flushMs: number;
+	readonly #append: (lines: readonly LogLine[]) => Promise<void>;
 	readonly #onLog: ((line: LogLine) => void) | undefined;
 	/** How many lines are in the store. */
 	#written = 0;
@@ -14,9 +13,14 @@ export class RunLogs {
 	#writing: Promise<void> | undefined;
 	#closed = false;
 
-	constructor(executions: Executions, record: ExecutionRecord, onLog: ((line: LogLine) => void) | undefined) {
-		this.#executions = executions;
-		this.#record = record;
+	/** `append` writes lines to the store. */
+	constructor(
+		flushMs: number,
+		append: (lines: readonly LogLine[]) => Promise<void>,
+		onLog: ((line: LogLine) => void) | undefined,
+	) {
+		this.#flushMs = flushMs;
+		this.#append = append;
 		this.#onLog = onLog;
 	}
 
@@ -50,13 +54,13 @@ export class RunLogs {
 		this.#timer ??= setTimeout(() => {
 			this.#timer = undefined;
 			this.#writing = this.#write();
-		}, this.#record.limits.logFlushMs);
+		}, this.#flushMs);
 	}
 
 	async #write(): Promise<void> {
 		const lines = this.lines.slice(this.#written);
 		try {
-			await this.#executions.appendLogs(this.#record, lines);
+			await this.#append(lines);
 			this.#written += lines.length;
 		} catch {
 			// A full store refuses them now; the next time, or the end of the run, tries again.

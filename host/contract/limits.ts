@@ -66,11 +66,20 @@ export type LimitName = keyof typeof limitDefinitions;
 /** The limits in force, complete. */
 export type Limits = Readonly<Record<LimitName, number>>;
 
-/** Completes `overrides` with the defaults. Throws `invalid` for an unknown name or a value out of range. */
-export function resolveLimits(overrides: Partial<Record<LimitName, number>> = {}, base?: Limits): Limits {
-	const resolved = {} as Record<LimitName, number>;
-	for (const name of Object.keys(limitDefinitions) as LimitName[])
-		resolved[name] = base?.[name] ?? limitDefinitions[name].default;
+export const defaultLimits = Object.fromEntries(
+	Object.entries(limitDefinitions).map(([name, definition]) => [name, definition.default]),
+) as Limits;
+
+/** The limits that are not the defaults: `resolveLimits` completes them again. */
+export function changedLimits(limits: Limits): Partial<Limits> {
+	const changed: Partial<Record<LimitName, number>> = {};
+	for (const name of Object.keys(limits) as LimitName[]) if (limits[name] !== defaultLimits[name]) changed[name] = limits[name];
+	return changed;
+}
+
+/** Completes `overrides` with the defaults, or with `base`. Throws `invalid` for an unknown name or a value out of range. */
+export function resolveLimits(overrides: Partial<Record<LimitName, number>> = {}, base: Limits = defaultLimits): Limits {
+	const resolved = { ...base };
 	for (const [name, value] of Object.entries(overrides)) {
 		if (value === undefined) continue;
 		const definition = Object.hasOwn(limitDefinitions, name) ? limitDefinitions[name as LimitName] : undefined;

@@ -1,11 +1,12 @@
 import type { RuntimeError } from "../contract/errors.ts";
 import type { Json } from "../contract/generated/types.ts";
 import type { Limits } from "../contract/limits.ts";
-import type { Execution, Failure, FinalStatus, LogLine, Usage } from "../execution.ts";
+import type { Failure, FinalStatus, LogLine, Usage } from "../execution.ts";
 import type { Remainder } from "../helpers/helpers.ts";
 import type { EngineName, Script } from "../sandbox/engine.ts";
 import { limitFailure } from "../sandbox/guest-failures.ts";
 import { type JobEnd, type PoolOptions, WorkerPool } from "../sandbox/pool.ts";
+import type { WorkerRun } from "../sandbox/worker.ts";
 import type { StoreOperation } from "../store/store.ts";
 
 /** One run for an executor. */
@@ -20,7 +21,7 @@ export interface ExecutorRun {
 	/** Called when the script has used more than its processor time; the caller aborts the signal. */
 	readonly onCpuTimeExceeded: () => void;
 	/** Called when the script is about to run: fixes its clock. */
-	readonly start: () => Omit<Execution, "signal">;
+	readonly start: () => Pick<WorkerRun, "record" | "opening">;
 }
 
 /** How a run ended in its executor. */
@@ -34,7 +35,7 @@ export interface ExecutorEnd {
 	 * The output and the condition as the script left them. Absent when its worker was taken from under it: then the store has
 	 * what was acknowledged.
 	 */
-	readonly left?: Pick<Remainder, "output" | "condition" | "logBytes">;
+	readonly left?: Pick<Remainder, "opened" | "output" | "condition" | "logBytes">;
 }
 
 /** Puts scripts into the sandbox mode: WebAssembly in worker threads. */
@@ -57,7 +58,7 @@ export class SandboxExecutor implements AsyncDisposable {
 			maxCpuTimeMs: limits.maxCpuTimeMs,
 			onCpuTimeExceeded,
 			onLog,
-			start: () => ({ execution: start(), script, input, engine }),
+			start: () => ({ ...start(), script, input, engine }),
 		});
 		if (end.type !== "ended") return describeLoss(end, limits, signal);
 		const { result, remainder } = end;

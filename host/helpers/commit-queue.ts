@@ -1,5 +1,6 @@
 import { RuntimeError } from "../contract/errors.ts";
 import type { Execution } from "../execution.ts";
+import type { Opening } from "../executions.ts";
 import { layout } from "../layout.ts";
 import type { CommitResult, Store, StoreCheck, StoreOperation } from "../store/store.ts";
 import type { Effect, Refused } from "./effect.ts";
@@ -23,6 +24,8 @@ export class CommitQueue {
 	#completions: CallEntry[] = [];
 	readonly #queue: Item[] = [];
 	#posted: Posted[] = [];
+	/** Carried by the next transaction, when nothing of the run is in the store yet. */
+	#opening: Opening | undefined;
 	/** The segment that the next one follows: its first sequence. */
 	#head: number | undefined;
 	#window = initialWindow;
@@ -31,9 +34,15 @@ export class CommitQueue {
 	#failure: RuntimeError | undefined;
 	#idle: PromiseWithResolvers<void> | undefined;
 
-	constructor(execution: Execution, store: Store) {
+	constructor(execution: Execution, store: Store, opening?: Opening) {
 		this.#execution = execution;
 		this.#store = store;
+		this.#opening = opening;
+	}
+
+	/** Whether the run is in the store. Known when nothing is under way. */
+	get opened(): boolean {
+		return this.#opening === undefined;
 	}
 
 	/** Set when nothing more can be committed: the run was ended by its host, or its journal is not as this queue left it. */
@@ -122,14 +131,17 @@ export class CommitQueue {
 			entry.outcome = effect.result === undefined ? '"effect":true' : `"effect":true,"result":${effect.result}`;
 		}
 		const { id, hostId } = this.#execution;
+		const opening = this.#opening;
+		this.#opening = undefined;
 		const checks: StoreCheck[] = [
-			{ key: layout.live(hostId, id), is: "present" },
+			opening?.check ?? { key: layout.live(hostId, id), is: "present" },
 			this.#head === undefined
 				? { key: layout.journalSegment(id, first), is: "absent" }
 				: { key: layout.journalSegment(id, this.#head), is: "present" },
 		];
 		if (item.call?.effect.checks) checks.push(...item.call.effect.checks);
 		const operations = this.#segment(entries, completions, first);
+		if (opening) operations.push(...opening.operations);
 		if (item.call) operations.push(...item.call.effect.operations);
 		for (const entry of entries) {
 			entry.carried = true;
@@ -140,6 +152,7 @@ export class CommitQueue {
 			entries,
 			completions,
 			previous: this.#head,
+			opening,
 			alone: this.#posted.length === 0,
 			answer: undefined,
 		};
@@ -192,7 +205,11 @@ export class CommitQueue {
 		const all = this.#posted;
 		const refused = all[0] as Posted;
 		// A store may apply transactions in another order than they were posted in.
-		const again = !refused.alone && isChainBroken(refused.answer) ? all : all.slice(1);
+		const tooEarly = !refused.alone && (isRefusedBy(liveCheck, refused.answer) || isRefusedBy(chainCheck, refused.answer));
+		// The host has written the run down itself meanwhile.
+		const isOpen = refused.opening !== undefined && isRefusedBy(liveCheck, refused.answer);
+		const again = tooEarly || isOpen ? all : all.slice(1);
+		if (!isOpen) this.#opening = refused.opening;
 		this.#posted = [];
 		this.#window = 1;
 		this.#head = refused.previous;
@@ -216,10 +233,9 @@ export class CommitQueue {
 
 	#refuse(item: Item, refusal: Refused): void {
 		if (!item.call || (refusal.reason === "check" && refusal.index < ownChecks)) {
-			this.#failure ??=
-				refusal.reason === "check" && refusal.index === 0
-					? new RuntimeError("cancelled", "The run has ended.")
-					: new RuntimeError("internal", "The journal of this run was changed by another writer.");
+			this.#failure ??= isRefusedBy(liveCheck, refusal)
+				? new RuntimeError("cancelled", "The run has ended.")
+				: new RuntimeError("internal", "The journal of this run was changed by another writer.");
 			this.#fail(item, this.#failure);
 			return;
 		}
@@ -246,15 +262,18 @@ export class CommitQueue {
 	}
 }
 
-const isChainBroken = (answer: CommitResult | RuntimeError | undefined): boolean =>
+/** The checks of every transaction, before those of its effect: the run is live (or not written down yet); the segment before is there. */
+const liveCheck = 0;
+const chainCheck = 1;
+const ownChecks = 2;
+
+const isRefusedBy = (check: number, answer: CommitResult | RuntimeError | undefined): boolean =>
 	answer !== undefined &&
 	!(answer instanceof RuntimeError) &&
 	!answer.committed &&
 	answer.reason === "check" &&
-	answer.index === 1;
+	answer.index === check;
 
-/** The run is live; the segment before is there. */
-const ownChecks = 2;
 const flushBytes = 256 * 1024;
 const initialWindow = 16;
 const maxWindow = 64;
@@ -275,6 +294,7 @@ interface Posted {
 	readonly entries: readonly CallEntry[];
 	readonly completions: readonly CallEntry[];
 	readonly previous: number | undefined;
+	readonly opening: Opening | undefined;
 	/** Whether everything before it was known to be in the store. */
 	readonly alone: boolean;
 	answer: CommitResult | RuntimeError | undefined;

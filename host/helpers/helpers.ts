@@ -1,6 +1,7 @@
 import { RuntimeError } from "../contract/errors.ts";
 import type { Helpers, Json } from "../contract/generated/types.ts";
 import type { Execution, Failure, LogLine } from "../execution.ts";
+import type { Opening } from "../executions.ts";
 import { journalInlineBytes } from "../layout.ts";
 import type { Store, StoreOperation } from "../store/store.ts";
 import type { Binding } from "./binding.ts";
@@ -18,6 +19,8 @@ export interface HelperOptions {
 	readonly store: Store;
 	/** The input of the run as JSON text, if it has one. */
 	readonly input: Json | undefined;
+	/** What writes the run down, when nobody has: its first commit does it then. */
+	readonly opening?: Opening | undefined;
 	/** Takes every line of the log as it is written. Must not throw. */
 	readonly onLog: (line: LogLine) => void;
 }
@@ -45,6 +48,8 @@ export interface BoundHelpers {
 export interface Remainder {
 	/** The rest of the journal, and the output if the script returned one. */
 	readonly operations: readonly StoreOperation[];
+	/** Whether the run is in the store: false when no commit of its own has taken the opening along. */
+	readonly opened: boolean;
 	/** The output in force; absent when none was set. */
 	readonly output?: Json;
 	/** The condition in force; absent when it is unset. */
@@ -59,8 +64,8 @@ export interface Remainder {
 
 /** Binds the contract to one run. */
 export function createHelpers(execution: Execution, options: HelperOptions): BoundHelpers {
-	const { store, input, onLog } = options;
-	const journal = new Journal(execution, store);
+	const { store, input, opening, onLog } = options;
+	const journal = new Journal(execution, store, opening);
 	const lines = new LogLines(execution.limits, onLog);
 	const binding: Binding = { execution, store, input, journal, lines, results: {} };
 	let remainder: Promise<Remainder> | undefined;
@@ -95,6 +100,7 @@ async function settle(binding: Binding, returned: Json | undefined): Promise<Rem
 	const failure = journal.failure ?? (problem && outputFailure(problem));
 	return {
 		operations,
+		opened: journal.opened,
 		...results,
 		logBytes: lines.bytes,
 		droppedLogLines: lines.dropped,

@@ -3,6 +3,7 @@ import type { Operation } from "../contract/generated/operations.ts";
 import type { Answer, CallContext } from "../contract/generated/types.ts";
 import { describeLimit } from "../contract/limits.ts";
 import type { Execution, Failure } from "../execution.ts";
+import type { Opening } from "../executions.ts";
 import type { Store, StoreOperation } from "../store/store.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import type { Effect } from "./effect.ts";
@@ -28,10 +29,10 @@ export class Journal {
 	#failure: Failure | undefined;
 	#ended = false;
 
-	constructor(execution: Execution, store: Store) {
+	constructor(execution: Execution, store: Store, opening?: Opening) {
 		this.#execution = execution;
 		this.#idempotency = new Idempotency(store, execution);
-		this.#queue = new CommitQueue(execution, store);
+		this.#queue = new CommitQueue(execution, store, opening);
 	}
 
 	/**
@@ -129,6 +130,11 @@ export class Journal {
 		}
 		await this.#queue.end();
 		return { operations: [...this.#queue.rest(this.#sequence), ...operations], ...(problem && { problem }) };
+	}
+
+	/** Whether the run is in the store. Known after the end. */
+	get opened(): boolean {
+		return this.#queue.opened;
 	}
 
 	/** Set when a call was refused because the journal is full. */

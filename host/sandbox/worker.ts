@@ -8,6 +8,7 @@ import { RuntimeError } from "../contract/errors.ts";
 import type { Json } from "../contract/generated/types.ts";
 import { describeLimit, type Limits } from "../contract/limits.ts";
 import type { Execution, LogLine } from "../execution.ts";
+import { type OpeningKind, openRun, readRecord } from "../executions.ts";
 import { type BoundHelpers, createHelpers, type Remainder } from "../helpers/helpers.ts";
 import { layout } from "../layout.ts";
 import { connectLmdbStore, type StoreConnection } from "../store/lmdb-connection.ts";
@@ -39,7 +40,10 @@ export interface WorkerConnection {
 /** One run as it is handed to a worker. */
 export interface WorkerRun {
 	readonly type: "run";
-	readonly execution: Omit<Execution, "signal">;
+	/** What `writeRecord` made of the run's record. */
+	readonly record: string;
+	/** What of the run is still to be written down, by its first commit. */
+	readonly opening: OpeningKind | undefined;
 	readonly script: Script;
 	readonly engine: EngineName;
 	readonly input: Json | undefined;
@@ -86,13 +90,15 @@ port.on("message", (message: WorkerRun | WorkerStop) => {
 });
 post({ type: "ready", prepared: data.prepared ? undefined : engine.prepared });
 
-async function run({ execution: fixed, script, engine: name, input }: WorkerRun): Promise<WorkerMessage> {
+async function run({ record: text, opening: kind, script, engine: name, input }: WorkerRun): Promise<WorkerMessage> {
+	const record = readRecord(text);
 	const abort = new AbortController();
-	current = { abort, limits: fixed.limits };
+	current = { abort, limits: record.limits };
 	data.cpuTimeAtStart[0] = cpuTimeMs();
-	const execution: Execution = { ...fixed, signal: abort.signal };
+	const execution: Execution = { ...record, signal: abort.signal };
 	const logs = createLogBatch();
-	const bound = createHelpers(execution, { store, input, onLog: logs.add });
+	const opening = kind && openRun(kind, record, text, input);
+	const bound = createHelpers(execution, { store, input, opening, onLog: logs.add });
 	let fetcher: Fetcher | undefined;
 	try {
 		// Loaded only for runs that were given hosts: most never fetch, and without it the engine refuses.

@@ -121,7 +121,9 @@ async function playRound(roundSeed: number): Promise<void> {
 	const network = new UnrulyStore(store, random);
 	network.unavailable = random() < 0.5 ? 0 : 0.2;
 	network.slowReads = random() < 0.5;
-	const run = await startRun({ store, throughStore: network });
+	const unopened = random() < 0.5;
+	const run = await startRun({ store, throughStore: network, unopened });
+	const openAt = unopened && random() < 0.5 ? Math.floor(random() * 10) : Number.POSITIVE_INFINITY;
 	const seen: Seen[] = [];
 	const versions: string[] = [];
 	const calls = 10 + Math.floor(random() * 80);
@@ -132,6 +134,7 @@ async function playRound(roundSeed: number): Promise<void> {
 			else await run.kill();
 			break;
 		}
+		if (seen.length === openAt) await run.open();
 		callSomething(run, random, seen, versions);
 		while (random() < 0.5) {
 			network.step();
@@ -177,6 +180,7 @@ async function playRound(roundSeed: number): Promise<void> {
 	}
 	expectPrefix(journal, seen, note);
 	await expectSameState(journal, store, run, note);
+	expect(await store.get(layout.execution(run.execution.id)), note).toBeDefined();
 }
 
 describe("the durable journal", () => {

@@ -3,7 +3,7 @@ import { RuntimeError } from "../../host/contract/errors.ts";
 import { type JournalEntry, readJournal, resolveValue, type ValueReference } from "../../host/helpers/journal-reader.ts";
 import { layout } from "../../host/layout.ts";
 import { createMemoryStore } from "../../host/store/memory-store.ts";
-import { failureOf, startRun, type TestRun } from "./run.ts";
+import { failureOf, type RunSetup, startRun, type TestRun } from "./run.ts";
 
 const large = (mark: string): string => JSON.stringify(mark.repeat(2_000));
 
@@ -429,5 +429,54 @@ describe("what is recorded beside the contract", () => {
 		expect(JSON.stringify(journal)).not.toContain("hunter2");
 		run.record("sandbox.fetch", {}, null);
 		expect(await readJournal(run.store, "run-1")).toHaveLength(2);
+	});
+});
+
+describe("a run that nobody has written down", () => {
+	const unopened = (setup: RunSetup = {}): Promise<TestRun> => startRun({ unopened: true, ...setup });
+
+	it("is written down by its first effect, in the same transaction", async () => {
+		const run = await unopened({ input: '"in"' });
+		run.helpers.io.getInput(run.call());
+		expect(await run.store.get(layout.execution("run-1"))).toBeUndefined();
+		const version = await run.helpers.variables.set("key", "1", undefined, run.call());
+		for (const key of [layout.execution("run-1"), layout.live("host-1", "run-1"), layout.input("run-1")])
+			expect(await run.store.get(key)).toMatchObject({ version });
+		expect(await run.end()).toMatchObject({ opened: true });
+	});
+
+	it("without an effect is left to its host", async () => {
+		const run = await unopened();
+		run.helpers.io.getInput(run.call());
+		const { opened, operations } = await run.settle('"returned"');
+		expect(opened).toBe(false);
+		expect(operations).toHaveLength(2);
+	});
+
+	it("is written down by a later effect when the first was refused", async () => {
+		const run = await unopened();
+		const refused = run.helpers.variables.set("key", "1", { ifVersion: "1" }, run.call());
+		await expect(refused).rejects.toMatchObject({ code: "conflict" });
+		expect(await run.store.get(layout.execution("run-1"))).toBeUndefined();
+		await run.helpers.variables.set("key", "2", undefined, run.call());
+		expect(await run.store.get(layout.execution("run-1"))).toBeDefined();
+		expect(await readJournal(run.store, "run-1")).toMatchObject([{ error: { code: "conflict" } }, { sequence: 2 }]);
+	});
+
+	it("goes on when its host was faster, whatever number of effects is under way", async () => {
+		const run = await unopened();
+		await run.open();
+		const versions = Array.from({ length: 5 }, (_, index) => run.helpers.variables.set("key", `${index}`, undefined, run.call()));
+		expect(new Set(await Promise.all(versions)).size).toBe(5);
+		expect(await run.store.get(layout.variable("tests", "key"))).toMatchObject({ value: "4" });
+	});
+
+	it("does not come to life after its host has ended it", async () => {
+		const run = await unopened();
+		await run.kill();
+		const late = run.helpers.variables.set("key", "1", undefined, run.call());
+		await expect(late).rejects.toMatchObject({ code: "cancelled" });
+		expect(await run.store.get(layout.live("host-1", "run-1"))).toBeUndefined();
+		expect(await run.store.get(layout.variable("tests", "key"))).toBeUndefined();
 	});
 });

@@ -2,6 +2,7 @@ import { RuntimeError } from "../../host/contract/errors.ts";
 import { type CallContext, type Scope, scopes } from "../../host/contract/generated/types.ts";
 import { type LimitName, resolveLimits } from "../../host/contract/limits.ts";
 import type { Execution, LogLine } from "../../host/execution.ts";
+import { openRun } from "../../host/executions.ts";
 import { type BoundHelpers, createHelpers, type Remainder } from "../../host/helpers/helpers.ts";
 import { layout } from "../../host/layout.ts";
 import { createMemoryStore } from "../../host/store/memory-store.ts";
@@ -17,6 +18,8 @@ export interface RunSetup {
 	readonly scopes?: readonly Scope[];
 	readonly input?: string;
 	readonly event?: Execution["event"];
+	/** The run is not in the store yet: its first commit is to write it. */
+	readonly unopened?: boolean;
 }
 
 /** A live run on a memory store, with what a test wants to see of it. */
@@ -27,6 +30,8 @@ export interface TestRun extends BoundHelpers {
 	/** A new call context. */
 	call(idempotencyKey?: string): CallContext;
 	cancel(): void;
+	/** Writes the run down as a host does that has waited long enough for the run to do it. */
+	open(): Promise<void>;
 	/** Ends the run as its host does: settles it and writes the remainder. */
 	end(returned?: string): Promise<Remainder>;
 	/** Ends the run as a host does that has lost its worker. */
@@ -52,13 +57,16 @@ export async function startRun(setup: RunSetup = {}): Promise<TestRun> {
 		signal: abort.signal,
 	};
 	const live = layout.live(execution.hostId, execution.id);
-	await store.commit({ operations: [{ type: "set", key: live, value: "" }] });
-	if (setup.input !== undefined)
-		await store.commit({ operations: [{ type: "set", key: layout.input(execution.id), value: setup.input }] });
+	const opening = openRun("create", execution, "{}", setup.input);
+	const open = async (): Promise<void> => {
+		await store.commit({ checks: [opening.check], operations: opening.operations });
+	};
+	if (!setup.unopened) await open();
 	const logs: LogLine[] = [];
 	const bound = createHelpers(execution, {
 		store: setup.throughStore ?? store,
 		input: setup.input,
+		opening: setup.unopened ? opening : undefined,
 		onLog: (line) => logs.push(line),
 	});
 	let calls = 0;
@@ -69,8 +77,10 @@ export async function startRun(setup: RunSetup = {}): Promise<TestRun> {
 		logs,
 		call: (idempotencyKey) => ({ callId: `call-${++calls}`, ...(idempotencyKey !== undefined && { idempotencyKey }) }),
 		cancel: () => abort.abort(new RuntimeError("cancelled", "The run was cancelled.")),
+		open,
 		end: async (returned) => {
 			const remainder = await bound.settle(returned);
+			if (!remainder.opened) await open();
 			await store.commit({
 				checks: [{ key: live, is: "present" }],
 				operations: [...remainder.operations, { type: "delete", key: live }],
@@ -78,6 +88,7 @@ export async function startRun(setup: RunSetup = {}): Promise<TestRun> {
 			return remainder;
 		},
 		kill: async () => {
+			await open();
 			await store.commit({ operations: [{ type: "delete", key: live }] });
 		},
 	};
