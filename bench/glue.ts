@@ -29,7 +29,7 @@ export function openBareGlue(): CallInLoop {
 	const host: GuestHost = {
 		call: () => {
 			made += 1;
-			return "+";
+			return "";
 		},
 		poll: () => undefined,
 		refuseImport: () => "refused",

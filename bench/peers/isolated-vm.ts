@@ -54,4 +54,4 @@ export const open: OpenPeer = async ({ prelude }) => {
 	};
 };
 
-const answer = (): string => "+";
+const answer = (): string => "";

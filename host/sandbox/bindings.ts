@@ -12,8 +12,8 @@ import { maxRandomBytes, maxSleepMs, sandboxOperations } from "./sandbox-operati
 /** Everything a guest can do to the outside, for one run. */
 export interface Bindings {
 	/**
-	 * Answers a call of the guest: a text now, or the id of a call that `onAnswer` gets the answer of later. Never throws,
-	 * whatever it is given.
+	 * Answers a call of the guest: a text now, or the id of a call that `onAnswer` gets the answer of later. The text is JSON, empty for
+	 * nothing; an error is JSON behind a `!`. Never throws, whatever it is given.
 	 */
 	call(operation: number, params: string, body: string | undefined): string | number;
 	/** Takes late answers; set by the engine. Never called from inside `call`. */
@@ -115,7 +115,7 @@ class GuestBindings implements Bindings {
 		const args = decodeArguments(operation, params, body);
 		const methods = this.#helpers[operation.interface] as unknown as Record<string, Method>;
 		const answer = (methods[operation.method] as Method)(...args, { callId: String(callId) } satisfies CallContext);
-		if (!isPromise(answer)) return `+${encodeResult(operation, answer)}`;
+		if (!isPromise(answer)) return encodeResult(operation, answer);
 		return this.#answerLater(
 			callId,
 			answer.then((result) => encodeResult(operation, result)),
@@ -149,7 +149,7 @@ class GuestBindings implements Bindings {
 		const callId = this.#count();
 		const delay = typeof milliseconds === "number" && milliseconds >= 1 ? Math.min(milliseconds, maxSleepMs) : 1;
 		this.#reserve(0);
-		const timer = setTimeout(() => this.#answer(callId, "+"), delay);
+		const timer = setTimeout(() => this.#answer(callId, ""), delay);
 		timer.unref();
 		this.#pending.set(callId, () => clearTimeout(timer));
 		return callId;
@@ -162,14 +162,14 @@ class GuestBindings implements Bindings {
 			this.#pending.delete(callId as number);
 			forget();
 		}
-		return "+";
+		return "";
 	}
 
 	/** Not counted as a host call: maxLogBytes bounds what is printed, and over it a run goes on. */
 	#print([stream]: readonly unknown[], text: string | undefined): string {
 		if (stream !== "stdout" && stream !== "stderr") throw new RuntimeError("invalid", "Text is printed to stdout or stderr.");
 		this.#surroundings.print(stream, text ?? "");
-		return "+";
+		return "";
 	}
 
 	#fetch(params: string, body: string | undefined): number {
@@ -188,7 +188,7 @@ class GuestBindings implements Bindings {
 		this.#count();
 		if (!Number.isSafeInteger(count) || (count as number) < 0 || (count as number) > maxRandomBytes)
 			throw new RuntimeError("invalid", `Random bytes come 0 to ${maxRandomBytes} at a time.`);
-		return `+${JSON.stringify(randomBytes(count as number).toString("base64"))}`;
+		return JSON.stringify(randomBytes(count as number).toString("base64"));
 	}
 
 	#return(text: string | undefined): string {
@@ -202,12 +202,12 @@ class GuestBindings implements Bindings {
 				`The returned value is ${size} bytes; the limit maxOutputBytes is ${limit}.`,
 			);
 		else this.returned = text;
-		return "+";
+		return "";
 	}
 
 	#fail([code]: readonly unknown[], body: string | undefined): string {
 		this.reported ??= { code: code === "invalid-output" ? "invalid-output" : "script-error", said: body };
-		return "+";
+		return "";
 	}
 
 	/** Counts a host call and gives it its id. */
@@ -262,10 +262,7 @@ class GuestBindings implements Bindings {
 			this.#pendingBytes -= bytes;
 			this.#answer(callId, text);
 		};
-		answer.then(
-			(result) => settle(`+${result}`),
-			(error) => settle(refusal(error)),
-		);
+		answer.then(settle, (error) => settle(refusal(error)));
 		return callId;
 	}
 
@@ -294,7 +291,8 @@ function noHosts(params: string): RuntimeError {
 const sizeOf = (params: string, body: string | undefined): number =>
 	Buffer.byteLength(params) + (body === undefined ? 0 : Buffer.byteLength(body));
 
-const refusal = (error: unknown): string => `-${encodeError(error)}`;
+/** Begins with what no JSON text begins with. */
+const refusal = (error: unknown): string => `!${encodeError(error)}`;
 
 function isPromise(value: unknown): value is Promise<unknown> {
 	return value instanceof Promise;

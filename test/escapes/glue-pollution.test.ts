@@ -59,7 +59,7 @@ const polluted = (pollute: string): string => `
 		answers.raw = [];
 		for (const thing of stolen) if (typeof thing === "function") for (const list of [[0, "[]"], [1004, "[]"]]) try {
 			const answer = apply(thing, undefined, list);
-			if ((typeof answer === "string" && /^[+-]/.test(answer)) || thing.name === "__host") answers.raw.push(thing.name + ": " + answer);
+			if ((typeof answer === "string" && (answer === '{"a":1}' || /^![{]/.test(answer))) || thing.name === "__host") answers.raw.push(thing.name + ": " + answer);
 		} catch {}
 		return answers;
 	}`;

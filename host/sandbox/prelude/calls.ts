@@ -50,11 +50,10 @@ export const nothing = (): undefined => undefined;
 /** Reads the answer of a call that has one. Missing is null in JavaScript: a variable that does not exist, a condition that is not set. */
 export const decodeJson = (text: string): unknown => (text === "" ? null : parseJson(text));
 
-/** What `answer` holds: its result, decoded; throws the error that it holds. */
+/** What `answer` holds: its result, decoded; throws the error that it holds, behind a mark that no JSON begins with. */
 export function readAnswer<T>(answer: string, decode: (text: string) => T): T {
-	const text = stringSlice(answer, 1);
-	if (answer[0] === "+") return decode(text);
-	const { code, message, details } = parseJson(text) as { code: string; message: string; details?: object };
+	if (answer[0] !== "!") return decode(answer);
+	const { code, message, details } = parseJson(stringSlice(answer, 1)) as { code: string; message: string; details?: object };
 	throw new RuntimeError(code, message, details);
 }
 
