@@ -240,15 +240,27 @@ export function openRun(
 	return { check: { key: layout.execution(id), is: "absent" }, operations };
 }
 
-/** The record as it is stored. Limits that are the defaults are left out: they would be most of it. */
+/** The record as it is stored. Limits that are the defaults are left out: they would be most of it. So is what is empty. */
 export function writeRecord(record: ExecutionRecord): Json {
-	return JSON.stringify({ ...record, limits: changedLimits(record.limits) });
+	const { limits, event, allowedHosts, ...rest } = record;
+	const changed = changedLimits(limits);
+	return JSON.stringify({
+		...rest,
+		...(Object.keys(changed).length > 0 && { limits: changed }),
+		...(Object.keys(event).length > 0 && { event }),
+		...(allowedHosts.length > 0 && { allowedHosts }),
+	});
 }
 
 /** The record that `writeRecord` wrote. */
 export function readRecord(text: Json): ExecutionRecord {
 	const record = JSON.parse(text) as ExecutionRecord;
-	return { ...record, limits: { ...defaultLimits, ...record.limits } };
+	return {
+		...record,
+		limits: { ...defaultLimits, ...record.limits },
+		event: record.event ?? {},
+		allowedHosts: record.allowedHosts ?? [],
+	};
 }
 
 function endTransaction(ended: ExecutionRecord, operations: readonly StoreOperation[]): StoreTransaction {

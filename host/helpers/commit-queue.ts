@@ -169,10 +169,10 @@ export class CommitQueue {
 		let text = "";
 		for (const entry of entries) text += text === "" ? entry.text : `,${entry.text}`;
 		for (const entry of completions) text += text === "" ? entry.completion : `,${entry.completion}`;
-		const operations: StoreOperation[] = [{ type: "set", key: layout.journalSegment(id, first), value: `[${text}]`, author: id }];
+		const operations: StoreOperation[] = [{ type: "set", key: layout.journalSegment(id, first), value: `[${text}]` }];
 		for (const { answersKey, sequence } of entries)
 			if (answersKey !== undefined)
-				operations.push({ type: "set", key: layout.idempotencyKey(id, answersKey), value: String(sequence), author: id });
+				operations.push({ type: "set", key: layout.idempotencyKey(id, answersKey), value: String(sequence) });
 		return operations;
 	}
 

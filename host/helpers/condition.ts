@@ -20,7 +20,7 @@ export function createCondition({ execution, store, journal, results }: Binding)
 				if (typeof value !== "boolean")
 					throw new RuntimeError("invalid", `The condition must be true or false; it is ${kindOf(value)}.`);
 				return {
-					operations: [{ type: "set", key, value: value ? "true" : "false", author: execution.id }],
+					operations: [{ type: "set", key, value: value ? "true" : "false" }],
 					result: "null",
 					refused: unrefusable,
 					committed: () => {

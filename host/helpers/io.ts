@@ -54,7 +54,7 @@ export function returnedOutput(binding: Binding, value: Json): LastCall {
 
 function writeOutput({ execution }: Binding, value: Json, sequence: number): StoreOperation[] {
 	requireJson(value, execution.limits, { name: "output", maxBytesLimit: "maxOutputBytes" });
-	return [{ type: "set", key: layout.output(execution.id, sequence), value, author: execution.id }];
+	return [{ type: "set", key: layout.output(execution.id, sequence), value }];
 }
 
 const outputArguments = (value: unknown): string => `{"value":${journalArgument(value)}}`;
