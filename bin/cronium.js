@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 // Starts the command line: checks the version of Node, turns the compile cache on, and hands over. Plain JavaScript that Node 14 still parses.
-import { spawn } from "node:child_process";
 import { chmodSync, existsSync, lstatSync, mkdirSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { homedir } from "node:os";
@@ -24,12 +23,13 @@ async function start() {
 }
 
 /** A clone brings a Node of its own as a dev dependency. */
-function startWithPinnedNode() {
+async function startWithPinnedNode() {
 	const pinned = join(packageDirectory, "node_modules", "node", "bin", "node");
 	if (!existsSync(pinned) || process.env.CRONIUM_RESTARTED) {
 		console.error(`cronium: Node ${process.versions.node} is too old; version ${oldestNode} or newer is needed.`);
 		process.exit(125);
 	}
+	const { spawn } = await import("node:child_process");
 	const child = spawn(pinned, [...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
 		stdio: "inherit",
 		env: { ...process.env, CRONIUM_RESTARTED: "1" },

@@ -2,14 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type LimitName, resolveLimits } from "./contract/limits.ts";
-import { Executions } from "./executions.ts";
 import { SandboxExecutor } from "./executors/sandbox.ts";
-import { Host } from "./host.ts";
+import type { Host } from "./host.ts";
 import { keepAlive } from "./keep-alive.ts";
-import { claimSweep, sweep } from "./retention.ts";
-import { requireEngine } from "./run-options.ts";
-import type { EngineName } from "./sandbox/engine.ts";
-import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
+import { type EngineName, requireEngine } from "./sandbox/engine.ts";
 import { openLmdbStore } from "./store/lmdb-store.ts";
 
 export { RuntimeError } from "./contract/errors.ts";
@@ -32,10 +28,6 @@ export interface HostOptions {
 	readonly limits?: Partial<Record<LimitName, number>>;
 }
 
-const tidyEveryMs = 10 * 60_000;
-/** Longest time that a host which is disposed of goes on tidying. */
-const tidyAtEndMs = 1_000;
-
 /**
  * Opens a data directory and makes a Host on it. Several processes may have hosts on one directory.
  *
@@ -53,50 +45,19 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	// Undone in reverse order, also when one of the steps fails.
 	await using opened = new AsyncDisposableStack();
 	const directory = options.dataDirectory ?? (await openTemporaryDirectory(opened));
+	// The writer's thread opens the store and the first worker makes its engine, while this thread loads the rest of the program.
 	const opening = openLmdbStore({ directory, maxStoreBytes: limits.maxStoreBytes });
-	// The first worker makes its engine while the store is being opened.
-	const imageDirectory = options.dataDirectory && join(options.dataDirectory, "engines");
-	const executor = new SandboxExecutor({ engine, limits, imageDirectory, connect: async () => (await opening).connect() });
+	const executor = new SandboxExecutor({ engine, limits, connect: async () => (await opening).connect() });
 	executor.warm();
+	const loading = import("./host-assembly.ts");
 	const store = await opening.catch(async (cause) => {
 		await executor[Symbol.asyncDispose]();
 		throw cause;
 	});
 	opened.defer(() => store.close());
 	opened.use(executor);
-	const presence = await claimHost(directory);
-	opened.defer(() => presence.close());
-	const executions = new Executions(store);
-	const endLost = (): Promise<readonly string[]> => executions.endLost((hostId) => isHostAlive(directory, hostId));
-	// A host that died has left its socket. What lost its socket, too, is found when the directory is tidied.
-	const recovered = deadHosts(directory)
-		.then((dead) => (dead.length > 0 ? endLost() : []))
-		.catch((cause: Error) => {
-			process.emitWarning(`Runs of hosts that died could not be ended: ${cause.message}`, "CroniumWarning");
-			return [];
-		});
-	const tidy = async (signal?: AbortSignal): Promise<void> => {
-		await recovered;
-		if (!(await claimSweep(store))) return;
-		await endLost();
-		await deadHosts(directory, { remove: true });
-		await sweep(store, { now: Date.now(), runRetentionMs: limits.runRetentionMs, ...(signal && { signal }) });
-	};
-	// What cannot be tidied now (a full disk, say) is tidied by the next one; a process that ends is not kept long by it.
-	opened.defer(() => tidy(AbortSignal.timeout(tidyAtEndMs)).catch(() => undefined));
-	const tidier = setInterval(() => void tidy().catch(() => undefined), tidyEveryMs).unref();
-	opened.defer(() => clearInterval(tidier));
-	const owned = opened.move();
-	return new Host({
-		id: presence.id,
-		store,
-		executions,
-		executor,
-		limits,
-		engine,
-		recovered,
-		close: () => owned.disposeAsync(),
-	});
+	const { assembleHost } = await loading;
+	return await assembleHost({ directory, store, executor, limits, engine, opened });
 }
 
 async function openTemporaryDirectory(opened: AsyncDisposableStack): Promise<string> {

@@ -7,7 +7,7 @@ import { oneOf, record, string, unknownField, whole } from "./contract/shapes.ts
 import type { LogLine } from "./execution.ts";
 import { setVariable } from "./helpers/variable-effects.ts";
 import { parseAllowedHosts } from "./sandbox/allowed-hosts.ts";
-import { type EngineName, engineNames } from "./sandbox/engine.ts";
+import { type EngineName, requireEngine } from "./sandbox/engine.ts";
 import type { StoreOperation } from "./store/store.ts";
 
 /** A script as its author wrote it. */
@@ -95,10 +95,6 @@ export function resolveRunOptions(options: RunOptions, hostLimits: Limits, hostE
 		attempt: whole(attempt, "attempt", 1, 2 ** 32 - 1),
 		traceparent,
 	};
-}
-
-export function requireEngine(engine: unknown): EngineName {
-	return oneOf(engine, "engine", engineNames);
 }
 
 export function requireNamespace(namespace: unknown): string {

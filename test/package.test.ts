@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createImageKey, readImage } from "../host/sandbox/image-file.ts";
 
 const run = promisify(execFile);
 const repository = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -40,7 +42,15 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 test("the published package holds what is built, and no sources or tests", async () => {
 	const names = await readdir(installed, { recursive: true });
 	expect(names).toEqual(
-		expect.arrayContaining(["bin/cronium.js", "dist/index.js", "dist/types/index.d.ts", "README.md", "LICENSE"]),
+		expect.arrayContaining([
+			"bin/cronium.js",
+			"dist/index.js",
+			"dist/types/index.d.ts",
+			"dist/quickjs-wasi.image",
+			"dist/quickjs-emscripten.image",
+			"README.md",
+			"LICENSE",
+		]),
 	);
 	expect(names.filter((name) => /^(host|test|bench)\b/.test(name))).toEqual([]);
 });
@@ -50,6 +60,30 @@ test("its command line runs a script", async () => {
 	await writeFile(script, "export default (n: number) => n * 2;\n");
 	const args = [join(installed, "bin", "cronium.js"), "run", script, "--input", "21", "--data", join(directory, "data")];
 	expect((await run(process.execPath, args)).stdout).toBe("42\n");
+});
+
+test("its engine's memory image is the one that its own program takes", async () => {
+	const dist = join(installed, "dist");
+	const sources = await Promise.all(
+		(await readdir(dist)).filter((name) => name.endsWith(".js")).map((name) => readFile(join(dist, name), "utf8")),
+	);
+	const glue = sources.filter((source) => /^var QuickJsWasiGuest = class/m.test(source));
+	expect(glue).toHaveLength(1);
+	const module = await readFile(join(repository, "node_modules", "quickjs-wasi", "quickjs.wasm"));
+	const prelude = await readFile(join(dist, "prelude.js"), "utf8");
+	const parts = [createHash("sha256").update(module).digest("hex"), ...glue, prelude];
+	expect(readImage(join(dist, "quickjs-wasi.image"), createImageKey("quickjs-wasi", parts))).toBeDefined();
+});
+
+test("it writes nothing beside itself, not even an image that is missing", async () => {
+	const image = join(installed, "dist", "quickjs-emscripten.image");
+	await rm(image);
+	const script = join(directory, "engine.js");
+	await writeFile(script, "export default () => 1;\n");
+	const before = (await stat(join(installed, "dist"))).mtimeMs;
+	const args = ["run", script, "--engine", "quickjs-emscripten", "--data", join(directory, "data-emscripten")];
+	expect((await run(process.execPath, [join(installed, "bin", "cronium.js"), ...args])).stdout).toBe("1\n");
+	expect((await stat(join(installed, "dist"))).mtimeMs).toBe(before);
 });
 
 test("its library runs a script, and its types are there", async () => {

@@ -1,4 +1,5 @@
 import type { Helpers, Json } from "../contract/generated/types.ts";
+import { oneOf } from "../contract/shapes.ts";
 import type { Execution, Failure, LogLine } from "../execution.ts";
 
 /** A script ready for an engine: one JavaScript module, types already stripped, imports already bundled. */
@@ -62,3 +63,7 @@ export interface Engine extends Disposable {
 
 export const engineNames = ["quickjs-wasi", "quickjs-emscripten"] as const;
 export type EngineName = (typeof engineNames)[number];
+
+export function requireEngine(engine: unknown): EngineName {
+	return oneOf(engine, "engine", engineNames);
+}

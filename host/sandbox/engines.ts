@@ -3,6 +3,7 @@ import { limitDefinitions } from "../contract/limits.ts";
 import { programFiles } from "../program-files.ts";
 import type { EngineName } from "./engine.ts";
 import type { GuestEngine, PreparedEngine } from "./guest-engine.ts";
+import type { ImagePlace } from "./image-file.ts";
 import { createQuickJsWasi, prepareQuickJsWasi } from "./quickjs-wasi.ts";
 
 export interface EngineOptions {
@@ -10,8 +11,8 @@ export interface EngineOptions {
 	readonly prepared?: PreparedEngine;
 	/** Source of the guest's prelude; the generated one unless a test brings its own. */
 	readonly prelude?: string;
-	/** Where images are kept from process to process. */
-	readonly imageDirectory?: string;
+	/** Where the engine's image may lie ready. */
+	readonly images?: ImagePlace;
 	/** Memory limit of the runs to be ready for. */
 	readonly maxMemoryBytes?: number;
 }
@@ -23,11 +24,11 @@ export async function createEngine(name: EngineName, options: EngineOptions = {}
 	return engine;
 }
 
-async function create(name: EngineName, { prepared, prelude, imageDirectory }: EngineOptions): Promise<GuestEngine> {
+async function create(name: EngineName, { prepared, prelude, images }: EngineOptions): Promise<GuestEngine> {
 	if (prepared && prepared.name !== name) throw new Error(`An engine prepared for ${prepared.name} cannot be ${name}.`);
 	const source = (): string => prelude ?? readFileSync(programFiles.prelude, "utf8");
-	if (name === "quickjs-wasi") return createQuickJsWasi(prepared ?? prepareQuickJsWasi(source(), imageDirectory));
+	if (name === "quickjs-wasi") return createQuickJsWasi(prepared ?? prepareQuickJsWasi(source(), images));
 	// Loaded only when it is asked for: most processes never use the second engine.
 	const { createQuickJsEmscripten, prepareQuickJsEmscripten } = await import("./quickjs-emscripten.ts");
-	return createQuickJsEmscripten(prepared ?? prepareQuickJsEmscripten(source(), imageDirectory));
+	return createQuickJsEmscripten(prepared ?? prepareQuickJsEmscripten(source(), images));
 }

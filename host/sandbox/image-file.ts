@@ -1,32 +1,41 @@
-import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createHash, hash, randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { deserialize, serialize } from "node:v8";
 import type { EngineName } from "./engine.ts";
 import type { GuestImage } from "./guest.ts";
 
-/** Names an image by everything that it is made of: the engine's binary, the prelude, the program that evaluated it, the version of Node that wrote it. */
-export interface ImageKey {
-	readonly engine: EngineName;
-	readonly sha256: string;
+/** Where memory images of engines lie: with the program, because whoever can write there decides what scripts run in. */
+export interface ImagePlace {
+	readonly directory: string;
+	/** Whether an image that is missing there, or made of other parts, is written there. */
+	readonly isKept: boolean;
+}
+
+/** What a file says before the bytes of the memory. */
+interface Header extends Omit<GuestImage, "memory"> {
+	/** Of everything that the image is made of. */
+	readonly key: string;
+	readonly memory: readonly { readonly offset: number; readonly length: number }[];
 }
 
 const digestBytes = 32;
+const lengthBytes = 4;
 
-/** The image made of `parts`: the one in the directory, if it is there, or a new one that is kept there. */
+/** The image made of `parts`: the one at the place, if it is there, or a new one. Evaluating the prelude in a cold engine takes ten times as long. */
 export function keptImage(
 	engine: EngineName,
 	parts: () => readonly string[],
-	directory: string | undefined,
+	place: ImagePlace | undefined,
 	make: () => GuestImage,
 ): GuestImage {
-	if (directory === undefined) return make();
+	if (place === undefined) return make();
+	const file = join(place.directory, `${engine}.image`);
 	const key = createImageKey(engine, parts());
-	const kept = readImage(directory, key);
+	const kept = readImage(file, key);
 	if (kept) return kept;
 	const image = make();
-	writeImage(directory, key, image);
+	if (place.isKept) writeImage(file, key, image);
 	return image;
 }
 
@@ -42,44 +51,48 @@ export function programSources(url: string): readonly string[] {
 	return names.sort().flatMap((name) => [name, readFileSync(join(directory, name), "utf8")]);
 }
 
-export function createImageKey(engine: EngineName, parts: readonly string[]): ImageKey {
-	const hash = createHash("sha256");
-	for (const part of [...parts, process.versions.v8]) hash.update(`${part.length}:`).update(part);
-	return { engine, sha256: hash.digest("hex") };
+/** Names an image by everything that it is made of: the engine's binary, the prelude, the program that evaluated it. */
+export function createImageKey(engine: EngineName, parts: readonly string[]): string {
+	const key = createHash("sha256");
+	for (const part of [engine, ...parts]) key.update(`${part.length}:`).update(part);
+	return key.digest("hex");
 }
 
-/**
- * The image that was kept, or undefined when there is none or the file is not what was written: half of it, or another one. Evaluating the
- * prelude in a cold engine takes ten times as long. The directory must be private: whoever writes there decides what scripts run in.
- */
-export function readImage(directory: string, key: ImageKey): GuestImage | undefined {
+/** The image that was kept, or undefined when there is none or the file is not what was written: half of it, or another one. */
+export function readImage(file: string, key: string): GuestImage | undefined {
 	try {
-		const file = readFileSync(join(directory, fileName(key)));
-		const content = file.subarray(digestBytes);
-		if (!file.subarray(0, digestBytes).equals(digest(key, content))) return undefined;
-		return deserialize(content) as GuestImage;
+		const bytes = readFileSync(file);
+		const content = bytes.subarray(digestBytes);
+		if (!bytes.subarray(0, digestBytes).equals(digest(content))) return undefined;
+		let end = lengthBytes + content.readUInt32LE();
+		const header = JSON.parse(content.toString("utf8", lengthBytes, end)) as Header;
+		if (header.key !== key) return undefined;
+		const { pages, stackPointer, places } = header;
+		const memory = header.memory.map(({ offset, length }) => {
+			end += length;
+			return { offset, bytes: content.subarray(end - length, end) };
+		});
+		return { memory, pages, stackPointer, places };
 	} catch {
 		return undefined;
 	}
 }
 
-/** Keeps the image, in place of older ones of the same engine. Does nothing when it cannot: the next process evaluates the prelude again. */
-export function writeImage(directory: string, key: ImageKey, image: GuestImage): void {
+/** Keeps the image in place of the one before. Does nothing when it cannot: the next process evaluates the prelude again. */
+export function writeImage(file: string, key: string, { memory, ...rest }: GuestImage): void {
 	try {
-		mkdirSync(directory, { recursive: true, mode: 0o700 });
-		const content = serialize(image);
-		const unfinished = join(directory, `${fileName(key)}.${randomBytes(6).toString("hex")}`);
-		writeFileSync(unfinished, Buffer.concat([digest(key, content), content]), { mode: 0o600, flag: "wx" });
-		renameSync(unfinished, join(directory, fileName(key)));
-		for (const name of readdirSync(directory))
-			if (name.startsWith(`${key.engine}-`) && name !== fileName(key)) rmSync(join(directory, name), { force: true });
+		mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+		const header: Header = { key, ...rest, memory: memory.map(({ offset, bytes }) => ({ offset, length: bytes.length })) };
+		const text = Buffer.from(JSON.stringify(header));
+		const length = Buffer.alloc(lengthBytes);
+		length.writeUInt32LE(text.length);
+		const content = Buffer.concat([length, text, ...memory.map(({ bytes }) => bytes)]);
+		const unfinished = `${file}.${randomBytes(6).toString("hex")}`;
+		writeFileSync(unfinished, Buffer.concat([digest(content), content]), { mode: 0o644, flag: "wx" });
+		renameSync(unfinished, file);
 	} catch {
-		// A full disk, say. Nothing depends on the file.
+		// A full disk or a directory of somebody else, say. Nothing depends on the file.
 	}
 }
 
-const fileName = ({ engine, sha256 }: ImageKey): string => `${engine}-${sha256.slice(0, 32)}.image`;
-
-/** Over the key too: an image under another one's name is not taken. */
-const digest = ({ sha256 }: ImageKey, content: Uint8Array): Buffer =>
-	createHash("sha256").update(sha256).update(content).digest();
+const digest = (content: Uint8Array): Buffer => hash("sha256", content, "buffer");

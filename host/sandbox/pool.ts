@@ -33,8 +33,6 @@ export interface Job {
 export interface PoolOptions {
 	readonly engine: EngineName;
 	readonly limits: Limits;
-	/** Where images of engines are kept from process to process; private. */
-	readonly imageDirectory: string | undefined;
 	/** Makes a fresh connection to the store for a new worker, as soon as the store is open. */
 	readonly connect: () => Promise<StoreConnection>;
 }
@@ -170,7 +168,6 @@ class ScriptWorker {
 			workerData: {
 				engine: options.engine,
 				prepared,
-				imageDirectory: options.imageDirectory,
 				stop: this.#stop,
 				cpuTimeAtStart: this.#cpuTimeAtStart,
 			} satisfies WorkerData,

@@ -11,6 +11,7 @@ import type { Execution, LogLine } from "../execution.ts";
 import { type OpeningKind, openRun, readRecord } from "../executions.ts";
 import { type BoundHelpers, createHelpers, type Remainder } from "../helpers/helpers.ts";
 import { layout } from "../layout.ts";
+import { programFiles } from "../program-files.ts";
 import { connectLmdbStore, type StoreConnection } from "../store/lmdb-connection.ts";
 import type { Engine, EngineName, GuestResult, Script } from "./engine.ts";
 import { createEngine, type EngineOptions } from "./engines.ts";
@@ -23,8 +24,6 @@ export interface WorkerData {
 	readonly engine: EngineName;
 	/** What the first worker's engine has made: saves the others the compilation and the prelude. */
 	readonly prepared: PreparedEngine | undefined;
-	/** Where images of engines are kept from process to process. */
-	readonly imageDirectory: string | undefined;
 	/** 0 go on, 1 cancelled, 2 over the deadline, 3 over the limit of processor time. */
 	readonly stop: Int32Array;
 	/** Takes the thread's processor time, in milliseconds, when a run begins. */
@@ -120,7 +119,7 @@ async function run({ record: text, opening: kind, script, engine: name, input }:
 }
 
 function engineOptions(prepared: PreparedEngine | undefined): EngineOptions {
-	return { ...(prepared && { prepared }), ...(data.imageDirectory !== undefined && { imageDirectory: data.imageDirectory }) };
+	return { ...(prepared && { prepared }), images: programFiles.images };
 }
 
 type Fetcher = ReturnType<typeof createFetch>;

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { limitDefinitions } from "../../host/contract/limits.ts";
@@ -147,6 +147,18 @@ describe.concurrent("the launcher", () => {
 		chmodSync(cache, 0o777);
 		expect((await cronium(["--version"], { env })).code).toBe(0);
 		expect(statSync(cache).mode & 0o777).toBe(0o700);
+	});
+
+	test("takes the engine's memory image for a new data directory from the clone, and puts none into the directory", async () => {
+		const image = join(projectDirectory, "node_modules", ".cache", "cronium", "quickjs-wasi.image");
+		const runInNewDirectory = async (): Promise<{ readonly names: readonly string[]; readonly changed: number }> => {
+			const data = createDirectory();
+			expect((await cronium(["run", hello, "--data", data])).code).toBe(0);
+			return { names: readdirSync(data), changed: statSync(image).mtimeMs };
+		};
+		const [first, second] = [await runInNewDirectory(), await runInNewDirectory()];
+		expect(second.changed).toBe(first.changed);
+		expect(second.names.filter((name) => !/^(store\.lmdb|hosts$)/.test(name))).toEqual([]);
 	});
 
 	test("works without a home that it can write to", async () => {

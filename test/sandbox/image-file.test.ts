@@ -1,10 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { GuestImage } from "../../host/sandbox/guest.ts";
-import { createImageKey, keptImage, programSources } from "../../host/sandbox/image-file.ts";
+import { createImageKey, type ImagePlace, keptImage, programSources } from "../../host/sandbox/image-file.ts";
 import { glueUrl as emscriptenGlue } from "../../host/sandbox/quickjs-emscripten-guest.ts";
 import { glueUrl as wasiGlue } from "../../host/sandbox/quickjs-wasi-guest.ts";
 
@@ -28,7 +28,7 @@ describe("the program that an image is made by", () => {
 		const write = (name: string, text: string): void => writeFileSync(join(directory, name), text);
 		const keys = new Set<string>();
 		const addKey = (): unknown =>
-			keys.add(createImageKey("quickjs-wasi", programSources(pathToFileURL(join(directory, "a.ts")).href)).sha256);
+			keys.add(createImageKey("quickjs-wasi", programSources(pathToFileURL(join(directory, "a.ts")).href)));
 		write("a.ts", "1");
 		addKey();
 		write("memory.ts", "2");
@@ -48,10 +48,72 @@ describe("the program that an image is made by", () => {
 	});
 });
 
-test("an image is made again when one of its parts has changed, and then kept in place of the old one", () => {
+describe("an image that is kept", () => {
 	let made = 0;
-	const make = (): GuestImage => ({ memory: [], pages: ++made, stackPointer: 0, places: {} });
-	const take = (...parts: string[]): number => keptImage("quickjs-wasi", () => parts, directory, make).pages;
-	expect([take("a", "b"), take("a", "b"), take("a", "c"), take("a", "c"), take("ac", "")]).toEqual([1, 1, 2, 2, 3]);
-	expect(readdirSync(directory)).toHaveLength(1);
+	const make = (): GuestImage => ({ ...sample, pages: ++made });
+	const place = (): ImagePlace => ({ directory: join(directory, "images"), isKept: true });
+	const file = (): string => join(directory, "images", "quickjs-wasi.image");
+	const take = (...parts: string[]): number => keptImage("quickjs-wasi", () => parts, place(), make).pages;
+	beforeEach(() => {
+		made = 0;
+	});
+
+	test("is made again when one of its parts has changed, and then kept in place of the old one", () => {
+		expect([take("a", "b"), take("a", "b"), take("a", "c"), take("a", "c"), take("ac", "")]).toEqual([1, 1, 2, 2, 3]);
+		expect(readdirSync(join(directory, "images"))).toEqual(["quickjs-wasi.image"]);
+	});
+
+	test("is what was made, byte for byte", () => {
+		take("a");
+		const { memory, ...rest } = keptImage("quickjs-wasi", () => ["a"], place(), make);
+		expect(rest).toEqual({ pages: 1, stackPointer: sample.stackPointer, places: sample.places });
+		expect(memory.map(({ offset, bytes }) => [offset, ...bytes])).toEqual([
+			[4096, 1, 2, 3],
+			[65536, 4],
+		]);
+	});
+
+	test("can be written by nobody else", () => {
+		const umask = process.umask(0);
+		onTestFinished(() => void process.umask(umask));
+		take("a");
+		expect(["images", "images/quickjs-wasi.image"].map((name) => mode(join(directory, name)))).toEqual([0o755, 0o644]);
+	});
+
+	test.each<[string, (bytes: Buffer) => Buffer]>([
+		["half of it", (bytes) => bytes.subarray(0, bytes.length / 2)],
+		["nothing", () => Buffer.alloc(0)],
+		["another memory", (bytes) => bytes.fill(9, bytes.length - 1)],
+		["another key", (bytes) => Buffer.from(bytes.toString("latin1").replace(/"key":"./, '"key":"x'), "latin1")],
+	])("is not taken when the file has %s", (_, change) => {
+		take("a");
+		writeFileSync(file(), change(readFileSync(file())));
+		expect([take("a"), take("a")]).toEqual([2, 2]);
+	});
+
+	test("is not taken for another engine", () => {
+		take("a");
+		renameSync(file(), join(directory, "images", "quickjs-emscripten.image"));
+		expect(keptImage("quickjs-emscripten", () => ["a"], place(), make).pages).toBe(2);
+	});
+
+	test("is never written where images only lie ready, and made all the same when it cannot be written", () => {
+		const ready = { ...place(), isKept: false };
+		expect(keptImage("quickjs-wasi", () => ["a"], ready, make).pages).toBe(1);
+		expect(readdirSync(directory)).toEqual([]);
+		writeFileSync(join(directory, "images"), "");
+		expect([take("a"), take("a")]).toEqual([2, 3]);
+	});
 });
+
+const sample: GuestImage = {
+	memory: [
+		{ offset: 4096, bytes: Uint8Array.of(1, 2, 3) },
+		{ offset: 65536, bytes: Uint8Array.of(4) },
+	],
+	pages: 2,
+	stackPointer: 1024,
+	places: { context: 4097 },
+};
+
+const mode = (path: string): number => statSync(path).mode & 0o777;

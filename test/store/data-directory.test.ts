@@ -98,8 +98,7 @@ describe("the data directory", () => {
 	});
 
 	test("that a process has left before it made the store is used", async () => {
-		mkdirSync(join(directory, "engines"), { recursive: true, mode: 0o700 });
-		mkdirSync(join(directory, "hosts"), { mode: 0o755 });
+		mkdirSync(join(directory, "hosts"), { recursive: true, mode: 0o755 });
 		await open();
 		expect(mode(join(directory, "hosts"))).toBe("700");
 	});

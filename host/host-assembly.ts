@@ -1,0 +1,44 @@
+import { Executions } from "./executions.ts";
+import { Host, type HostParts } from "./host.ts";
+import { claimSweep, sweep } from "./retention.ts";
+import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
+
+/** What is there when the threads have been started. */
+export interface HostBasis extends Pick<HostParts, "store" | "executor" | "limits" | "engine"> {
+	readonly directory: string;
+	/** What has been opened so far; the host takes it over and disposes of it. */
+	readonly opened: AsyncDisposableStack;
+}
+
+const tidyEveryMs = 10 * 60_000;
+/** Longest time that a host which is disposed of goes on tidying. */
+const tidyAtEndMs = 1_000;
+
+/** Makes a Host on an open store: known to other processes, and tidying the data directory from time to time. */
+export async function assembleHost({ directory, opened, ...parts }: HostBasis): Promise<Host> {
+	const { store, limits } = parts;
+	const presence = await claimHost(directory);
+	opened.defer(() => presence.close());
+	const executions = new Executions(store);
+	const endLost = (): Promise<readonly string[]> => executions.endLost((hostId) => isHostAlive(directory, hostId));
+	// A host that died has left its socket. What lost its socket, too, is found when the directory is tidied.
+	const recovered = deadHosts(directory)
+		.then((dead) => (dead.length > 0 ? endLost() : []))
+		.catch((cause: Error) => {
+			process.emitWarning(`Runs of hosts that died could not be ended: ${cause.message}`, "CroniumWarning");
+			return [];
+		});
+	const tidy = async (signal?: AbortSignal): Promise<void> => {
+		await recovered;
+		if (!(await claimSweep(store))) return;
+		await endLost();
+		await deadHosts(directory, { remove: true });
+		await sweep(store, { now: Date.now(), runRetentionMs: limits.runRetentionMs, ...(signal && { signal }) });
+	};
+	// What cannot be tidied now (a full disk, say) is tidied by the next one; a process that ends is not kept long by it.
+	opened.defer(() => tidy(AbortSignal.timeout(tidyAtEndMs)).catch(() => undefined));
+	const tidier = setInterval(() => void tidy().catch(() => undefined), tidyEveryMs).unref();
+	opened.defer(() => clearInterval(tidier));
+	const owned = opened.move();
+	return new Host({ ...parts, id: presence.id, executions, recovered, close: () => owned.disposeAsync() });
+}
