@@ -23,7 +23,7 @@ const prelude = `
 
 /** The glue alone: from the guest's call to a host function that does nothing, and back. */
 export function openBareGlue(): CallInLoop {
-	const { module, minimumPages, image } = prepareQuickJsWasi(prelude);
+	const { module, minimumPages, image } = prepareQuickJsWasi(() => prelude);
 	const guest = QuickJsWasiGuest.create({ module, minimumPages, maximumPages: 1024 }, image);
 	let made = 0;
 	const host: GuestHost = {

@@ -2,6 +2,7 @@ import type { Helpers } from "../host/contract/generated/types.ts";
 import { limitDefinitions, resolveLimits } from "../host/contract/limits.ts";
 import type { Execution } from "../host/execution.ts";
 import type { Engine, GuestResult } from "../host/sandbox/engine.ts";
+import { drawSeed } from "../host/sandbox/seed.ts";
 
 /** Runs scripts in an engine of this thread, without host, worker and store around it. */
 export type RunInEngine = (source: string, helpers?: Helpers) => Promise<GuestResult>;
@@ -9,9 +10,9 @@ export type RunInEngine = (source: string, helpers?: Helpers) => Promise<GuestRe
 /** Throws when a script fails: its time would mean nothing. */
 export function createRunInEngine(engine: Engine, execution = createExecution()): RunInEngine {
 	const stop = new Int32Array(new SharedArrayBuffer(4));
-	const surroundings = { print: (_: string, text: string) => process.stderr.write(text) };
+	const print = (_: string, text: string): boolean => process.stderr.write(text);
 	return async (source, helpers = emptyHelpers) => {
-		const result = await engine.run({ name: "bench.js", source }, execution, helpers, surroundings, stop);
+		const result = await engine.run({ name: "bench.js", source }, execution, helpers, { seed: drawSeed(), print }, stop);
 		if (result.failure) throw new Error(`${engine.name}: ${result.failure.code}: ${result.failure.message}`);
 		return result;
 	};

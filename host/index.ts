@@ -6,7 +6,7 @@ import { SandboxExecutor } from "./executors/sandbox.ts";
 import type { Host } from "./host.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { type EngineName, requireEngine } from "./sandbox/engine.ts";
-import { openLmdbStore } from "./store/lmdb-store.ts";
+import { type LmdbStore, openLmdbStore } from "./store/lmdb-store.ts";
 
 export { RuntimeError } from "./contract/errors.ts";
 export type * from "./contract/generated/types.ts";
@@ -45,10 +45,13 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	// Undone in reverse order, also when one of the steps fails.
 	await using opened = new AsyncDisposableStack();
 	const directory = options.dataDirectory ?? (await openTemporaryDirectory(opened));
-	// The writer's thread opens the store and the first worker makes its engine, while this thread loads the rest of the program.
-	const opening = openLmdbStore({ directory, maxStoreBytes: limits.maxStoreBytes });
-	const executor = new SandboxExecutor({ engine, limits, connect: async () => (await opening).connect() });
+	// The first worker makes its engine and the writer's thread opens the store, while this thread loads the rest of the program. The worker has
+	// more to do before the first result.
+	const connecting = Promise.withResolvers<LmdbStore>();
+	const executor = new SandboxExecutor({ engine, limits, connect: async () => (await connecting.promise).connect() });
 	executor.warm();
+	const opening = openLmdbStore({ directory, maxStoreBytes: limits.maxStoreBytes });
+	opening.then(connecting.resolve, connecting.reject);
 	const loading = import("./host-assembly.ts");
 	const store = await opening.catch(async (cause) => {
 		await executor[Symbol.asyncDispose]();

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createImageKey, readImage } from "../host/sandbox/image-file.ts";
+import { createImageKey, readEngine } from "../host/sandbox/image-file.ts";
 
 const run = promisify(execFile);
 const repository = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -72,7 +72,7 @@ test("its engine's memory image is the one that its own program takes", async ()
 	const module = await readFile(join(repository, "node_modules", "quickjs-wasi", "quickjs.wasm"));
 	const prelude = await readFile(join(dist, "prelude.js"), "utf8");
 	const parts = [createHash("sha256").update(module).digest("hex"), ...glue, prelude];
-	expect(readImage(join(dist, "quickjs-wasi.image"), createImageKey("quickjs-wasi", parts))).toBeDefined();
+	expect(readEngine(join(dist, "quickjs-wasi.image"), createImageKey("quickjs-wasi", parts))).toBeDefined();
 });
 
 test("it writes nothing beside itself, not even an image that is missing", async () => {

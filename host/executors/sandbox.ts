@@ -6,6 +6,7 @@ import type { Remainder } from "../helpers/helpers.ts";
 import type { EngineName, Script } from "../sandbox/engine.ts";
 import { limitFailure } from "../sandbox/guest-failures.ts";
 import { type JobEnd, type PoolOptions, WorkerPool } from "../sandbox/pool.ts";
+import { drawSeed } from "../sandbox/seed.ts";
 import type { WorkerRun } from "../sandbox/worker.ts";
 import type { StoreOperation } from "../store/store.ts";
 
@@ -58,7 +59,7 @@ export class SandboxExecutor implements AsyncDisposable {
 			maxCpuTimeMs: limits.maxCpuTimeMs,
 			onCpuTimeExceeded,
 			onLog,
-			start: () => ({ ...start(), script, input, engine }),
+			start: () => ({ ...start(), script, input, engine, seed: drawSeed() }),
 		});
 		if (end.type !== "ended") return describeLoss(end, limits, signal);
 		const { result, remainder } = end;

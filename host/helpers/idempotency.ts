@@ -1,8 +1,8 @@
-import { hash } from "node:crypto";
 import { RuntimeError } from "../contract/errors.ts";
 import { excerpt } from "../contract/excerpt.ts";
 import type { Operation } from "../contract/generated/operations.ts";
 import type { Answer, ErrorCode, Metadata } from "../contract/generated/types.ts";
+import { loadCrypto } from "../crypto.ts";
 import type { Execution } from "../execution.ts";
 import type { Store } from "../store/store.ts";
 import { whenReady } from "./answer.ts";
@@ -108,4 +108,4 @@ const final: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 const fingerprintOf = (operation: Operation, argumentsText: string): string =>
-	hash("sha256", `${operation.id}\n${argumentsText}`, "base64");
+	loadCrypto().hash("sha256", `${operation.id}\n${argumentsText}`, "base64");

@@ -1,7 +1,7 @@
-import { hash } from "node:crypto";
 import { RuntimeError } from "../contract/errors.ts";
 import type { CallContext, Json } from "../contract/generated/types.ts";
 import { utf8Length } from "../contract/json-text.ts";
+import { loadCrypto } from "../crypto.ts";
 import { journalInlineBytes } from "../layout.ts";
 
 /**
@@ -99,7 +99,7 @@ export function journalFingerprint(argument: unknown): string {
 
 /** SHA-256 (hexadecimal) and size in bytes of a text. */
 export function fingerprint(text: string): { readonly sha256: string; readonly size: number } {
-	return { sha256: hash("sha256", text, "hex"), size: utf8Length(text) };
+	return { sha256: loadCrypto().hash("sha256", text, "hex"), size: utf8Length(text) };
 }
 
 function fitsInline(text: string): boolean {

@@ -1,10 +1,10 @@
-import { randomBytes } from "node:crypto";
 import { decodeArguments, encodeError, encodeResult } from "../contract/encode.ts";
 import { RuntimeError } from "../contract/errors.ts";
 import { type Operation, operations } from "../contract/generated/operations.ts";
 import type { Answer, CallContext, Helpers, Json } from "../contract/generated/types.ts";
 import { describeLimit, type LimitName } from "../contract/limits.ts";
 import { requireFewValues } from "../contract/shapes.ts";
+import { loadCrypto } from "../crypto.ts";
 import type { Execution, Failure, FailureCode } from "../execution.ts";
 import type { FetchRequest, FetchResponse, Surroundings } from "./engine.ts";
 import { maxRandomBytes, maxSleepMs, sandboxOperations } from "./sandbox-operations.ts";
@@ -188,7 +188,11 @@ class GuestBindings implements Bindings {
 		this.#count();
 		if (!Number.isSafeInteger(count) || (count as number) < 0 || (count as number) > maxRandomBytes)
 			throw new RuntimeError("invalid", `Random bytes come 0 to ${maxRandomBytes} at a time.`);
-		return JSON.stringify(randomBytes(count as number).toString("base64"));
+		return JSON.stringify(
+			loadCrypto()
+				.randomBytes(count as number)
+				.toString("base64"),
+		);
 	}
 
 	#return(text: string | undefined): string {

@@ -1,6 +1,7 @@
 import type { Helpers, Json } from "../contract/generated/types.ts";
 import { oneOf } from "../contract/shapes.ts";
 import type { Execution, Failure, LogLine } from "../execution.ts";
+import type { Seed } from "./seed.ts";
 
 /** A script ready for an engine: one JavaScript module, types already stripped, imports already bundled. */
 export interface Script {
@@ -13,6 +14,7 @@ export interface Script {
 
 /** What a script can reach besides the contract; each is a capability the worker hands in. */
 export interface Surroundings {
+	readonly seed: Seed;
 	/** Takes what the script prints. Never throws. */
 	readonly print: (source: Extract<LogLine["source"], "stdout" | "stderr">, text: string) => void;
 	/**

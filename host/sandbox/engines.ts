@@ -27,8 +27,8 @@ export async function createEngine(name: EngineName, options: EngineOptions = {}
 async function create(name: EngineName, { prepared, prelude, images }: EngineOptions): Promise<GuestEngine> {
 	if (prepared && prepared.name !== name) throw new Error(`An engine prepared for ${prepared.name} cannot be ${name}.`);
 	const source = (): string => prelude ?? readFileSync(programFiles.prelude, "utf8");
-	if (name === "quickjs-wasi") return createQuickJsWasi(prepared ?? prepareQuickJsWasi(source(), images));
+	if (name === "quickjs-wasi") return createQuickJsWasi(prepared ?? prepareQuickJsWasi(source, images));
 	// Loaded only when it is asked for: most processes never use the second engine.
 	const { createQuickJsEmscripten, prepareQuickJsEmscripten } = await import("./quickjs-emscripten.ts");
-	return createQuickJsEmscripten(prepared ?? prepareQuickJsEmscripten(source(), images));
+	return createQuickJsEmscripten(prepared ?? prepareQuickJsEmscripten(source, images));
 }

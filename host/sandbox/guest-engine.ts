@@ -90,7 +90,7 @@ export class GuestEngine implements Engine {
 			const bindings = createBindings(execution, helpers, surroundings);
 			let reusable = false;
 			try {
-				const end = await runGuest(guest, script, execution, bindings, stop);
+				const end = await runGuest(guest, script, execution, bindings, stop, surroundings.seed);
 				reusable = end.reusable;
 				return end.result;
 			} finally {

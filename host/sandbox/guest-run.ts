@@ -1,10 +1,10 @@
-import { getRandomValues } from "node:crypto";
 import type { RuntimeError } from "../contract/errors.ts";
 import type { Execution, Failure, FailureCode } from "../execution.ts";
 import type { Bindings } from "./bindings.ts";
 import type { GuestResult, Script } from "./engine.ts";
 import { type Completion, type Guest, type GuestHost, GuestStopped, type Handle } from "./guest.ts";
 import { describeFailure, describeTrap, limitFailure, ownFrames, refusedImport } from "./guest-failures.ts";
+import type { Seed } from "./seed.ts";
 
 /** How a run ended, and whether its instance may serve another one once it has been restored. */
 export interface GuestEnd {
@@ -22,8 +22,9 @@ export async function runGuest(
 	execution: Execution,
 	bindings: Bindings,
 	stop: Int32Array,
+	seed: Seed,
 ): Promise<GuestEnd> {
-	const run = new GuestRun(guest, script, execution, bindings, stop);
+	const run = new GuestRun(guest, script, execution, bindings, stop, seed);
 	return run.run();
 }
 
@@ -40,6 +41,7 @@ class GuestRun implements GuestHost {
 	readonly #execution: Execution;
 	readonly #bindings: Bindings;
 	readonly #stop: Int32Array;
+	readonly #seed: Seed;
 	/** On the clock of `performance.now()`. */
 	readonly #deadline: number;
 	readonly #cpuAtStart = cpuTimeMs();
@@ -57,12 +59,13 @@ class GuestRun implements GuestHost {
 	/** Wakes the run at its deadline. */
 	#timer: NodeJS.Timeout | undefined;
 
-	constructor(guest: Guest, script: Script, execution: Execution, bindings: Bindings, stop: Int32Array) {
+	constructor(guest: Guest, script: Script, execution: Execution, bindings: Bindings, stop: Int32Array, seed: Seed) {
 		this.#guest = guest;
 		this.#script = script;
 		this.#execution = execution;
 		this.#bindings = bindings;
 		this.#stop = stop;
+		this.#seed = seed;
 		const now = performance.now();
 		this.#deadline = now + (execution.deadlineAt - Date.now());
 		this.#nextCpuCheck = now + execution.limits.maxCpuTimeMs;
@@ -132,7 +135,7 @@ class GuestRun implements GuestHost {
 	async #runScript(): Promise<void> {
 		const guest = this.#guest;
 		this.#checkStop();
-		const seed = [guest.newNumber(nextRandomWord()), guest.newNumber(nextRandomWord()), guest.newNumber(nextRandomWord())];
+		const seed = this.#seed.map((word) => guest.newNumber(word));
 		this.#require(guest.call(guest.hooks.begin, seed));
 		for (const word of seed) guest.free(word);
 		const module = guest.evaluateModule(this.#script.name, this.#script.source);
@@ -294,21 +297,6 @@ class GuestFailed extends Error {
 }
 
 const cancelled: Failure = { code: "cancelled" satisfies FailureCode, message: "The run was cancelled." };
-
-/** Drawn by many, because a draw costs as much as the rest of a start on the host's side; each is handed out once. */
-const randomWords = new Uint32Array(1024);
-let nextWord = randomWords.length;
-
-/** 32 random bits that no other run gets. */
-function nextRandomWord(): number {
-	if (nextWord === randomWords.length) {
-		getRandomValues(randomWords);
-		nextWord = 0;
-	}
-	const word = randomWords[nextWord] as number;
-	randomWords[nextWord++] = 0;
-	return word;
-}
 
 /** Processor time of this thread. */
 export function cpuTimeMs(): number {

@@ -1,42 +1,57 @@
-import { createHash, hash, randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { loadCrypto } from "../crypto.ts";
 import type { EngineName } from "./engine.ts";
 import type { GuestImage } from "./guest.ts";
+
+/** An engine as it is kept: what is compiled, and the memory that the prelude's evaluation leaves. */
+export interface BuiltEngine {
+	/** The WebAssembly module, made of the reviewed binary. */
+	readonly binary: Uint8Array<ArrayBuffer>;
+	/** Of the memory that the module asks for. */
+	readonly minimumPages: number;
+	readonly image: GuestImage;
+}
 
 /** Where memory images of engines lie: with the program, because whoever can write there decides what scripts run in. */
 export interface ImagePlace {
 	readonly directory: string;
-	/** Whether an image that is missing there, or made of other parts, is written there. */
+	/**
+	 * Whether an image that is missing there, or made of other parts, is written there. Where it is not, images are files of the program like its
+	 * bundles, and taken as they are.
+	 */
 	readonly isKept: boolean;
 }
 
-/** What a file says before the bytes of the memory. */
+/** What a file says before the bytes of the module and of the memory. */
 interface Header extends Omit<GuestImage, "memory"> {
-	/** Of everything that the image is made of. */
+	/** Of everything that the engine is made of. */
 	readonly key: string;
+	readonly binaryBytes: number;
+	readonly minimumPages: number;
 	readonly memory: readonly { readonly offset: number; readonly length: number }[];
 }
 
 const digestBytes = 32;
 const lengthBytes = 4;
 
-/** The image made of `parts`: the one at the place, if it is there, or a new one. Evaluating the prelude in a cold engine takes ten times as long. */
-export function keptImage(
+/** The engine made of `parts`: the one at the place, if it is there, or a new one. Evaluating the prelude in a cold engine takes ten times as long. */
+export function keptEngine(
 	engine: EngineName,
 	parts: () => readonly string[],
 	place: ImagePlace | undefined,
-	make: () => GuestImage,
-): GuestImage {
+	make: () => BuiltEngine,
+): BuiltEngine {
 	if (place === undefined) return make();
 	const file = join(place.directory, `${engine}.image`);
+	if (!place.isKept) return readEngine(file) ?? make();
 	const key = createImageKey(engine, parts());
-	const kept = readImage(file, key);
+	const kept = readEngine(file, key);
 	if (kept) return kept;
-	const image = make();
-	if (place.isKept) writeImage(file, key, image);
-	return image;
+	const made = make();
+	writeEngine(file, key, made);
+	return made;
 }
 
 /**
@@ -53,41 +68,53 @@ export function programSources(url: string): readonly string[] {
 
 /** Names an image by everything that it is made of: the engine's binary, the prelude, the program that evaluated it. */
 export function createImageKey(engine: EngineName, parts: readonly string[]): string {
-	const key = createHash("sha256");
+	const key = loadCrypto().createHash("sha256");
 	for (const part of [engine, ...parts]) key.update(`${part.length}:`).update(part);
 	return key.digest("hex");
 }
 
-/** The image that was kept, or undefined when there is none or the file is not what was written: half of it, or another one. */
-export function readImage(file: string, key: string): GuestImage | undefined {
+/**
+ * The engine that was kept, or undefined when there is none. With a key also when the file is not what was written under it: half of it, or
+ * another one.
+ */
+export function readEngine(file: string, key?: string): BuiltEngine | undefined {
 	try {
 		const bytes = readFileSync(file);
 		const content = bytes.subarray(digestBytes);
-		if (!bytes.subarray(0, digestBytes).equals(digest(content))) return undefined;
+		if (key !== undefined && !bytes.subarray(0, digestBytes).equals(digest(content))) return undefined;
 		let end = lengthBytes + content.readUInt32LE();
 		const header = JSON.parse(content.toString("utf8", lengthBytes, end)) as Header;
-		if (header.key !== key) return undefined;
-		const { pages, stackPointer, places } = header;
-		const memory = header.memory.map(({ offset, length }) => {
+		if (key !== undefined && header.key !== key) return undefined;
+		const next = (length: number): Buffer<ArrayBuffer> => {
 			end += length;
-			return { offset, bytes: content.subarray(end - length, end) };
-		});
-		return { memory, pages, stackPointer, places };
+			return content.subarray(end - length, end);
+		};
+		const { binaryBytes, minimumPages, pages, stackPointer, places } = header;
+		const binary = next(binaryBytes);
+		const memory = header.memory.map(({ offset, length }) => ({ offset, bytes: next(length) }));
+		return { binary, minimumPages, image: { memory, pages, stackPointer, places } };
 	} catch {
 		return undefined;
 	}
 }
 
-/** Keeps the image in place of the one before. Does nothing when it cannot: the next process evaluates the prelude again. */
-export function writeImage(file: string, key: string, { memory, ...rest }: GuestImage): void {
+/** Keeps the engine in place of the one before. Does nothing when it cannot: the next process evaluates the prelude again. */
+export function writeEngine(file: string, key: string, { binary, minimumPages, image }: BuiltEngine): void {
+	const { memory, ...rest } = image;
 	try {
 		mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
-		const header: Header = { key, ...rest, memory: memory.map(({ offset, bytes }) => ({ offset, length: bytes.length })) };
+		const header: Header = {
+			key,
+			binaryBytes: binary.length,
+			minimumPages,
+			...rest,
+			memory: memory.map(({ offset, bytes }) => ({ offset, length: bytes.length })),
+		};
 		const text = Buffer.from(JSON.stringify(header));
 		const length = Buffer.alloc(lengthBytes);
 		length.writeUInt32LE(text.length);
-		const content = Buffer.concat([length, text, ...memory.map(({ bytes }) => bytes)]);
-		const unfinished = `${file}.${randomBytes(6).toString("hex")}`;
+		const content = Buffer.concat([length, text, binary, ...memory.map(({ bytes }) => bytes)]);
+		const unfinished = `${file}.${loadCrypto().randomBytes(6).toString("hex")}`;
 		writeFileSync(unfinished, Buffer.concat([digest(content), content]), { mode: 0o644, flag: "wx" });
 		renameSync(unfinished, file);
 	} catch {
@@ -95,4 +122,4 @@ export function writeImage(file: string, key: string, { memory, ...rest }: Guest
 	}
 }
 
-const digest = (content: Uint8Array): Buffer => hash("sha256", content, "buffer");
+const digest = (content: Uint8Array): Buffer => loadCrypto().hash("sha256", content, "buffer");

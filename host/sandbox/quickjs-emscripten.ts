@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { GuestEngine, type PreparedEngine } from "./guest-engine.ts";
-import { type ImagePlace, keptImage, programSources } from "./image-file.ts";
+import { type ImagePlace, keptEngine, programSources } from "./image-file.ts";
 import { exportLetters, tableExport } from "./quickjs-emscripten-exports.ts";
 import { glueUrl, QuickJsEmscriptenGuest } from "./quickjs-emscripten-guest.ts";
 import { requireDigest, rewriteModule } from "./wasm-module.ts";
@@ -20,16 +20,17 @@ const trackerBytes = Uint8Array.from([
 ]);
 
 /** Compiles the engine and evaluates the prelude. Throws an Error when the engine is not the reviewed one or the prelude fails. */
-export function prepareQuickJsEmscripten(prelude: string, images?: ImagePlace): PreparedEngine {
-	const bytes = readFileSync(createRequire(import.meta.url).resolve(file));
-	requireDigest(bytes, file, reviewedSha256);
-	const rewritten = rewriteModule(bytes, { exports: Object.values(exportLetters), minimumPages, tableExport });
-	const module = new WebAssembly.Module(rewritten.bytes);
-	const parts = (): string[] => [reviewedSha256, ...programSources(glueUrl), prelude];
-	const image = keptImage("quickjs-emscripten", parts, images, () =>
-		QuickJsEmscriptenGuest.boot({ module, trackerModule: trackerModule(), minimumPages, maximumPages: bootPages }, prelude),
-	);
-	return { name: "quickjs-emscripten", module, minimumPages, image };
+export function prepareQuickJsEmscripten(prelude: () => string, images?: ImagePlace): PreparedEngine {
+	const parts = (): string[] => [reviewedSha256, ...programSources(glueUrl), prelude()];
+	const { binary, image } = keptEngine("quickjs-emscripten", parts, images, () => {
+		const bytes = readFileSync(createRequire(import.meta.url).resolve(file));
+		requireDigest(bytes, file, reviewedSha256);
+		const { bytes: binary } = rewriteModule(bytes, { exports: Object.values(exportLetters), minimumPages, tableExport });
+		const module = new WebAssembly.Module(binary);
+		const parts = { module, trackerModule: trackerModule(), minimumPages, maximumPages: bootPages };
+		return { binary, minimumPages, image: QuickJsEmscriptenGuest.boot(parts, prelude()) };
+	});
+	return { name: "quickjs-emscripten", module: new WebAssembly.Module(binary), minimumPages, image };
 }
 
 export function createQuickJsEmscripten({ name, module, image }: PreparedEngine): GuestEngine {

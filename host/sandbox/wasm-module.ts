@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { loadCrypto } from "../crypto.ts";
 
 const sectionIds = { custom: 0, import: 2, memory: 5, export: 7 } as const;
 
@@ -30,7 +30,7 @@ export interface RewrittenModule {
  * must be looked at before it runs. Throws an Error that says which file differs and what to do.
  */
 export function requireDigest(bytes: Uint8Array, file: string, sha256: string): void {
-	const actual = createHash("sha256").update(bytes).digest("hex");
+	const actual = loadCrypto().createHash("sha256").update(bytes).digest("hex");
 	if (actual !== sha256)
 		throw new Error(
 			`${file} has the SHA-256 ${actual}; the reviewed one is ${sha256}. An upgrade of the engine is a change to review: ` +

@@ -18,6 +18,7 @@ import { createEngine, type EngineOptions } from "./engines.ts";
 import type { createFetch } from "./fetch.ts";
 import type { PreparedEngine } from "./guest-engine.ts";
 import { cpuTimeMs } from "./guest-run.ts";
+import type { Seed } from "./seed.ts";
 
 /** What a worker is started with. */
 export interface WorkerData {
@@ -46,6 +47,7 @@ export interface WorkerRun {
 	readonly script: Script;
 	readonly engine: EngineName;
 	readonly input: Json | undefined;
+	readonly seed: Seed;
 }
 
 /** Why a run has to stop; wakes a worker whose script waits. The shared cell stops one that computes. */
@@ -89,7 +91,7 @@ port.on("message", (message: WorkerRun | WorkerStop) => {
 });
 post({ type: "ready", prepared: data.prepared ? undefined : engine.prepared });
 
-async function run({ record: text, opening: kind, script, engine: name, input }: WorkerRun): Promise<WorkerMessage> {
+async function run({ record: text, opening: kind, script, engine: name, input, seed }: WorkerRun): Promise<WorkerMessage> {
 	const record = readRecord(text);
 	const abort = new AbortController();
 	current = { abort, limits: record.limits };
@@ -107,7 +109,7 @@ async function run({ record: text, opening: kind, script, engine: name, input }:
 			engine = await createEngine(name, engineOptions(undefined));
 			engines.set(name, engine);
 		}
-		const surroundings = { print: bound.print, ...(fetcher && { fetch: fetcher.fetch }) };
+		const surroundings = { seed, print: bound.print, ...(fetcher && { fetch: fetcher.fetch }) };
 		const result = await engine.run(script, execution, bound.helpers, surroundings, data.stop);
 		const remainder = await bound.settle(result.failure ? undefined : result.returned);
 		logs.flush();

@@ -7,6 +7,7 @@ import { createHelpers } from "../../host/helpers/helpers.ts";
 import { layout } from "../../host/layout.ts";
 import { type Bindings, createBindings } from "../../host/sandbox/bindings.ts";
 import { sandboxOperations } from "../../host/sandbox/sandbox-operations.ts";
+import { drawSeed } from "../../host/sandbox/seed.ts";
 import { createMemoryStore } from "../../host/store/memory-store.ts";
 
 // The host function itself, called as a guest would that had got hold of it: whatever the prelude checks has not been checked.
@@ -34,7 +35,7 @@ async function bind(limits: Partial<Record<LimitName, number>> = {}): Promise<Bi
 	};
 	await store.commit({ operations: [{ type: "set", key: layout.live("host", id), value: "" }] });
 	const { helpers } = createHelpers(execution, { store, input: "1", onLog: (line) => logs.push(line) });
-	return createBindings(execution, helpers, { print: (source, text) => printed.push([source, text]) });
+	return createBindings(execution, helpers, { seed: drawSeed(), print: (source, text) => printed.push([source, text]) });
 }
 
 /** Calls without any promise of types; the answer, late ones awaited. */

@@ -4,6 +4,7 @@ import { operations } from "../../host/contract/generated/operations.ts";
 import { type Bindings, createBindings } from "../../host/sandbox/bindings.ts";
 import type { FetchResponse, Surroundings } from "../../host/sandbox/engine.ts";
 import { sandboxOperations } from "../../host/sandbox/sandbox-operations.ts";
+import { drawSeed } from "../../host/sandbox/seed.ts";
 import { type RunSetup, startRun, type TestRun } from "../helpers/run.ts";
 
 const open: Bindings[] = [];
@@ -26,6 +27,7 @@ async function bind(setup: RunSetup = {}, surroundings: Partial<Surroundings> = 
 	const answers: [number, string][] = [];
 	let wake = (): void => {};
 	const bindings = createBindings(run.execution, run.helpers, {
+		seed: drawSeed(),
 		print: (stream, text) => printed.push(`${stream}: ${text}`),
 		...surroundings,
 	});
@@ -93,7 +95,7 @@ describe("helpers", () => {
 					},
 				},
 			},
-			{ print: () => {} },
+			{ seed: drawSeed(), print: () => {} },
 		);
 		open.push(broken);
 		const { code, message } = problem(broken.call(indexOf("io.get-input"), "[]", undefined));
@@ -285,7 +287,7 @@ describe("limits", () => {
 		const waiting: (() => void)[] = [];
 		const set = () => new Promise<string>((resolve) => waiting.push(() => resolve("v1")));
 		const helpers = { ...run.helpers, variables: { ...run.helpers.variables, set } };
-		const bindings = createBindings(run.execution, helpers, { print: () => {} });
+		const bindings = createBindings(run.execution, helpers, { seed: drawSeed(), print: () => {} });
 		open.push(bindings);
 		const write = (characters: number): string | number =>
 			bindings.call(indexOf("variables.set"), '["k"]', JSON.stringify("x".repeat(characters - 2)));

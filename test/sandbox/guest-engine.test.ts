@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { createEngine } from "../../host/sandbox/engines.ts";
+import { drawSeed } from "../../host/sandbox/seed.ts";
 import { startRun } from "../helpers/run.ts";
 
 const MiB = 1024 * 1024;
@@ -23,7 +24,13 @@ test("the memory of dropped instances does not gather", async () => {
 	const runs = 16;
 	for (let run = 0; run < runs; run++) {
 		const { execution, helpers } = await startRun();
-		const { returned, failure } = await engine.run({ name: "big.js", source }, execution, helpers, { print }, new Int32Array(1));
+		const { returned, failure } = await engine.run(
+			{ name: "big.js", source },
+			execution,
+			helpers,
+			{ seed: drawSeed(), print },
+			new Int32Array(1),
+		);
 		expect({ returned, failure }).toEqual({ returned: "40", failure: undefined });
 		// The engine makes itself ready for the next run, and references that were looked at are let go.
 		for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));

@@ -3,6 +3,7 @@ import { RuntimeError } from "../../host/contract/errors.ts";
 import type { EngineName } from "../../host/sandbox/engine.ts";
 import { createEngine } from "../../host/sandbox/engines.ts";
 import type { GuestEngine } from "../../host/sandbox/guest-engine.ts";
+import { drawSeed } from "../../host/sandbox/seed.ts";
 import { startRun } from "../helpers/run.ts";
 
 describe.each<EngineName>(["quickjs-wasi", "quickjs-emscripten"])("a run that is stopped, %s", (name) => {
@@ -21,7 +22,13 @@ describe.each<EngineName>(["quickjs-wasi", "quickjs-emscripten"])("a run that is
 			printed++;
 			Atomics.store(stop, 0, cell);
 		};
-		const { failure, usage } = await engine.run({ name: "stopped.js", source }, execution, helpers, { print }, stop);
+		const { failure, usage } = await engine.run(
+			{ name: "stopped.js", source },
+			execution,
+			helpers,
+			{ seed: drawSeed(), print },
+			stop,
+		);
 		return { printed, hostCalls: usage.hostCalls, end: { code: failure?.code, limit: failure?.limit?.name } };
 	}
 
@@ -52,7 +59,13 @@ describe.each<EngineName>(["quickjs-wasi", "quickjs-emscripten"])("a run that is
 			const signal = AbortSignal.abort(new RuntimeError("timed-out", "Over.", { limit }));
 			const source = "await new Promise((resolve) => setTimeout(resolve, 60_000))";
 			const stop = new Int32Array(1);
-			const end = engine.run({ name: "waits.js", source }, { ...execution, signal }, helpers, { print: () => {} }, stop);
+			const end = engine.run(
+				{ name: "waits.js", source },
+				{ ...execution, signal },
+				helpers,
+				{ seed: drawSeed(), print: () => {} },
+				stop,
+			);
 			expect((await end).failure).toMatchObject({ code, limit: { name: limitName } });
 		}
 	});

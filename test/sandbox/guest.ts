@@ -4,6 +4,7 @@ import type { LogLine } from "../../host/execution.ts";
 import type { EngineName, GuestResult, Surroundings } from "../../host/sandbox/engine.ts";
 import { createEngine } from "../../host/sandbox/engines.ts";
 import type { GuestEngine } from "../../host/sandbox/guest-engine.ts";
+import { drawSeed } from "../../host/sandbox/seed.ts";
 import { startRun } from "../helpers/run.ts";
 
 export interface GuestRun {
@@ -41,6 +42,7 @@ export function describeGuests(tests: (guest: GuestSetup) => void): void {
 			const started = await startRun({ ...(limits && { limits }), ...(input !== undefined && { input: JSON.stringify(input) }) });
 			const printed = { stdout: "", stderr: "" };
 			const surroundings: Surroundings = {
+				seed: drawSeed(),
 				print: (stream, text) => {
 					printed[stream] += text;
 				},

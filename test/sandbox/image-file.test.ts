@@ -3,8 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import type { GuestImage } from "../../host/sandbox/guest.ts";
-import { createImageKey, type ImagePlace, keptImage, programSources } from "../../host/sandbox/image-file.ts";
+import { type BuiltEngine, createImageKey, type ImagePlace, keptEngine, programSources } from "../../host/sandbox/image-file.ts";
 import { glueUrl as emscriptenGlue } from "../../host/sandbox/quickjs-emscripten-guest.ts";
 import { glueUrl as wasiGlue } from "../../host/sandbox/quickjs-wasi-guest.ts";
 
@@ -50,10 +49,10 @@ describe("the program that an image is made by", () => {
 
 describe("an image that is kept", () => {
 	let made = 0;
-	const make = (): GuestImage => ({ ...sample, pages: ++made });
+	const make = (): BuiltEngine => ({ ...sample, image: { ...sample.image, pages: ++made } });
 	const place = (): ImagePlace => ({ directory: join(directory, "images"), isKept: true });
 	const file = (): string => join(directory, "images", "quickjs-wasi.image");
-	const take = (...parts: string[]): number => keptImage("quickjs-wasi", () => parts, place(), make).pages;
+	const take = (...parts: string[]): number => keptEngine("quickjs-wasi", () => parts, place(), make).image.pages;
 	beforeEach(() => {
 		made = 0;
 	});
@@ -65,8 +64,10 @@ describe("an image that is kept", () => {
 
 	test("is what was made, byte for byte", () => {
 		take("a");
-		const { memory, ...rest } = keptImage("quickjs-wasi", () => ["a"], place(), make);
-		expect(rest).toEqual({ pages: 1, stackPointer: sample.stackPointer, places: sample.places });
+		const { binary, minimumPages, image } = keptEngine("quickjs-wasi", () => ["a"], place(), make);
+		expect([minimumPages, ...binary]).toEqual([7, 8, 9]);
+		const { memory, ...rest } = image;
+		expect(rest).toEqual({ pages: 1, stackPointer: sample.image.stackPointer, places: sample.image.places });
 		expect(memory.map(({ offset, bytes }) => [offset, ...bytes])).toEqual([
 			[4096, 1, 2, 3],
 			[65536, 4],
@@ -94,26 +95,36 @@ describe("an image that is kept", () => {
 	test("is not taken for another engine", () => {
 		take("a");
 		renameSync(file(), join(directory, "images", "quickjs-emscripten.image"));
-		expect(keptImage("quickjs-emscripten", () => ["a"], place(), make).pages).toBe(2);
+		expect(keptEngine("quickjs-emscripten", () => ["a"], place(), make).image.pages).toBe(2);
+	});
+
+	test("is taken as it is where it is a file of the program", () => {
+		take("a");
+		const ready = { ...place(), isKept: false };
+		expect(keptEngine("quickjs-wasi", () => ["b"], ready, make).image.pages).toBe(1);
 	});
 
 	test("is never written where images only lie ready, and made all the same when it cannot be written", () => {
 		const ready = { ...place(), isKept: false };
-		expect(keptImage("quickjs-wasi", () => ["a"], ready, make).pages).toBe(1);
+		expect(keptEngine("quickjs-wasi", () => ["a"], ready, make).image.pages).toBe(1);
 		expect(readdirSync(directory)).toEqual([]);
 		writeFileSync(join(directory, "images"), "");
 		expect([take("a"), take("a")]).toEqual([2, 3]);
 	});
 });
 
-const sample: GuestImage = {
-	memory: [
-		{ offset: 4096, bytes: Uint8Array.of(1, 2, 3) },
-		{ offset: 65536, bytes: Uint8Array.of(4) },
-	],
-	pages: 2,
-	stackPointer: 1024,
-	places: { context: 4097 },
+const sample: BuiltEngine = {
+	binary: Uint8Array.of(8, 9),
+	minimumPages: 7,
+	image: {
+		memory: [
+			{ offset: 4096, bytes: Uint8Array.of(1, 2, 3) },
+			{ offset: 65536, bytes: Uint8Array.of(4) },
+		],
+		pages: 2,
+		stackPointer: 1024,
+		places: { context: 4097 },
+	},
 };
 
 const mode = (path: string): number => statSync(path).mode & 0o777;

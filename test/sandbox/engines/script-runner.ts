@@ -7,6 +7,7 @@ import { layout } from "../../../host/layout.ts";
 import type { EngineName, GuestResult } from "../../../host/sandbox/engine.ts";
 import { createEngine, type EngineOptions } from "../../../host/sandbox/engines.ts";
 import type { GuestEngine } from "../../../host/sandbox/guest-engine.ts";
+import { drawSeed } from "../../../host/sandbox/seed.ts";
 import { createMemoryStore } from "../../../host/store/memory-store.ts";
 
 export interface RunOptions {
@@ -87,7 +88,13 @@ export async function createScriptRunner(name: EngineName, options: EngineOption
 			const print = (_source: string, text: string): void => {
 				printed += text;
 			};
-			return engine.run({ name: file, source }, execution, delayed(helpers), { print }, stop ?? new Int32Array(1));
+			return engine.run(
+				{ name: file, source },
+				execution,
+				delayed(helpers),
+				{ seed: drawSeed(), print },
+				stop ?? new Int32Array(1),
+			);
 		},
 		releaseLateAnswers() {
 			for (const release of late.splice(0)) release();
