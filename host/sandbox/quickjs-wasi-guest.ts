@@ -289,7 +289,7 @@ export class QuickJsWasiGuest implements Guest {
 			wasi_snapshot_preview1: {
 				clock_time_get: (_clock: number, _precision: bigint, result: number) => clock(result),
 				random_get: (address: number, length: number) => {
-					loadCrypto().getRandomValues(this.#memory.bytes.subarray(address, address + length));
+					loadCrypto().randomFillSync(this.#memory.bytes.subarray(address, address + length));
 					return errno.success;
 				},
 				fd_write: () => errno.badFile,

@@ -11,7 +11,7 @@ let next = words.length;
 /** A seed that no other run gets. */
 export function drawSeed(): Seed {
 	if (next === words.length) {
-		loadCrypto().getRandomValues(words);
+		loadCrypto().randomFillSync(words);
 		next = 0;
 	}
 	const seed = [...words.subarray(next, next + wordsOfSeed)] as unknown as Seed;
