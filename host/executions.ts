@@ -4,7 +4,7 @@ import type { Json } from "./contract/generated/types.ts";
 import { changedLimits, defaultLimits } from "./contract/limits.ts";
 import type { Execution, ExecutionStatus, Failure, FinalStatus, LogLine, Outcome, Usage } from "./execution.ts";
 import { layout } from "./layout.ts";
-import type { Store, StoreCheck, StoreEntry, StoreOperation, StoreTransaction } from "./store/store.ts";
+import type { Store, StoreCheck, StoreEntry, StoreKey, StoreOperation, StoreTransaction } from "./store/store.ts";
 
 /** What the store keeps of a run. Times are milliseconds since the Unix epoch. */
 export interface ExecutionRecord extends Omit<Execution, "signal"> {
@@ -117,23 +117,14 @@ export class Executions {
 	async list(filter: { readonly namespace?: string; readonly status?: ExecutionStatus; readonly limit?: number } = {}) {
 		const limit = filter.limit ?? 50;
 		const found: ExecutionRecord[] = [];
-		let after: StoreEntry | undefined;
-		while (found.length < limit) {
-			const page = await this.#store.list({
-				prefix: layout.executions,
-				reverse: true,
-				limit: 200,
-				...(after && { after: after.key }),
-			});
-			for (const entry of page) {
-				const record = readRecord(entry.value);
-				if (filter.namespace !== undefined && record.namespace !== filter.namespace) continue;
-				if (filter.status !== undefined && record.status !== filter.status) continue;
-				found.push(record);
-				if (found.length === limit) return found;
-			}
-			after = page.at(-1);
-			if (page.length < 200) break;
+		if (limit === 0) return found;
+		for await (const id of runIds(this.#store, true)) {
+			const record = await this.get(id);
+			if (!record) continue;
+			if (filter.namespace !== undefined && record.namespace !== filter.namespace) continue;
+			if (filter.status !== undefined && record.status !== filter.status) continue;
+			found.push(record);
+			if (found.length >= limit) break;
 		}
 		return found;
 	}
@@ -207,6 +198,18 @@ export class Executions {
 			}
 		}
 		return lost;
+	}
+}
+
+/** The ids of all runs, in the order of their creation or the other way round. No read of the store is open while the caller works. */
+export async function* runIds(store: Store, reverse = false): AsyncGenerator<string> {
+	let after: StoreKey | undefined;
+	for (;;) {
+		const [head] = await store.heads({ prefix: layout.runs, limit: 1, reverse, ...(after && { after }) });
+		const id = head?.key[1];
+		if (typeof id !== "string") return;
+		yield id;
+		after = reverse ? layout.execution(id) : layout.endOfRun(id);
 	}
 }
 

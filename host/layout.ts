@@ -6,24 +6,27 @@ import type { StoreKey } from "./store/store.ts";
  */
 export const journalInlineBytes = 1_024;
 
-/** Where everything is in the store. The only place that builds keys. */
+/**
+ * Where everything is in the store. The only place that builds keys. What runs write comes behind all the rest: at the end of its order a tree fills its
+ * pages, elsewhere it splits them into halves.
+ */
 export const layout = {
-	variables: (namespace: string): StoreKey => ["variables", namespace],
-	variable: (namespace: string, key: string): StoreKey => ["variables", namespace, key],
+	variables: (namespace: string): StoreKey => ["current-variables", namespace],
+	variable: (namespace: string, key: string): StoreKey => ["current-variables", namespace, key],
 	/** Replaced values that a journal may refer to; the version is the last element. Swept when no run that is kept started before the replacement. */
 	formerVariables: (namespace: string, key: string): StoreKey => ["former-variables", namespace, key],
 	allFormerVariables: ["former-variables"] as StoreKey,
 	/** That the last sweep has begun, by the period of time in which it did: there is one key below this. */
-	lastSweep: ["sweeps", "last"] as StoreKey,
-	sweep: (period: number): StoreKey => ["sweeps", "last", period],
-	/** The record of a run (JSON). Ids are UUIDv7, so key order is order of creation. */
-	executions: ["executions"] as StoreKey,
-	execution: (id: string): StoreKey => ["executions", id],
+	lastSweep: ["last-sweep"] as StoreKey,
+	sweep: (period: number): StoreKey => ["last-sweep", period],
 	/** Present exactly while the run may have effects; every effect checks it, ending a run deletes it. */
 	live: (hostId: string, id: string): StoreKey => ["live", hostId, id],
 	allLive: ["live"] as StoreKey,
-	/** Everything that belongs to one run, together: what runs at one time write is on few pages, and goes in one operation. */
-	run: (id: string): StoreKey => ["runs", id],
+	/** The record of a run (JSON); everything else that belongs to the run is below it. Ids are UUIDv7, so key order is order of creation. */
+	runs: ["runs"] as StoreKey,
+	execution: (id: string): StoreKey => ["runs", id],
+	/** Behind everything of the run. */
+	endOfRun: (id: string): StoreKey => ["runs", id, "~"],
 	/** The input of a run (JSON text). */
 	input: (id: string): StoreKey => ["runs", id, "input"],
 	/** Outputs in the order they were set, by journal sequence; the last one is the output. */

@@ -1,5 +1,6 @@
 import { RuntimeError } from "./contract/errors.ts";
 import type { Answer } from "./contract/generated/types.ts";
+import { runIds } from "./executions.ts";
 import { journalInlineBytes, layout } from "./layout.ts";
 import type { Store, StoreEntry, StoreHead, StoreKey, StoreOperation, StoreRange } from "./store/store.ts";
 
@@ -120,7 +121,6 @@ class Removal {
 
 /** The part of an execution's record that matters here. */
 interface RunTimes {
-	readonly id: string;
 	readonly startedAt: number;
 	readonly endedAt?: number;
 }
@@ -134,31 +134,35 @@ async function sweepRuns(
 	const due = now - runRetentionMs;
 	let removed = 0;
 	let oldestKeptAt = now;
-	for await (const entries of pages(removal, layout.executions, (range) => removal.store.list(range))) {
-		// Records are in the order of their creation, and no run ends before it is created.
-		const young = entries.findIndex(({ createdAt }) => createdAt > due);
-		const old = (young < 0 ? entries : entries.slice(0, young)).map((entry) => ({
-			entry,
-			run: JSON.parse(entry.value) as RunTimes,
-		}));
+	let batch: StoreEntry[] = [];
+	const removeBatch = async (): Promise<void> => {
+		const old = batch.map((entry) => ({ entry, run: JSON.parse(entry.value) as RunTimes }));
+		batch = [];
 		const gone = await removal.batch(
 			old.filter(({ run }) => run.endedAt !== undefined && run.endedAt <= due),
-			({ entry, run }) => removeRun(removal.store, run.id, entry),
+			({ entry }) => removeRun(removal.store, entry),
 		);
 		removed += gone.length;
 		for (const one of old) if (!gone.includes(one)) oldestKeptAt = Math.min(oldestKeptAt, one.run.startedAt, one.entry.createdAt);
-		if (young >= 0) return { removed, oldestKeptAt: Math.min(oldestKeptAt, (entries[young] as StoreEntry).createdAt) };
+	};
+	for await (const id of runIds(removal.store)) {
+		if (removal.aborted) break;
+		const entry = await removal.store.get(layout.execution(id));
+		if (!entry) continue;
+		// Records are in the order of their creation, and no run ends before it is created.
+		if (entry.createdAt > due) {
+			oldestKeptAt = Math.min(oldestKeptAt, entry.createdAt);
+			break;
+		}
+		if (batch.push(entry) === removalsAtOnce) await removeBatch();
 	}
+	if (!removal.aborted) await removeBatch();
 	// A run that was not looked at any more is kept as well; without the whole list nothing is known of the oldest.
 	return { removed, oldestKeptAt: removal.aborted ? unknownTime : oldestKeptAt };
 }
 
-async function removeRun(store: Store, id: string, { key, version }: StoreEntry): Promise<boolean> {
-	const operations: StoreOperation[] = [
-		{ type: "delete", key },
-		{ type: "delete-prefix", prefix: layout.run(id) },
-	];
-	const result = await store.commit({ checks: [{ key, version }], operations });
+async function removeRun(store: Store, { key, version }: StoreEntry): Promise<boolean> {
+	const result = await store.commit({ checks: [{ key, version }], operations: [{ type: "delete-prefix", prefix: key }] });
 	return result.committed;
 }
 

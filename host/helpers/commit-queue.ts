@@ -140,8 +140,9 @@ export class CommitQueue {
 				: { key: layout.journalSegment(id, this.#head), is: "present" },
 		];
 		if (item.call?.effect.checks) checks.push(...item.call.effect.checks);
-		const operations = this.#segment(entries, completions, first);
-		if (opening) operations.push(...opening.operations);
+		// In the order of the keys, so that pages fill up.
+		const operations: StoreOperation[] = opening ? [...opening.operations] : [];
+		operations.push(...this.#segment(entries, completions, first));
 		if (item.call) operations.push(...item.call.effect.operations);
 		for (const entry of entries) {
 			entry.carried = true;

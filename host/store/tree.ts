@@ -31,8 +31,8 @@ export interface WritableTree extends Tree {
 	remove(key: Buffer): void;
 }
 
-/** The first byte of every key says what is below it. */
-export const tables = { meta: 0x01, entries: 0x02, expiries: 0x03, changes: 0x04 } as const;
+/** The first byte of every key says what is below it. Entries come last: see `host/layout.ts`. */
+export const tables = { meta: 0x01, expiries: 0x02, changes: 0x03, entries: 0x04 } as const;
 
 export const metaKeys = {
 	/** Version of this layout, as text. */

@@ -74,7 +74,7 @@ describe("after the host has ended a run", () => {
 		}
 		const after = await run.store.list({ prefix: [], limit: 1_000 });
 		expect(after.filter(({ key }) => !before.some((entry) => entry.key.join() === key.join())).map(({ key }) => key[0])).toEqual(
-			effects.map(() => "executions"),
+			effects.map(() => "runs"),
 		);
 	});
 });

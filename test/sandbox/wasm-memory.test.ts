@@ -41,7 +41,7 @@ test("whatever a script left is taken back", () => {
 	for (let round = 0; round < 200; round++) {
 		for (let left = Math.floor(random() * 20); left > 0; left--) {
 			const start = Math.floor(random() * bytes);
-			memory.bytes.fill(Math.floor(random() * 256), start, start + Math.floor(random() ** 4 * 100_000));
+			memory.bytes.fill(Math.floor(random() * 256), start, Math.min(start + Math.floor(random() ** 4 * 100_000), bytes));
 		}
 		memory.overwrite(segments);
 		expect(memory.bytes.equals(expected)).toBe(true);

@@ -1,4 +1,4 @@
-import type { ExecutionRecord } from "../../host/executions.ts";
+import { type ExecutionRecord, readRecord, runIds } from "../../host/executions.ts";
 import { type JournalEntry, readJournal } from "../../host/helpers/journal-reader.ts";
 import { layout } from "../../host/layout.ts";
 import type { Store, StoreKey } from "../../host/store/store.ts";
@@ -81,8 +81,13 @@ export async function audit(
 		if (promises.has(promised.id)) problems.push(`two runs have the id ${promised.id}`);
 		promises.set(promised.id, promised);
 	}
-	for await (const { value } of listAll(store, layout.executions)) {
-		const record = JSON.parse(value) as ExecutionRecord;
+	for await (const id of runIds(store)) {
+		const entry = await store.get(layout.execution(id));
+		if (!entry) {
+			problems.push(`run ${id} has left something, but has no record`);
+			continue;
+		}
+		const record = readRecord(entry.value);
 		const promised = promises.get(record.id);
 		if (!promised && !others) problems.push(`run ${record.id} is in the store, but nobody was told of it`);
 		await auditRun(record, promised);
