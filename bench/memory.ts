@@ -31,7 +31,9 @@ export async function measure(effort: Effort): Promise<Measurement> {
 			createRow("idle script worker: thread, engine and instance", "MB", [[worker]]),
 			...(growth
 				? [
-						createRow(`growth over ${runs} runs, one after the other: heaps, stacks, WebAssembly`, "MB", [[growth.anonymous / MB]]),
+						createRow(`growth over ${runs} runs, one after the other: heaps, stacks, WebAssembly`, "MB", [
+							[growth.anonymous / MB],
+						]),
 						createRow("  pages of the store's file, which holds what the runs left", "MB", [[growth.file / MB]]),
 					]
 				: []),
@@ -39,7 +41,14 @@ export async function measure(effort: Effort): Promise<Measurement> {
 		targets: [
 			atMostTarget("idle cost of a pooled instance ≤ its image + 0.5 MB", idle.p50, image + allowanceMb, "MB"),
 			...(growth
-				? [atMostTarget("10,000 sequential runs grow RSS by less than 20 MB, the store's own pages not counted", growth.anonymous / MB, 20, "MB")]
+				? [
+						atMostTarget(
+							"10,000 sequential runs grow RSS by less than 20 MB, the store's own pages not counted",
+							growth.anonymous / MB,
+							20,
+							"MB",
+						),
+					]
 				: []),
 		],
 		notes: [
