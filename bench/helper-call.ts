@@ -18,7 +18,6 @@ import { readPrelude } from "./prelude.ts";
 import { createExecution, createRunInEngine } from "./run-in-engine.ts";
 
 const callsPerSample = 20_000;
-const referenceNs = 73;
 const readsPerRound = 2_000;
 const engineNames = ["quickjs-wasi", "quickjs-emscripten"] as const satisfies readonly EngineName[];
 
@@ -39,7 +38,6 @@ export async function measure(effort: Effort): Promise<Measurement> {
 		if (callHost) candidates.push({ name, unit: "ns", samplesPerRound: 5, sample: () => callHost(callsPerSample) });
 	const calls = await interleave(candidates, rounds, effort);
 	const [glue] = calls as [Row];
-	const reference = calls.find(({ name }) => name.startsWith("node:vm"));
 	const reads: Row[] = [];
 	for (const name of engineNames) reads.push(await measureReads(name, rounds));
 	const [read] = reads as [Row];
@@ -53,11 +51,6 @@ export async function measure(effort: Effort): Promise<Measurement> {
 		],
 		notes: [
 			`a sample of a call without data is the average of ${callsPerSample} calls in a guest loop; of getVariable it is one call, from its arrival at the host to the arrival of the next`,
-			...(reference
-				? [
-						`the targets are times: node:vm's call took ${referenceNs} ns on the machine they were set on, ${reference.p50.toFixed(0)} ns on this one now`,
-					]
-				: []),
 			...skipped,
 		],
 	};
