@@ -223,6 +223,8 @@ export interface Opening {
 	/** Holds as long as nobody has written it. */
 	readonly check: StoreCheck;
 	readonly operations: readonly StoreOperation[];
+	/** What is still to be written when the check does not hold. */
+	readonly otherwise?: Opening;
 }
 
 /** `create`: there is nothing of the run in the store. `start`: its record waits there, and `record` says since when it runs. */
@@ -236,11 +238,12 @@ export function openRun(
 	input: Json | undefined,
 ): Opening {
 	const live = layout.live(hostId, id);
-	const operations: StoreOperation[] = [{ type: "set", key: layout.execution(id), value: text }];
-	if (kind === "start") return { check: { key: live, is: "present" }, operations };
-	operations.push({ type: "set", key: live, value: "" });
+	const record: StoreOperation = { type: "set", key: layout.execution(id), value: text };
+	const start: Opening = { check: { key: live, is: "present" }, operations: [record] };
+	if (kind === "start") return start;
+	const operations: StoreOperation[] = [record, { type: "set", key: live, value: "" }];
 	if (input !== undefined) operations.push({ type: "set", key: layout.input(id), value: input });
-	return { check: { key: layout.execution(id), is: "absent" }, operations };
+	return { check: { key: layout.execution(id), is: "absent" }, operations, otherwise: start };
 }
 
 /** The record as it is stored. Limits that are the defaults are left out: they would be most of it. So is what is empty. */

@@ -210,7 +210,7 @@ export class CommitQueue {
 		// The host has written the run down itself meanwhile.
 		const isOpen = refused.opening !== undefined && isRefusedBy(liveCheck, refused.answer);
 		const again = tooEarly || isOpen ? all : all.slice(1);
-		if (!isOpen) this.#opening = refused.opening;
+		this.#opening = isOpen ? refused.opening?.otherwise : refused.opening;
 		this.#posted = [];
 		this.#window = 1;
 		this.#head = refused.previous;

@@ -471,6 +471,15 @@ describe("a run that nobody has written down", () => {
 		expect(await run.store.get(layout.variable("tests", "key"))).toMatchObject({ value: "4" });
 	});
 
+	it("says that it runs when its host has written down that it waits", async () => {
+		const run = await unopened();
+		const key = layout.execution("run-1");
+		await run.open();
+		await run.store.commit({ operations: [{ type: "set", key, value: '{"status":"created"}' }] });
+		const version = await run.helpers.variables.set("key", "1", undefined, run.call());
+		expect(await run.store.get(key)).toMatchObject({ value: "{}", version });
+	});
+
 	it("does not come to life after its host has ended it", async () => {
 		const run = await unopened();
 		await run.kill();
