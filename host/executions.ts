@@ -72,24 +72,35 @@ export class Executions {
 		opening?: Opening,
 	): Promise<{ readonly record: ExecutionRecord; readonly complete: boolean }> {
 		const ended = finish(record, ending);
-		if (opening) {
-			const { checks: _, operations } = endTransaction(ended, ending.operations);
-			const result = await this.#store.commit({
-				checks: [opening.check],
-				operations: [...opening.operations, ...operations],
-			});
-			if (result.committed) return { record: ended, complete: true };
-		}
+		if (opening && (await this.#endAtOnce(ended, ending, opening))) return { record: ended, complete: true };
 		try {
 			const result = await this.#store.commit(endTransaction(ended, ending.operations));
 			return result.committed ? { record: ended, complete: true } : { record: await this.require(record.id), complete: false };
 		} catch (cause) {
-			if (!(cause instanceof RuntimeError) || (cause.code !== "unavailable" && cause.code !== "too-large")) throw cause;
+			if (!isRefusal(cause)) throw cause;
 			const lost: Failure = { code: "internal", message: `What the run left could not be stored: ${cause.message}` };
 			const status = ending.status === "succeeded" ? "failed" : ending.status;
 			const bare = finish(record, { ...ending, status, error: ending.error ?? lost });
 			const result = await this.#store.commit({ ...endTransaction(bare, []), reserve: true });
 			return { record: result.committed ? bare : await this.require(record.id), complete: false };
+		}
+	}
+
+	/** Opens and ends the run in one transaction, and tells whether it did. Throws when the store is full and there is nothing of the run in it. */
+	async #endAtOnce(ended: ExecutionRecord, { operations }: Ending, opening: Opening): Promise<boolean> {
+		try {
+			const end = endTransaction(ended, operations);
+			const result = await this.#store.commit({
+				checks: [opening.check],
+				operations: [...opening.operations, ...end.operations],
+			});
+			return result.committed;
+		} catch (cause) {
+			if (!isRefusal(cause)) throw cause;
+			// Each for itself may fit.
+			if (cause.code === "too-large") await this.open(opening);
+			else if (!(await this.get(ended.id))) throw cause;
+			return false;
 		}
 	}
 
@@ -117,7 +128,7 @@ export class Executions {
 	async list(filter: { readonly namespace?: string; readonly status?: ExecutionStatus; readonly limit?: number } = {}) {
 		const limit = filter.limit ?? 50;
 		const found: ExecutionRecord[] = [];
-		if (limit === 0) return found;
+		if (limit <= 0) return found;
 		for await (const id of runIds(this.#store, true)) {
 			const record = await this.get(id);
 			if (!record) continue;
@@ -216,6 +227,11 @@ export async function* runIds(store: Store, reverse = false): AsyncGenerator<str
 function finish(record: ExecutionRecord, { status, startedAt, deadlineAt, usage, error }: Ending): ExecutionRecord {
 	const exitCode = exitCodes[status];
 	return { ...record, status, startedAt, deadlineAt, endedAt: Date.now(), exitCode, usage, ...(error && { error }) };
+}
+
+/** Whether the store had no room for a transaction. */
+function isRefusal(cause: unknown): cause is RuntimeError {
+	return cause instanceof RuntimeError && (cause.code === "unavailable" || cause.code === "too-large");
 }
 
 /** What writes down that a run is under way. Carried by the first transaction that the run makes: most runs need none for it alone. */

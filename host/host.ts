@@ -163,7 +163,7 @@ export class Host implements AsyncDisposable {
 			script: { name: script.name, sha256: sha256(script.source), bytes: utf8Length(script.source) },
 			createdAt: now,
 		};
-		const stored = new RunRecord(executions, record, input);
+		using stored = new RunRecord(executions, record, input);
 		const logs = new RunLogs(limits.logFlushMs, (lines) => stored.appendLogs(lines), options.onLog);
 		using _cancel = forwardAbort(options.signal, abort);
 		const preparing = prepareSource(script, plan.namespace);

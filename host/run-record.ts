@@ -10,7 +10,7 @@ const openAfterMs = 50;
  * What the store knows of one run, as its host writes it. A run that need not be there before it starts is written down by the first
  * commit that its script causes, or with its end: one commit less, and nothing waits for it.
  */
-export class RunRecord {
+export class RunRecord implements Disposable {
 	readonly #executions: Executions;
 	readonly #record: ExecutionRecord;
 	readonly #input: Json | undefined;
@@ -56,6 +56,11 @@ export class RunRecord {
 		const isThere = isOpened || this.#written !== undefined;
 		const opening = isThere ? undefined : openRun("create", this.#record, writeRecord(this.#record), this.#input);
 		return this.#executions.end(this.#record, ending, opening);
+	}
+
+	/** Writes nothing more by itself. */
+	[Symbol.dispose](): void {
+		clearTimeout(this.#timer);
 	}
 
 	get #kind(): OpeningKind {

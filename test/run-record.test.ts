@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { RuntimeError } from "../host/contract/errors.ts";
 import { resolveLimits } from "../host/contract/limits.ts";
 import { type Ending, type ExecutionRecord, Executions, readRecord, writeRecord } from "../host/executions.ts";
 import { createHost, type Host } from "../host/index.ts";
@@ -107,4 +108,52 @@ test("runs that wait for a worker can be listed, and those that compute", async 
 	cancel.abort();
 	for (const { status } of await Promise.all(runs)) expect(status).toBe("cancelled");
 	expect((await host.executions.list()).map(({ status }) => status)).toEqual(["cancelled", "cancelled"]);
+});
+
+test("a run that cannot be written down with its end is rejected when nothing of it is there, and ended when something is", async () => {
+	for (const isThere of [false, true]) {
+		const inner = createMemoryStore();
+		let full = false;
+		const store: Store = {
+			...inner,
+			commit: async (transaction) => {
+				if (full && !transaction.reserve) throw new RuntimeError("unavailable", "The store is full.");
+				return inner.commit(transaction);
+			},
+		};
+		const executions = new Executions(store);
+		const run = new RunRecord(executions, record, undefined);
+		run.start(3, 4);
+		if (isThere) await executions.create({ ...record, status: "running" }, undefined, []);
+		full = true;
+		if (isThere) expect(await run.end(ending, false)).toMatchObject({ complete: false, record: { status: "failed" } });
+		else await expect(run.end(ending, false)).rejects.toMatchObject({ code: "unavailable" });
+		expect(await store.list({ prefix: layout.allLive, limit: 1 })).toEqual([]);
+	}
+});
+
+test("an end that is too large for one transaction with the run's opening is written after it", async () => {
+	const inner = createMemoryStore();
+	const store: Store = {
+		...inner,
+		commit: async (transaction) => {
+			if (transaction.operations.length > 4) throw new RuntimeError("too-large", "The transaction is too large.");
+			return inner.commit(transaction);
+		},
+	};
+	const executions = new Executions(store);
+	const run = new RunRecord(executions, record, '"in"');
+	run.start(3, 4);
+	expect(await run.end(ending, false)).toMatchObject({ complete: true });
+	expect(await executions.outcome(record.id)).toMatchObject({ status: "succeeded", output: "x" });
+});
+
+test("a run that was given up is not written down later", async () => {
+	const { executions, commits } = observe();
+	{
+		using run = new RunRecord(executions, record, undefined);
+		run.start(3, 4);
+	}
+	await wait(80);
+	expect(commits).toEqual([]);
 });

@@ -144,21 +144,26 @@ describe("the data directory", () => {
 		await expect(open()).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining(directory) });
 	});
 
-	test("with a store of a newer format is refused, and the store is not changed", async () => {
+	test("with a store of a newer or an older format is refused, and the store is not changed", async () => {
 		await fill();
 		const write = async (format: string) => {
 			const database = openLmdb(join(directory, "store.lmdb"), { readOnly: false, mapBytes: maxStoreBytes });
 			database.write((tree) => tree.put(metaKeys.format, Buffer.from(format)));
 			await database.close();
 		};
-		await write("2");
+		await write("3");
 		await expect(open()).rejects.toMatchObject({
 			code: "unsupported",
-			message: expect.stringMatching(/^The store has format 2; .* up to 1\./),
+			message: expect.stringMatching(/^The store has format 3; .* up to 2\./),
+		});
+		await write("1");
+		await expect(open()).rejects.toMatchObject({
+			code: "unsupported",
+			message: expect.stringMatching(/^The store has format 1; .* from 2 on\./),
 		});
 		await write("rubbish");
 		await expect(open()).rejects.toMatchObject({ code: "internal" });
-		await write("1");
+		await write("2");
 		await open();
 	});
 
@@ -166,7 +171,7 @@ describe("the data directory", () => {
 		const store = await openLmdbStore({ directory, maxStoreBytes });
 		await store.commit({ operations: [{ type: "set", key: ["a"], value: "1" }] });
 		const newer = openLmdb(join(directory, "store.lmdb"), { readOnly: false, mapBytes: maxStoreBytes });
-		newer.write((tree) => tree.put(metaKeys.format, Buffer.from("2")));
+		newer.write((tree) => tree.put(metaKeys.format, Buffer.from("3")));
 		await newer.close();
 		await expect(store.commit({ operations: [{ type: "set", key: ["a"], value: "2" }] })).rejects.toMatchObject({
 			code: "unsupported",
