@@ -243,6 +243,18 @@ describe("a host", () => {
 		expect(entries[2]).toMatchObject({ error: { code: "invalid" } });
 	});
 
+	test("journals the trace context of the run with every call, and none when it was given none", async () => {
+		const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+		const source =
+			'import * as c from "cronium"; await c.setVariable("traced", 1); await c.getVariable("traced"); await c.log.info("x");';
+		for (const given of [{ traceparent }, {}]) {
+			const { executionId } = await host.run({ ...script(source), ...given });
+			const entries = await host.executions.journal(executionId);
+			expect(entries.map((entry) => entry.traceparent)).toEqual(Array(3).fill(given.traceparent));
+			expect((await host.executions.get(executionId))?.traceparent).toBe(given.traceparent);
+		}
+	});
+
 	test("keeps everything for the next host on the same directory", async () => {
 		const outcome = await host.run(
 			script(

@@ -114,7 +114,9 @@ class GuestBindings implements Bindings {
 		const callId = this.#count();
 		const args = decodeArguments(operation, params, body);
 		const methods = this.#helpers[operation.interface] as unknown as Record<string, Method>;
-		const answer = (methods[operation.method] as Method)(...args, { callId: String(callId) } satisfies CallContext);
+		const { traceparent } = this.#execution;
+		const call: CallContext = traceparent === undefined ? { callId: String(callId) } : { callId: String(callId), traceparent };
+		const answer = (methods[operation.method] as Method)(...args, call);
 		if (!isPromise(answer)) return encodeResult(operation, answer);
 		return this.#answerLater(
 			callId,
