@@ -46,8 +46,8 @@ export async function measure(effort: Effort): Promise<Measurement> {
 		question: "one call of a helper",
 		rows: [...calls, ...reads],
 		targets: [
-			atMostTarget("helper call without data ≤ 0.4 µs in the engine glue", glue.p50, 400, "ns"),
-			atMostTarget("getVariable of a 100-byte value, awaited, ≤ 10 µs p50", read.p50, 10, "µs"),
+			atMostTarget("helper call without data ≤ 0.4 µs in the engine glue", glue.p50, 400, "ns", glue.rounds),
+			atMostTarget("getVariable of a 100-byte value, awaited, ≤ 10 µs p50", read.p50, 10, "µs", read.rounds),
 		],
 		notes: [
 			`a sample of a call without data is the average of ${callsPerSample} calls in a guest loop; of getVariable it is one call, from its arrival at the host to the arrival of the next`,

@@ -58,14 +58,14 @@ export function fasterTarget(text: string, fast: Row, slow: Row, factor: number)
 	return { text, measured, ratio, limit: factor, comparison: "at least", met: ratio.median >= factor };
 }
 
-/** The target that a value stays at or below a bound. */
-export function atMostTarget(text: string, value: number, bound: number, unit: Unit): Target {
-	return boundTarget(text, value, bound, unit, "at most");
+/** The target that a value stays at or below a bound. `rounds` are the value's own, and tell how much of it is the machine's. */
+export function atMostTarget(text: string, value: number, bound: number, unit: Unit, rounds?: readonly number[]): Target {
+	return boundTarget(text, value, bound, unit, "at most", rounds);
 }
 
 /** The target that a value reaches a bound. */
-export function atLeastTarget(text: string, value: number, bound: number, unit: Unit): Target {
-	return boundTarget(text, value, bound, unit, "at least");
+export function atLeastTarget(text: string, value: number, bound: number, unit: Unit, rounds?: readonly number[]): Target {
+	return boundTarget(text, value, bound, unit, "at least", rounds);
 }
 
 /** Three significant digits, without an exponent. */
@@ -75,9 +75,20 @@ export function formatValue(value: number): string {
 	return value.toFixed(digits);
 }
 
-function boundTarget(text: string, value: number, bound: number, unit: Unit, comparison: Target["comparison"]): Target {
-	const ratio = value / bound;
-	const met = comparison === "at most" ? ratio <= 1 : ratio >= 1;
+function boundTarget(
+	text: string,
+	value: number,
+	bound: number,
+	unit: Unit,
+	comparison: Target["comparison"],
+	rounds: readonly number[] = [value],
+): Target {
+	const median = value / bound;
+	const met = comparison === "at most" ? median <= 1 : median >= 1;
 	const measured = `${formatValue(value)} of ${formatValue(bound)} ${unit}`;
-	return { text, measured, ratio: { median: ratio, low: ratio, high: ratio }, limit: 1, comparison, met };
+	const { low, high } = ratioByRound(
+		rounds,
+		rounds.map(() => bound),
+	);
+	return { text, measured, ratio: { median, low, high }, limit: 1, comparison, met };
 }
