@@ -17,7 +17,7 @@ test("a process that stays as it is leaks nothing", () => {
 
 test.each([
 	["heapBytes", 2 * MiB],
-	["anonymousBytes", 10 * MiB],
+	["anonymousBytes", 15 * MiB],
 	["threads", 1],
 	["descriptors", 3],
 	["descriptorsInDirectory", 1],

@@ -3,6 +3,8 @@ import type { ProcessFacts } from "./process-facts.ts";
 const MiB = 1024 * 1024;
 /** What a ledger entry of a run takes, generously: the ids are kept to audit the store with. */
 const ledgerBytesPerRun = 400;
+/** The memory of a waiting instance takes room only where a script has written to it, so a worker's grows for a while. */
+const lazyBytesPerWorker = 8 * MiB;
 
 /** Looks before this one belong to the warming up. */
 export function firstCounted(looks: readonly ProcessFacts[]): number {
@@ -20,7 +22,7 @@ export function findLeaks(
 	const least = (facts: readonly ProcessFacts[], name: keyof ProcessFacts): number => Math.min(...facts.map((one) => one[name]));
 	const allowances: readonly [keyof ProcessFacts, number][] = [
 		["heapBytes", 8 * MiB + runs * ledgerBytesPerRun],
-		["anonymousBytes", 64 * MiB + runs * ledgerBytesPerRun],
+		["anonymousBytes", 64 * MiB + maxWorkers * lazyBytesPerWorker + runs * ledgerBytesPerRun],
 		["threads", maxWorkers],
 		["descriptors", 4 * maxWorkers],
 		["descriptorsInDirectory", 2],
