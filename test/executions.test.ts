@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { RuntimeError } from "../host/contract/errors.ts";
 import { resolveLimits } from "../host/contract/limits.ts";
@@ -43,6 +44,8 @@ describe("runs of another process", () => {
 	});
 
 	test("are not taken for lost while their host lives, also when it is stopped by a signal", async () => {
+		// Not in the middle of a write, which would hold up the writes of everybody.
+		await wait(500);
 		child.kill("SIGSTOP");
 		await using host = await createHost({ dataDirectory: directory, limits: { maxWorkers: 1 } });
 		expect(await host.executions.get(id)).toMatchObject({ status: "running" });
