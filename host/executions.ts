@@ -10,7 +10,8 @@ import type { Store, StoreCheck, StoreEntry, StoreKey, StoreOperation, StoreTran
 export interface ExecutionRecord extends Omit<Execution, "signal"> {
 	readonly status: ExecutionStatus;
 	readonly engine?: string;
-	readonly script: { readonly name: string; readonly sha256: string; readonly bytes: number };
+	/** Absent when the host has never seen it: the run is external. */
+	readonly script?: { readonly name: string; readonly sha256: string; readonly bytes: number };
 	readonly createdAt: number;
 	readonly endedAt?: number;
 	readonly exitCode?: number;

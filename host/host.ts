@@ -4,12 +4,22 @@ import { utf8Length } from "./contract/json-text.ts";
 import { describeLimit, type Limits } from "./contract/limits.ts";
 import type { Failure, LogLine, Outcome } from "./execution.ts";
 import { describeOutcome, type Ending, type ExecutionRecord, type Executions, logOperations } from "./executions.ts";
-import { type ExecutorEnd, type ExecutorRun, type SandboxExecutor, stopFailure } from "./executors/sandbox.ts";
+import { type ExecutorEnd, stopFailure } from "./executors/executor-end.ts";
+import { ExternalExecutor, type ExternalRun } from "./executors/external.ts";
+import type { ExecutorRun, SandboxExecutor } from "./executors/sandbox.ts";
 import { type JournalEntry, readJournal } from "./helpers/journal-reader.ts";
 import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { RunLogs } from "./run-logs.ts";
-import { type RunOptions, type RunPlan, requireNamespace, resolveRunOptions } from "./run-options.ts";
+import {
+	type ExternalRunOptions,
+	type RunOptions,
+	type RunPlan,
+	type RunTerms,
+	requireNamespace,
+	resolveRunOptions,
+	resolveRunTerms,
+} from "./run-options.ts";
 import { RunRecord } from "./run-record.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { mapStack, prepareSource } from "./sandbox/source.ts";
@@ -41,14 +51,24 @@ export interface ExecutionArchive {
 	logs(id: string): Promise<readonly LogLine[]>;
 }
 
+/** A run that is in the store and on its way. */
+export interface StartedRun {
+	readonly id: string;
+	/** Rejects with `unavailable` when not even the end of the run can be written. */
+	readonly outcome: Promise<Outcome>;
+}
+
 /** Runs scripts and answers for them: one per process and data directory, made by `createHost`. */
 export class Host implements AsyncDisposable {
 	readonly #parts: HostParts;
-	readonly #running = new Map<Promise<Outcome>, AbortController>();
+	readonly #external: ExternalExecutor;
+	/** Every run that is under way, with what cancels it. */
+	readonly #running = new Map<string, { readonly abort: AbortController; readonly outcome: Promise<Outcome> }>();
 	#disposed: Promise<void> | undefined;
 
 	constructor(parts: HostParts) {
 		this.#parts = parts;
+		this.#external = new ExternalExecutor(parts.store);
 	}
 
 	/** The name of this process in the data directory. */
@@ -74,24 +94,58 @@ export class Host implements AsyncDisposable {
 	 * console.log(outcome.output); // 42
 	 */
 	async run(options: RunOptions): Promise<Outcome> {
-		const { limits: hostLimits } = this.#parts;
-		if (this.#disposed) throw new RuntimeError("unavailable", "The host has been disposed.");
-		if (this.#running.size >= hostLimits.maxWorkers + hostLimits.maxQueuedRuns)
+		using _alive = keepAlive();
+		return await this.#runInSandbox(options).outcome;
+	}
+
+	/** Starts a script, and resolves when the run is in the store: its id is good from then on. Rejects as `run` does. */
+	async start(options: RunOptions): Promise<StartedRun> {
+		const created = Promise.withResolvers<void>();
+		const { id, outcome } = this.#runInSandbox(options, created.resolve);
+		// A run that could not be written down has no other way to say so.
+		outcome.catch(created.reject);
+		await created.promise;
+		return { id, outcome };
+	}
+
+	/**
+	 * Opens a run whose script somebody else runs, and resolves when it is in the store. It is under way until its `end` is called, until its
+	 * deadline, or until it is cancelled. Rejects as `run` does; `unavailable` over `maxExternalRuns`.
+	 */
+	async open(options: ExternalRunOptions): Promise<ExternalRun & StartedRun> {
+		this.#requireOpen();
+		const { limits } = this.#parts;
+		if (this.#external.size >= limits.maxExternalRuns)
 			throw new RuntimeError(
 				"unavailable",
-				`${hostLimits.maxQueuedRuns} runs wait for a worker already; the limit is ${hostLimits.maxQueuedRuns} (maxQueuedRuns).`,
-				{ limit: describeLimit(hostLimits, "maxQueuedRuns"), retryAfterMs: 1_000 },
+				`${this.#external.size} external runs are under way; the limit maxExternalRuns is ${limits.maxExternalRuns}.`,
+				{ limit: describeLimit(limits, "maxExternalRuns"), retryAfterMs: 1_000 },
 			);
-		using _alive = keepAlive();
-		const plan = resolveRunOptions(options, hostLimits, this.#parts.engine);
-		const abort = new AbortController();
-		const outcome = this.#execute(plan, options, abort);
-		this.#running.set(outcome, abort);
-		try {
-			return await outcome;
-		} finally {
-			this.#running.delete(outcome);
-		}
+		const terms = resolveRunTerms(options, limits);
+		const opened = Promise.withResolvers<ExternalRun>();
+		const started = this.#begin(terms, options, { mode: "external", allowedHosts: [] }, async (run) => {
+			await run.create();
+			return this.#external.run({ ...run, input: terms.input, limits: terms.limits, onOpen: opened.resolve });
+		});
+		started.outcome.catch(opened.reject);
+		return Object.assign(await opened.promise, started);
+	}
+
+	/** The external run with this id, while it is under way in this process. */
+	external(id: string): ExternalRun | undefined {
+		return this.#external.get(id);
+	}
+
+	/** Cancels a run of this process, and returns its outcome; undefined when it has none with this id under way. */
+	cancel(id: string): Promise<Outcome> | undefined {
+		const running = this.#running.get(id);
+		running?.abort.abort(new RuntimeError("cancelled", "The run was cancelled."));
+		return running?.outcome;
+	}
+
+	/** The outcome of a run that is under way in this process; undefined when there is none with this id. */
+	underWay(id: string): Promise<Outcome> | undefined {
+		return this.#running.get(id)?.outcome;
 	}
 
 	/** The runs in the store. */
@@ -130,8 +184,9 @@ export class Host implements AsyncDisposable {
 	dispose(): Promise<void> {
 		this.#disposed ??= (async () => {
 			using _alive = keepAlive();
-			for (const abort of this.#running.values()) abort.abort(new RuntimeError("cancelled", "The host is shutting down."));
-			await Promise.allSettled(this.#running.keys());
+			const running = [...this.#running.values()];
+			for (const { abort } of running) abort.abort(new RuntimeError("cancelled", "The host is shutting down."));
+			await Promise.allSettled(running.map(({ outcome }) => outcome));
 			await this.#parts.close();
 		})();
 		return this.#disposed;
@@ -141,66 +196,103 @@ export class Host implements AsyncDisposable {
 		return this.dispose();
 	}
 
-	async #execute(plan: RunPlan, options: RunOptions, abort: AbortController): Promise<Outcome> {
-		const { id: hostId, executions, executor } = this.#parts;
-		const { limits, script, engine, input } = plan;
+	#requireOpen(): void {
+		if (this.#disposed) throw new RuntimeError("unavailable", "The host has been disposed.");
+	}
+
+	/** `created` is called when the run is in the store; without it nobody waits for that. */
+	#runInSandbox(options: RunOptions, created?: () => void): StartedRun {
+		this.#requireOpen();
+		const { limits: hostLimits, executor } = this.#parts;
+		if (this.#running.size - this.#external.size >= hostLimits.maxWorkers + hostLimits.maxQueuedRuns)
+			throw new RuntimeError(
+				"unavailable",
+				`${hostLimits.maxQueuedRuns} runs wait for a worker already; the limit is ${hostLimits.maxQueuedRuns} (maxQueuedRuns).`,
+				{ limit: describeLimit(hostLimits, "maxQueuedRuns"), retryAfterMs: 1_000 },
+			);
+		const plan: RunPlan = resolveRunOptions(options, hostLimits, this.#parts.engine);
+		const { script, engine, input, limits } = plan;
+		const known = {
+			mode: "sandbox",
+			allowedHosts: plan.allowedHosts,
+			engine,
+			script: { name: script.name, sha256: sha256(script.source), bytes: utf8Length(script.source) },
+		} as const;
+		return this.#begin(plan, options, known, async (run) => {
+			const preparing = prepareSource(script, plan.namespace);
+			// What the script will find, and that it may reach the outside, is in the store before it starts.
+			if (created || plan.writes.length > 0 || plan.allowedHosts.length > 0) await run.create();
+			created?.();
+			const prepared = await preparing;
+			if ("failure" in prepared) return { status: "failed", error: prepared.failure, usage: noUsage, operations: [] };
+			if (run.signal.aborted)
+				return { status: "cancelled", error: stopFailure(limits, run.signal), usage: noUsage, operations: [] };
+			const end = await executor.run({ ...run, script: prepared.script, input, engine, limits });
+			return end.error ? { ...end, error: await locate(end.error, script.sourceMap) } : end;
+		});
+	}
+
+	/** Begins a run: `known` completes its record, `execute` is what its executor does. */
+	#begin(
+		terms: RunTerms,
+		options: Pick<RunOptions, "signal" | "onLog">,
+		known: Pick<ExecutionRecord, "mode" | "allowedHosts" | "engine" | "script">,
+		execute: (run: RunUnderWay) => Promise<ExecutorEnd>,
+	): StartedRun {
+		const { limits, traceparent } = terms;
 		const now = Date.now();
 		const record: ExecutionRecord = {
 			id: createExecutionId(now),
-			namespace: plan.namespace,
-			hostId,
-			event: plan.event,
-			mode: "sandbox",
-			attempt: plan.attempt,
-			scopes: plan.scopes,
+			namespace: terms.namespace,
+			hostId: this.#parts.id,
+			event: terms.event,
+			attempt: terms.attempt,
+			scopes: terms.scopes,
 			limits,
-			allowedHosts: plan.allowedHosts,
 			startedAt: now,
 			deadlineAt: now + limits.maxWallTimeMs,
-			...(plan.traceparent !== undefined && { traceparent: plan.traceparent }),
+			...(traceparent !== undefined && { traceparent }),
 			status: "created",
-			engine,
-			script: { name: script.name, sha256: sha256(script.source), bytes: utf8Length(script.source) },
+			...known,
 			createdAt: now,
 		};
-		using stored = new RunRecord(executions, record, input);
-		const logs = new RunLogs(limits.logFlushMs, (lines) => stored.appendLogs(lines), options.onLog);
-		using _cancel = forwardAbort(options.signal, abort);
-		const preparing = prepareSource(script, plan.namespace);
-		// What the script will find, and that it may reach the outside, is in the store before it starts.
-		if (plan.writes.length > 0 || plan.allowedHosts.length > 0) await stored.create(plan.writes);
+		const abort = new AbortController();
+		const outcome = this.#conduct(record, terms, options, abort, execute).finally(() => this.#running.delete(record.id));
+		this.#running.set(record.id, { abort, outcome });
+		return { id: record.id, outcome };
+	}
 
+	async #conduct(
+		record: ExecutionRecord,
+		{ limits, input, writes }: RunTerms,
+		{ signal, onLog }: Pick<RunOptions, "signal" | "onLog">,
+		abort: AbortController,
+		execute: (run: RunUnderWay) => Promise<ExecutorEnd>,
+	): Promise<Outcome> {
+		const { executions } = this.#parts;
+		using stored = new RunRecord(executions, record, input);
+		const logs = new RunLogs(limits.logFlushMs, (lines) => stored.appendLogs(lines), onLog);
+		using _cancel = forwardAbort(signal, abort);
 		let { startedAt, deadlineAt } = record;
 		let deadline: NodeJS.Timeout | undefined;
 		const stop = (name: "maxWallTimeMs" | "maxCpuTimeMs"): void => {
 			const limit = describeLimit(limits, name);
 			abort.abort(new RuntimeError("timed-out", `The run is over its limit ${name} of ${limit.value} milliseconds.`, { limit }));
 		};
-		const start: ExecutorRun["start"] = () => {
-			startedAt = Date.now();
-			deadlineAt = startedAt + limits.maxWallTimeMs;
-			deadline = setTimeout(stop, limits.maxWallTimeMs, "maxWallTimeMs");
-			return stored.start(startedAt, deadlineAt);
-		};
-
-		let end: ExecutorEnd;
-		const prepared = await preparing;
-		if ("failure" in prepared) end = { status: "failed", error: prepared.failure, usage: noUsage, operations: [] };
-		else if (abort.signal.aborted)
-			end = { status: "cancelled", error: stopFailure(limits, abort.signal), usage: noUsage, operations: [] };
-		else
-			end = await executor.run({
-				script: prepared.script,
-				input,
-				engine,
-				limits,
-				signal: abort.signal,
-				onLog: logs.add,
-				onCpuTimeExceeded: () => stop("maxCpuTimeMs"),
-				start,
-			});
+		const end = await execute({
+			signal: abort.signal,
+			onLog: logs.add,
+			onCpuTimeExceeded: () => stop("maxCpuTimeMs"),
+			create: () => stored.create(writes),
+			start: () => {
+				startedAt = Date.now();
+				deadlineAt = startedAt + limits.maxWallTimeMs;
+				deadline = setTimeout(stop, limits.maxWallTimeMs, "maxWallTimeMs");
+				return stored.start(startedAt, deadlineAt);
+			},
+		});
 		clearTimeout(deadline);
-		const error = end.error && (await locate(end.error, script.sourceMap));
+		const { error } = end;
 		const remainingLogs = await logs.close();
 		const ending: Ending = {
 			status: end.status,
@@ -215,6 +307,12 @@ export class Host implements AsyncDisposable {
 		if (!complete || !end.left) return executions.outcome(record.id);
 		return describeOutcome({ ...ended, status: end.status }, end.left.output, end.left.condition ?? null, logs.lines);
 	}
+}
+
+/** What an executor is given of a run. */
+interface RunUnderWay extends Pick<ExecutorRun, "signal" | "onLog" | "onCpuTimeExceeded" | "start"> {
+	/** Writes the run down now. */
+	readonly create: () => Promise<void>;
 }
 
 const noUsage: ExecutorEnd["usage"] = { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 };

@@ -49,9 +49,11 @@ export interface RunOptions {
 	readonly onLog?: (line: LogLine) => void;
 }
 
-/** A run's options, checked and complete. */
-export interface RunPlan {
-	readonly script: ScriptSource;
+/** A run whose script somebody else runs: what is not about the script. */
+export type ExternalRunOptions = Omit<RunOptions, "script" | "engine" | "allowedHosts">;
+
+/** What is known of every run, checked and complete. */
+export interface RunTerms {
 	readonly input: Json | undefined;
 	readonly event: Omit<EventContext, "execution">;
 	readonly namespace: string;
@@ -59,10 +61,15 @@ export interface RunPlan {
 	readonly writes: readonly StoreOperation[];
 	readonly scopes: readonly Scope[];
 	readonly limits: Limits;
-	readonly allowedHosts: readonly string[];
-	readonly engine: EngineName;
 	readonly attempt: number;
 	readonly traceparent: string | undefined;
+}
+
+/** The options of a run in the sandbox, checked and complete. */
+export interface RunPlan extends RunTerms {
+	readonly script: ScriptSource;
+	readonly allowedHosts: readonly string[];
+	readonly engine: EngineName;
 }
 
 /**
@@ -70,6 +77,17 @@ export interface RunPlan {
  * writes in, and whoever gave it the values.
  */
 export function resolveRunOptions(options: RunOptions, hostLimits: Limits, hostEngine: EngineName): RunPlan {
+	const terms = resolveRunTerms(options, hostLimits);
+	return {
+		...terms,
+		script: requireScript(options.script, terms.limits),
+		allowedHosts: requireAllowedHosts(options.allowedHosts ?? []),
+		engine: requireEngine(options.engine ?? hostEngine),
+	};
+}
+
+/** The same for what every run has. */
+export function resolveRunTerms(options: ExternalRunOptions, hostLimits: Limits): RunTerms {
 	const limits = resolveRunLimits(options.limits ?? {}, hostLimits);
 	const namespace = requireNamespace(options.namespace ?? "default");
 	const { input, attempt = 1, traceparent } = options;
@@ -81,7 +99,6 @@ export function resolveRunOptions(options: RunOptions, hostLimits: Limits, hostE
 		);
 	const writer = { namespace, limits, author: "" };
 	return {
-		script: requireScript(options.script, limits),
 		input,
 		event: requireEvent(options.event ?? {}, limits),
 		namespace,
@@ -90,8 +107,6 @@ export function resolveRunOptions(options: RunOptions, hostLimits: Limits, hostE
 		),
 		scopes: list(options.scopes ?? everyScope, "scopes").map((scope) => oneOf(scope, "a scope", everyScope)),
 		limits,
-		allowedHosts: requireAllowedHosts(options.allowedHosts ?? []),
-		engine: requireEngine(options.engine ?? hostEngine),
 		attempt: whole(attempt, "attempt", 1, 2 ** 32 - 1),
 		traceparent,
 	};

@@ -51,7 +51,7 @@ export const codecs: Readonly<Record<OperationId, Codec>> = {\n${operations.map(
 import type { OperationId } from "./operations.ts";
 import type { ${types.join(", ")} } from "./types.ts";
 
-type Decode = (params: string, body: string | undefined) => unknown[];
+type Decode = (params: string | readonly unknown[], body: string | undefined) => unknown[];
 type Encode = (result: unknown) => string;
 
 /** Reads the parameters of one operation and writes its result. */

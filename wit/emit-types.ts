@@ -14,6 +14,8 @@ export interface CallContext {
 	readonly traceparent?: string;
 	/** Makes a repeated call return the first one's result. Scoped to the run. */
 	readonly idempotencyKey?: string;
+	/** What the credential that the call came with allows of the run's scopes; all of them when it does not say. */
+	readonly scopes?: readonly Scope[];
 }
 `;
 
@@ -67,6 +69,9 @@ export type ErrorCode =
 ${union(contract.errors)}
 /** Every error code, in the order of the WIT. */
 export const errorCodes: readonly ErrorCode[] = ${literal(contract.errors.map(({ name }) => name))};
+/** What each code means, in a sentence. */
+export const errorTitles: Readonly<Record<ErrorCode, string>> = {
+${contract.errors.map(({ name, documentation }) => `\t${JSON.stringify(name)}: ${JSON.stringify(documentation)},\n`).join("")}};
 `;
 }
 

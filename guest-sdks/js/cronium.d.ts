@@ -64,7 +64,7 @@ export interface EventContext {
 	readonly execution: {
 		readonly id: string;
 		readonly namespace: string;
-		readonly mode: "sandbox" | "container" | "ssh";
+		readonly mode: "sandbox" | "container" | "ssh" | "external";
 		readonly attempt: number;
 		readonly startedAt: Timestamp;
 		readonly deadlineAt: Timestamp;

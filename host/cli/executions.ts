@@ -45,7 +45,7 @@ const list: Command = {
 						time(record.startedAt),
 						took(record),
 						record.namespace,
-						record.script.name,
+						record.script?.name ?? "",
 					]),
 				),
 			);
@@ -130,7 +130,7 @@ function describeRecord(record: ExecutionRecord, condition: boolean | null): str
 	const { usage, error } = record;
 	const rows: (readonly [string, string])[] = [
 		["Execution", record.id],
-		["Script", `${record.script.name} (${describeSize(record.script.bytes)})`],
+		["Script", record.script ? `${record.script.name} (${describeSize(record.script.bytes)})` : "runs elsewhere"],
 		["Status", record.status + (record.exitCode === undefined ? "" : `, exit code ${record.exitCode}`)],
 		["Namespace", record.namespace],
 		["Started", time(record.startedAt)],

@@ -24,13 +24,13 @@ export function encodeError(error: unknown): string {
 /**
  * The arguments for `helpers[operation.interface][operation.method](...args, call)`.
  *
- * `params` is a JSON array of the parameters of kind `plain`, in order, or `=` and a text that is the first of them and the only one
+ * `params` has the parameters of kind `plain`, in order: an array of them, its JSON text, or `=` and a text that is the first of them and the only one
  * given; optional ones at its end may be left out, and
  * `null` stands for missing options. For a missing number or string `null` does not: `NaN` becomes `null` in
  * JSON, and `incrementVariable(key, NaN)` must not add 1. `body` is the JSON text of the parameter of kind `json`.
  *
  * Throws `invalid` naming the parameter for anything that the WIT types do not allow, unknown fields included.
  */
-export function decodeArguments(operation: Operation, params: string, body: string | undefined): unknown[] {
+export function decodeArguments(operation: Operation, params: string | readonly unknown[], body: string | undefined): unknown[] {
 	return codecs[operation.id].decode(params, body);
 }

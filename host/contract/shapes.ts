@@ -16,8 +16,9 @@ const none: readonly unknown[] = Object.freeze([]);
 /** Before a text that is the first parameter and the only one given: the text as it is, which needs no JSON to cross. */
 const textMark = "=";
 
-/** Reads the parameters of a call: a JSON array of at most `count` values, or a text with its mark. */
-export function readParameters(operation: string, params: string, count: number): readonly unknown[] {
+/** Reads the parameters of a call: at most `count` values, as they are, as a JSON array, or as a text with its mark. */
+export function readParameters(operation: string, params: string | readonly unknown[], count: number): readonly unknown[] {
+	if (typeof params !== "string") return params;
 	if (params === "[]") return none;
 	if (count > 0 && params.startsWith(textMark)) return [params.slice(textMark.length)];
 	if (params.length > maxUncheckedCharacters) requireFewValues(operation, params);

@@ -1,14 +1,11 @@
-import type { RuntimeError } from "../contract/errors.ts";
 import type { Json } from "../contract/generated/types.ts";
 import type { Limits } from "../contract/limits.ts";
-import type { Failure, FinalStatus, LogLine, Usage } from "../execution.ts";
-import type { Remainder } from "../helpers/helpers.ts";
+import type { Failure, LogLine } from "../execution.ts";
 import type { EngineName, Script } from "../sandbox/engine.ts";
-import { limitFailure } from "../sandbox/guest-failures.ts";
 import { type JobEnd, type PoolOptions, WorkerPool } from "../sandbox/pool.ts";
 import { drawSeed } from "../sandbox/seed.ts";
 import type { WorkerRun } from "../sandbox/worker.ts";
-import type { StoreOperation } from "../store/store.ts";
+import { type ExecutorEnd, failedStatus, stopFailure } from "./executor-end.ts";
 
 /** One run for an executor. */
 export interface ExecutorRun {
@@ -23,20 +20,6 @@ export interface ExecutorRun {
 	readonly onCpuTimeExceeded: () => void;
 	/** Called when the script is about to run: fixes its clock. */
 	readonly start: () => Pick<WorkerRun, "record" | "opening">;
-}
-
-/** How a run ended in its executor. */
-export interface ExecutorEnd {
-	readonly status: FinalStatus;
-	readonly error?: Failure;
-	readonly usage: Omit<Usage, "wallTimeMs" | "logBytes">;
-	/** What the run left to be written together with its final status. */
-	readonly operations: readonly StoreOperation[];
-	/**
-	 * The output and the condition as the script left them. Absent when its worker was taken from under it: then the store has
-	 * what was acknowledged.
-	 */
-	readonly left?: Pick<Remainder, "opened" | "output" | "condition" | "logBytes">;
 }
 
 /** Puts scripts into the sandbox mode: WebAssembly in worker threads. */
@@ -87,17 +70,4 @@ function describeLoss(end: Exclude<JobEnd, { type: "ended" }>, limits: Limits, s
 		? stopFailure(limits, signal)
 		: { code: "internal", message: "The worker that ran the script broke." };
 	return { status: failedStatus(error), error, usage: noUsage, operations: [] };
-}
-
-/** The failure of a run that was stopped from outside. */
-export function stopFailure(limits: Limits, signal: AbortSignal): Failure {
-	const { code, details } = signal.reason as RuntimeError;
-	if (code === "timed-out")
-		return limitFailure(limits, details.limit?.name === "maxCpuTimeMs" ? "maxCpuTimeMs" : "maxWallTimeMs");
-	return { code: "cancelled", message: "The run was cancelled." };
-}
-
-function failedStatus({ code }: Failure): FinalStatus {
-	if (code === "wall-time-exceeded" || code === "cpu-time-exceeded") return "timed-out";
-	return code === "cancelled" ? "cancelled" : "failed";
 }

@@ -53,7 +53,7 @@ export class Journal {
 		}
 		let answer: Answer<T>;
 		try {
-			requireScope(this.#execution, operation);
+			requireScope(this.#execution, operation, call);
 			answer = perform();
 			if (!(answer instanceof Promise)) {
 				const outcome = `"result":${describe(answer)}`;
@@ -86,7 +86,7 @@ export class Journal {
 		}
 		let effect: Effect<T>;
 		try {
-			requireScope(this.#execution, operation);
+			requireScope(this.#execution, operation, call);
 			effect = prepare(this.#sequence + 1);
 		} catch (error) {
 			const problem = toRuntimeError(error);

@@ -1,11 +1,13 @@
 import { RuntimeError } from "../contract/errors.ts";
 import { type Operation, type OperationId, operations } from "../contract/generated/operations.ts";
+import type { CallContext } from "../contract/generated/types.ts";
 import type { Execution } from "../execution.ts";
 
-/** Throws `denied` when the run may not call the operation. */
-export function requireScope(execution: Execution, operation: Operation): void {
-	if (!execution.scopes.includes(operation.scope))
-		throw new RuntimeError("denied", `${operation.id} needs the scope ${operation.scope}, which this run does not have.`);
+/** Throws `denied` when the run may not call the operation, or the credential that the call came with is for less. */
+export function requireScope({ scopes }: Execution, { id, scope }: Operation, call?: CallContext): void {
+	if (!scopes.includes(scope)) throw new RuntimeError("denied", `${id} needs the scope ${scope}, which this run does not have.`);
+	if (call?.scopes && !call.scopes.includes(scope))
+		throw new RuntimeError("denied", `${id} needs the scope ${scope}, which this token does not have.`);
 }
 
 /** The row of an operation in the generated table. */

@@ -8,7 +8,7 @@ export const storeFileName = "store.lmdb";
 
 /** Everything in a data directory that is the runtime's: nothing else in it is ever touched. */
 function isOwnName(name: string): boolean {
-	return name.startsWith(storeFileName) || name === "hosts" || name === "roles";
+	return name.startsWith(storeFileName) || name === "hosts" || name === "roles" || name === "keys";
 }
 
 /**

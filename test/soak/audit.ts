@@ -42,7 +42,7 @@ export async function audit(
 	const auditRun = async (record: ExecutionRecord, promised: Promised | undefined): Promise<void> => {
 		audited.add(record.id);
 		totals.runs += 1;
-		const name = `run ${record.id} (${record.script.name}, ${record.status})`;
+		const name = `run ${record.id} (${record.script?.name}, ${record.status})`;
 		if (record.status === "created" || record.status === "running" || record.endedAt === undefined)
 			problems.push(`${name} has no final status`);
 		if (promised?.status !== undefined && promised.status !== record.status)

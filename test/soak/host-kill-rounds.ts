@@ -64,7 +64,7 @@ export async function runHostKillRounds({ seed, dataDirectory, rounds, seconds, 
 	const host = await createHost({ dataDirectory });
 	const records = await host.executions.list({ limit: Number.MAX_SAFE_INTEGER });
 	await host.dispose();
-	const numbers = new Map(records.map(({ id, script }) => [id, Number(/^doomed-(\d+)/.exec(script.name)?.[1])]));
+	const numbers = new Map(records.map(({ id, script }) => [id, Number(/^doomed-(\d+)/.exec(script?.name ?? "")?.[1])]));
 	const promised: Promised[] = [];
 	const known = new Set<number>();
 	for (const [id, number] of numbers) {

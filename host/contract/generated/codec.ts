@@ -3,7 +3,7 @@ import { finite, flag, oneOf, prose, readParameters, record, refuseBody, require
 import type { OperationId } from "./operations.ts";
 import type { DeleteOptions, Entry, ListOptions, SetOptions } from "./types.ts";
 
-type Decode = (params: string, body: string | undefined) => unknown[];
+type Decode = (params: string | readonly unknown[], body: string | undefined) => unknown[];
 type Encode = (result: unknown) => string;
 
 /** Reads the parameters of one operation and writes its result. */

@@ -205,9 +205,9 @@ export const schemas = {
 		$schema: "https://json-schema.org/draft/2020-12/schema",
 		$id: "urn:cronium:runtime:1.0.0:ExecutionMode",
 		title: "ExecutionMode",
-		description: "How scripts are run.\n\n- `sandbox`: WebAssembly inside the host.\n- `container`: An OCI container.\n- `ssh`: A remote host.",
+		description: "How scripts are run.\n\n- `sandbox`: WebAssembly inside the host.\n- `container`: An OCI container.\n- `ssh`: A remote host.\n- `external`: A process that somebody else has started: it was given a token of the run.",
 		type: "string",
-		enum: ["sandbox", "container", "ssh"],
+		enum: ["sandbox", "container", "ssh", "external"],
 	},
 	"ExecutionContext": {
 		$schema: "https://json-schema.org/draft/2020-12/schema",

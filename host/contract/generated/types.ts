@@ -11,6 +11,8 @@ export interface CallContext {
 	readonly traceparent?: string;
 	/** Makes a repeated call return the first one's result. Scoped to the run. */
 	readonly idempotencyKey?: string;
+	/** What the credential that the call came with allows of the run's scopes; all of them when it does not say. */
+	readonly scopes?: readonly Scope[];
 }
 
 /**
@@ -114,6 +116,23 @@ export const errorCodes: readonly ErrorCode[] = [
 	"unsupported",
 	"internal",
 ];
+/** What each code means, in a sentence. */
+export const errorTitles: Readonly<Record<ErrorCode, string>> = {
+	"unauthenticated": "No valid credential.",
+	"denied": "The run lacks the right.",
+	"not-found": "There is no such thing.",
+	"conflict": "The condition of a conditional write does not hold.",
+	"idempotency-mismatch": "The idempotency key was used before for a different call.",
+	"invalid": "The argument is malformed.",
+	"too-large": "The argument is over a size limit.",
+	"rate-limited": "Too many calls.",
+	"timed-out": "The deadline passed.",
+	"cancelled": "The run has ended or was cancelled.",
+	"unavailable": "The service cannot answer now; nothing was changed.",
+	"tool-failed": "A tool action failed.",
+	"unsupported": "This mode or this build does not have the operation.",
+	"internal": "A fault of the runtime itself.",
+};
 
 /** A value with its metadata. */
 export interface Entry {
@@ -172,7 +191,9 @@ export type ExecutionMode =
 	/** An OCI container. */
 	| "container"
 	/** A remote host. */
-	| "ssh";
+	| "ssh"
+	/** A process that somebody else has started: it was given a token of the run. */
+	| "external";
 
 /** This run. */
 export interface ExecutionContext {

@@ -1,0 +1,34 @@
+import type { RuntimeError } from "../contract/errors.ts";
+import type { Limits } from "../contract/limits.ts";
+import type { Failure, FinalStatus, Usage } from "../execution.ts";
+import type { Remainder } from "../helpers/helpers.ts";
+import { limitFailure } from "../sandbox/guest-failures.ts";
+import type { StoreOperation } from "../store/store.ts";
+
+/** How a run ended in its executor. */
+export interface ExecutorEnd {
+	readonly status: FinalStatus;
+	readonly error?: Failure;
+	readonly usage: Omit<Usage, "wallTimeMs" | "logBytes">;
+	/** What the run left to be written together with its final status. */
+	readonly operations: readonly StoreOperation[];
+	/**
+	 * The output and the condition as the script left them. Absent when its worker was taken from under it: then the store has
+	 * what was acknowledged.
+	 */
+	readonly left?: Pick<Remainder, "opened" | "output" | "condition" | "logBytes">;
+}
+
+/** The failure of a run that was stopped from outside. */
+export function stopFailure(limits: Limits, signal: AbortSignal): Failure {
+	const { code, details } = signal.reason as RuntimeError;
+	if (code === "timed-out")
+		return limitFailure(limits, details.limit?.name === "maxCpuTimeMs" ? "maxCpuTimeMs" : "maxWallTimeMs");
+	return { code: "cancelled", message: "The run was cancelled." };
+}
+
+/** The final status that a failure means. */
+export function failedStatus({ code }: Failure): FinalStatus {
+	if (code === "wall-time-exceeded" || code === "cpu-time-exceeded") return "timed-out";
+	return code === "cancelled" ? "cancelled" : "failed";
+}

@@ -1,0 +1,122 @@
+import type { IncomingMessage } from "node:http";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { type Operation, operations } from "../contract/generated/operations.ts";
+import type { Answer, CallContext, Scope } from "../contract/generated/types.ts";
+import { describeLimit } from "../contract/limits.ts";
+import type { ExternalRun } from "../executors/external.ts";
+import type { IssuedToken } from "../tokens/execution-tokens.ts";
+import { answerWriter } from "./operation-answer.ts";
+import { bodyLimit, type RequestParts, requestReader } from "./operation-request.ts";
+import { readBody } from "./request-body.ts";
+import { sendProblem } from "./server.ts";
+import { type RunTraffic, rateLimitHeaders, type Traffic } from "./traffic.ts";
+
+/** Whoever makes a call, once it is known: a run, and what its credential allows of the run's scopes. */
+export interface Caller {
+	readonly run: ExternalRun;
+	readonly scopes: readonly Scope[];
+}
+
+/** Finds out who makes a request. Throws `unauthenticated`. What differs between doors. */
+export type Identify<Known extends Caller = Caller> = (request: FastifyRequest) => Known | Promise<Known>;
+
+export interface OperationRoutesOptions {
+	readonly identify: Identify;
+	readonly traffic: Traffic;
+	/** Makes a new token for the holder of the one that the request came with. */
+	readonly renew: (request: FastifyRequest) => Promise<Pick<IssuedToken, "token" | "expiresAt">>;
+}
+
+declare module "fastify" {
+	interface FastifyRequest {
+		/** Known from the first hook on. */
+		caller: Caller | null;
+		traffic: RunTraffic | null;
+	}
+}
+
+/** Every operation of the contract, as a Fastify plugin. It holds no decisions: who is it, is the shape right, call the helper. */
+export async function operationRoutes(
+	server: FastifyInstance,
+	{ identify, traffic, renew }: OperationRoutesOptions,
+): Promise<void> {
+	server.decorateRequest("caller", null);
+	server.decorateRequest("traffic", null);
+	const admit = (request: FastifyRequest, caller: Caller): void => {
+		request.caller = caller;
+		request.traffic = traffic.admit(caller.run);
+	};
+	// Before the body is read: who may not call does not get to send one.
+	server.addHook("onRequest", (request, _reply, done) => {
+		try {
+			const caller = identify(request);
+			if (caller instanceof Promise) {
+				caller.then((known) => admit(request, known)).then(() => done(), done);
+				return;
+			}
+			admit(request, caller);
+			done();
+		} catch (error) {
+			done(error as Error);
+		}
+	});
+	server.addHook("onResponse", (request, _reply, done) => {
+		request.traffic?.done();
+		done();
+	});
+	server.addContentTypeParser("application/json", (request: FastifyRequest, payload: IncomingMessage) => {
+		const { run } = request.caller as Caller;
+		const { operation } = request.routeOptions.config as { operation?: Operation };
+		return readBody(payload, describeLimit(run.execution.limits, operation ? bodyLimit(operation) : "maxValueBytes"), "text");
+	});
+	// Not an operation: its answer is a secret, so it is in no journal, and no idempotency key brings it back.
+	server.post("/v1/token", async (request) => {
+		const { token, expiresAt } = await renew(request);
+		return { token, expiresAt: new Date(expiresAt).toISOString() };
+	});
+	for (const operation of operations) if (operation.http.servedBy === undefined) addRoute(server, operation);
+}
+
+function addRoute(server: FastifyInstance, operation: Operation): void {
+	const { method, path } = operation.http;
+	const read = requestReader(operation);
+	const write = answerWriter(operation);
+	const url = path.replace(/\{(\w+)\}/g, ":$1");
+	server.route({
+		method,
+		url,
+		config: { operation },
+		handler: (request, reply) => {
+			const { run, scopes } = request.caller as Caller;
+			if (request.traffic) reply.headers(rateLimitHeaders(request.traffic));
+			const fail = (error: unknown): void => void sendProblem(reply, error, request.id);
+			try {
+				const given = read(request as RequestParts, run.execution.limits);
+				const answer = invoke(run, operation, given, callContext(request, operation, scopes));
+				if (answer instanceof Promise) answer.then((result) => write(request, reply, result)).catch(fail);
+				else write(request, reply, answer);
+			} catch (error) {
+				fail(error);
+			}
+			return reply;
+		},
+	});
+}
+
+type HelperFunction = (...given: readonly unknown[]) => Answer<unknown>;
+
+function invoke({ helpers }: ExternalRun, operation: Operation, given: readonly unknown[], call: CallContext): Answer<unknown> {
+	const helper = helpers[operation.interface] as unknown as Record<string, HelperFunction>;
+	return (helper[operation.method] as HelperFunction)(...given, call);
+}
+
+function callContext({ id, headers }: FastifyRequest, operation: Operation, scopes: readonly Scope[]): CallContext {
+	const { traceparent, "idempotency-key": idempotencyKey } = headers;
+	return {
+		callId: id,
+		scopes,
+		...(typeof traceparent === "string" && { traceparent }),
+		// Node has joined a header that was given twice; what is no key is refused as one.
+		...(operation.effect && idempotencyKey !== undefined && { idempotencyKey: String(idempotencyKey) }),
+	};
+}

@@ -1,0 +1,162 @@
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { httpStatus, RuntimeError } from "../contract/errors.ts";
+import { excerpt } from "../contract/excerpt.ts";
+import { describeProblem, HttpError, problemType, toRuntimeError } from "./problem.ts";
+
+/** The key and certificates of a server (PEM). */
+export interface ServerTls {
+	readonly key: string;
+	readonly certificate: string;
+	/** Issuers of client certificates. With them a client may show one, and tokens can be bound to it; one that they have not issued is refused. */
+	readonly clientIssuers?: string;
+}
+
+export interface ServerOptions {
+	readonly tls?: ServerTls;
+	/** Longest time from the first byte of a request to its last, in milliseconds. */
+	readonly requestTimeoutMs?: number;
+	/** Longest time that a connection may be idle between two requests, in milliseconds. */
+	readonly idleTimeoutMs?: number;
+	/** Called with what went wrong in the host itself; clients get a neutral message. */
+	readonly onInternalError?: (error: Error) => void;
+}
+
+/** Keys have up to 255 characters, each of up to 12 characters when percent-encoded. */
+const maxPathParameter = 4_096;
+const maxHeaderBytes = 16 * 1024;
+
+/**
+ * A Fastify server that speaks problem+json whatever happens, has no routes yet, and waits for nobody: headers, bodies and idle connections
+ * have their time, headers their size.
+ */
+export function createServer(options: ServerOptions = {}): FastifyInstance {
+	const { tls, requestTimeoutMs = 30_000, idleTimeoutMs = 75_000, onInternalError = warn } = options;
+	let requests = 0;
+	const server = Fastify({
+		...(tls && {
+			https: {
+				key: tls.key,
+				cert: tls.certificate,
+				minVersion: "TLSv1.3",
+				...(tls.clientIssuers !== undefined && { ca: tls.clientIssuers, requestCert: true, rejectUnauthorized: true }),
+				maxHeaderSize: maxHeaderBytes,
+			},
+		}),
+		...(!tls && { http: { maxHeaderSize: maxHeaderBytes } }),
+		requestTimeout: requestTimeoutMs,
+		keepAliveTimeout: idleTimeoutMs,
+		connectionTimeout: 0,
+		// A connection that has not become idle within the drain is closed by whoever drains.
+		forceCloseConnections: "idle",
+		return503OnClosing: false,
+		exposeHeadRoutes: false,
+		routerOptions: { maxParamLength: maxPathParameter, ignoreTrailingSlash: false, caseSensitive: true },
+		genReqId: () => `http-${(++requests).toString(36)}`,
+		requestIdHeader: false,
+		frameworkErrors: (error, request, reply) => void sendProblem(reply, fromFramework(error), request.id),
+		clientErrorHandler: refuseConnection,
+	});
+	server.server.headersTimeout = Math.min(10_000, requestTimeoutMs);
+	server.removeAllContentTypeParsers();
+	server.setErrorHandler((error: FastifyError, request, reply) => {
+		const problem = fromFramework(error);
+		if (problem.code === "internal") onInternalError((problem.cause as Error | undefined) ?? problem);
+		return sendProblem(reply, problem, request.id);
+	});
+	const routes = new RouteList();
+	server.addHook("onRoute", ({ method, url }) => routes.add(method, url));
+	server.setNotFoundHandler((request, reply) => sendProblem(reply, routes.describeUnknown(request), request.id));
+	server.addHook("onSend", async (_request, reply, payload) => {
+		// Everything here is some run's own.
+		reply.header("Cache-Control", "no-store");
+		reply.header("X-Content-Type-Options", "nosniff");
+		return payload;
+	});
+	return server;
+}
+
+/** Sends an error as problem+json, with the headers that go with it. */
+export function sendProblem(reply: FastifyReply, error: unknown, callId: string): FastifyReply {
+	const problem = toRuntimeError(error);
+	const status = problem instanceof HttpError ? problem.status : httpStatus[problem.code];
+	const { retryAfterMs } = problem.details;
+	if (retryAfterMs !== undefined) reply.header("Retry-After", Math.ceil(retryAfterMs / 1_000));
+	if (problem.code === "unauthenticated") reply.header("WWW-Authenticate", "Bearer");
+	if (problem instanceof HttpError && problem.allow) reply.header("Allow", problem.allow.join(", "));
+	// What is left of a body that was not read is not waited for.
+	const { complete, headers } = reply.request.raw;
+	if (!complete && (headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"))
+		reply.header("Connection", "close");
+	return reply
+		.code(status)
+		.header("Content-Type", problemType)
+		.send(describeProblem(problem, `urn:cronium:call:${callId}`, status));
+}
+
+/** Ends a server: no new connections, idle ones closed, requests under way finished, and what is left after `graceMs` cut. */
+export async function drainServer(server: FastifyInstance, graceMs: number): Promise<void> {
+	const cut = setTimeout(() => server.server.closeAllConnections(), graceMs);
+	try {
+		await server.close();
+	} finally {
+		clearTimeout(cut);
+	}
+}
+
+function fromFramework(error: Error & { code?: string; statusCode?: number }): RuntimeError {
+	if (error instanceof RuntimeError) return error;
+	switch (error.code) {
+		case "FST_ERR_BAD_URL":
+		case "FST_ERR_MAX_PARAM_LENGTH":
+			return new RuntimeError("invalid", "The path of the request is malformed or too long.");
+		case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+			return new HttpError(415, "invalid", "The Content-Type of the body must be application/json.");
+		case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
+			return new RuntimeError("invalid", "The body is not as long as its Content-Length says.");
+		case "FST_ERR_CTP_BODY_TOO_LARGE":
+			return new RuntimeError("too-large", "The body is too large.");
+		default:
+			return toRuntimeError(error);
+	}
+}
+
+/** The routes of a server, for those who ask for one with another method. */
+class RouteList {
+	readonly #routes: { readonly method: string; readonly path: RegExp }[] = [];
+
+	add(method: string | string[], url: string): void {
+		const path = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/:\w+/g, "[^/]+")}$`);
+		for (const one of [method].flat()) this.#routes.push({ method: one, path });
+	}
+
+	describeUnknown({ method, url }: FastifyRequest): RuntimeError {
+		const path = url.split("?", 1)[0] as string;
+		const allow = this.#routes.filter((route) => route.path.test(path)).map((route) => route.method);
+		if (allow.length > 0)
+			return new HttpError(405, "not-found", `There is no ${excerpt(method)} here; there is ${allow.join(", ")}.`, { allow });
+		return new RuntimeError("not-found", `There is no route ${excerpt(path)}.`);
+	}
+}
+
+/** Answers what never became a request: malformed HTTP, headers that are too large or too slow. */
+function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+	if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) return void socket.destroy();
+	const problem =
+		error.code === "HPE_HEADER_OVERFLOW"
+			? new HttpError(431, "too-large", `The headers are larger than ${maxHeaderBytes} bytes.`)
+			: error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+				? new HttpError(408, "timed-out", "The request was not complete in time.")
+				: new HttpError(400, "invalid", "The request is not valid HTTP/1.1.");
+	const body = describeProblem(problem, undefined, problem.status);
+	socket.end(
+		`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+		// A client that goes on sending would keep the socket open.
+		() => socket.destroy(),
+	);
+}
+
+function warn(error: Error): void {
+	process.emitWarning(`A call over HTTP failed: ${error.message}`, "CroniumWarning");
+}

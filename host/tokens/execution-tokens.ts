@@ -1,0 +1,238 @@
+import { randomBytes } from "node:crypto";
+import { errors, jwtVerify, SignJWT } from "jose";
+import { RuntimeError } from "../contract/errors.ts";
+import { excerpt } from "../contract/excerpt.ts";
+import type { Scope } from "../contract/generated/types.ts";
+import type { Limits } from "../contract/limits.ts";
+import type { ExternalRun } from "../executors/external.ts";
+import { type KeyRing, tokenAlgorithm } from "./key-ring.ts";
+
+/** The doors that a token can be for. One for one door is refused at the others. */
+export const audiences = ["bridge", "sidecar", "agent"] as const;
+export type Audience = (typeof audiences)[number];
+
+/** What a token is to be good for. */
+export interface TokenTerms {
+	readonly audience: Audience;
+	/** Of the run's scopes; all of them when not given. */
+	readonly scopes?: readonly Scope[];
+	/** The host's `tokenLifetimeMs` when not given; never longer than the run. */
+	readonly lifetimeMs?: number;
+	/** SHA-256 of the client certificate that the token is bound to, base64url (RFC 8705). */
+	readonly certificateThumbprint?: string;
+}
+
+/** A token as its holder gets it. */
+export interface IssuedToken {
+	readonly token: string;
+	/** Its `jti`, by which it can be revoked. */
+	readonly id: string;
+	/** Milliseconds since the Unix epoch. */
+	readonly expiresAt: number;
+}
+
+/** A token that was verified: who holds it, and what for. */
+export interface VerifiedToken {
+	readonly run: ExternalRun;
+	readonly id: string;
+	readonly scopes: readonly Scope[];
+}
+
+/** What is known of a token while its run is under way. */
+interface LiveToken extends VerifiedToken {
+	readonly audience: Audience;
+	readonly lifetimeMs: number;
+	readonly certificateThumbprint: string | undefined;
+	/** The text, since it was verified. */
+	text: string | undefined;
+	expiresAt: number;
+}
+
+const tokenType = "cronium-execution+jwt";
+const issuer = "urn:cronium:runtime";
+/** A token that was renewed stays good for so long: calls under way carry it. */
+const overlapMs = 30_000;
+const maxTokensOfRun = 64;
+const maxTokenCharacters = 4_096;
+
+/**
+ * The execution tokens of one process (RFC 7519, by the rules of RFC 8725). The signature says that this host made a token; what it is worth is
+ * kept here with its run, so that the end of the run, a revocation or a renewal counts at once, and a token is verified once.
+ */
+export class ExecutionTokens {
+	readonly #keys: KeyRing;
+	readonly #limits: Pick<Limits, "tokenLifetimeMs">;
+	readonly #findRun: (id: string) => ExternalRun | undefined;
+	readonly #byRun = new WeakMap<ExternalRun, Map<string, LiveToken>>();
+	/** Tokens whose signature was verified, by their text. */
+	readonly #verified = new Map<string, LiveToken>();
+
+	constructor(keys: KeyRing, limits: Pick<Limits, "tokenLifetimeMs">, findRun: (id: string) => ExternalRun | undefined) {
+		this.#keys = keys;
+		this.#limits = limits;
+		this.#findRun = findRun;
+	}
+
+	/**
+	 * Makes a token for a run that is under way. Throws `denied` for scopes that the run does not have, `cancelled` when the run has ended,
+	 * `rate-limited` when it has 64 tokens that are good.
+	 */
+	async issue(run: ExternalRun, terms: TokenTerms): Promise<IssuedToken> {
+		if (run.ended.aborted) throw new RuntimeError("cancelled", "The run has ended.");
+		const { execution } = run;
+		const scopes = terms.scopes ?? execution.scopes;
+		const missing = scopes.find((scope) => !execution.scopes.includes(scope));
+		if (missing !== undefined) throw new RuntimeError("denied", `The run does not have the scope ${missing}.`);
+		const tokens = this.#tokensOf(run);
+		const now = Date.now();
+		for (const [id, token] of tokens) if (token.expiresAt <= now) this.#forget(tokens, id);
+		if (tokens.size >= maxTokensOfRun)
+			throw new RuntimeError(
+				"rate-limited",
+				`This run has ${tokens.size} tokens that are good; the limit is ${maxTokensOfRun}.`,
+				{
+					retryAfterMs: overlapMs,
+				},
+			);
+		const lifetimeMs = terms.lifetimeMs ?? this.#limits.tokenLifetimeMs;
+		const id = randomBytes(16).toString("base64url");
+		const expiresAt = Math.min(now + lifetimeMs, execution.deadlineAt);
+		const live: LiveToken = {
+			run,
+			id,
+			scopes,
+			audience: terms.audience,
+			lifetimeMs,
+			certificateThumbprint: terms.certificateThumbprint,
+			text: undefined,
+			expiresAt,
+		};
+		// Its place is taken before anything is waited for.
+		tokens.set(id, live);
+		const key = await this.#keys.signer();
+		const token = await new SignJWT({
+			scope: scopes.join(" "),
+			...(terms.certificateThumbprint !== undefined && { cnf: { "x5t#S256": terms.certificateThumbprint } }),
+		})
+			.setProtectedHeader({ alg: tokenAlgorithm, typ: tokenType, kid: key.id })
+			.setIssuer(issuer)
+			.setAudience(terms.audience)
+			.setSubject(execution.id)
+			.setJti(id)
+			.setIssuedAt(Math.floor(now / 1_000))
+			.setNotBefore(Math.floor(now / 1_000))
+			.setExpirationTime(Math.ceil(expiresAt / 1_000))
+			.sign(key.privateKey);
+		return { token, id, expiresAt };
+	}
+
+	/**
+	 * Whose token this is. Answers at once for one that was verified before. Throws `unauthenticated` for everything else than a good token of a run
+	 * that is under way, for this audience, shown over a connection with the certificate that it is bound to.
+	 */
+	identify(text: string, audience: Audience, certificateThumbprint?: string): VerifiedToken | Promise<VerifiedToken> {
+		const known = this.#verified.get(text);
+		if (known) return requireGood(known, audience, certificateThumbprint);
+		return this.#verify(text, audience).then((token) => requireGood(token, audience, certificateThumbprint));
+	}
+
+	/** Makes a token like the one that was shown; that one stays good for 30 seconds. Throws as `issue`. */
+	async renew({ run, id }: VerifiedToken): Promise<IssuedToken> {
+		const old = this.#tokensOf(run).get(id);
+		if (!old) throw refused("The execution token is not valid.");
+		const { audience, scopes, lifetimeMs, certificateThumbprint } = old;
+		const renewed = await this.issue(run, {
+			audience,
+			scopes,
+			lifetimeMs,
+			...(certificateThumbprint !== undefined && { certificateThumbprint }),
+		});
+		old.expiresAt = Math.min(old.expiresAt, Date.now() + overlapMs);
+		return renewed;
+	}
+
+	/** Makes a token of the run worthless now, or all of them. Returns how many there were. */
+	revoke(run: ExternalRun, id?: string): number {
+		const tokens = this.#tokensOf(run);
+		const ids = id === undefined ? [...tokens.keys()] : tokens.has(id) ? [id] : [];
+		for (const one of ids) this.#forget(tokens, one);
+		return ids.length;
+	}
+
+	async #verify(text: string, audience: Audience): Promise<LiveToken> {
+		if (text.length > maxTokenCharacters) throw refused("The execution token is too long.");
+		let subject: string;
+		let id: string;
+		try {
+			const { payload } = await jwtVerify(
+				text,
+				async ({ kid }) => {
+					const key = typeof kid === "string" ? await this.#keys.find(kid) : undefined;
+					if (!key) throw new errors.JWSSignatureVerificationFailed();
+					return key;
+				},
+				{
+					algorithms: [tokenAlgorithm],
+					typ: tokenType,
+					issuer,
+					audience,
+					requiredClaims: ["sub", "jti", "iat", "nbf", "exp"],
+				},
+			);
+			({ sub: subject = "", jti: id = "" } = payload);
+		} catch (cause) {
+			if (!(cause instanceof errors.JOSEError)) throw cause;
+			const problem =
+				cause instanceof errors.JWTExpired ? "The execution token has expired." : "The execution token is not valid.";
+			throw refused(problem, cause);
+		}
+		const run = this.#findRun(subject);
+		const token = run && this.#tokensOf(run).get(id);
+		if (!token) throw refused("The run of this execution token has ended, or the token was revoked.");
+		token.text = text;
+		this.#verified.set(text, token);
+		return token;
+	}
+
+	#tokensOf(run: ExternalRun): Map<string, LiveToken> {
+		let tokens = this.#byRun.get(run);
+		if (!tokens) {
+			const made = new Map<string, LiveToken>();
+			run.ended.addEventListener("abort", () => {
+				for (const id of [...made.keys()]) this.#forget(made, id);
+			});
+			this.#byRun.set(run, made);
+			tokens = made;
+		}
+		return tokens;
+	}
+
+	#forget(tokens: Map<string, LiveToken>, id: string): void {
+		const token = tokens.get(id);
+		if (!token) return;
+		tokens.delete(id);
+		token.expiresAt = 0;
+		if (token.text !== undefined) this.#verified.delete(token.text);
+	}
+}
+
+function requireGood(token: LiveToken, audience: Audience, certificateThumbprint: string | undefined): VerifiedToken {
+	if (token.run.ended.aborted) throw refused("The run of this execution token has ended, or the token was revoked.");
+	if (token.expiresAt <= Date.now()) throw refused("The execution token has expired.");
+	if (token.audience !== audience) throw refused("The execution token is not valid.");
+	if (token.certificateThumbprint !== undefined && token.certificateThumbprint !== certificateThumbprint)
+		throw refused("The execution token is bound to a client certificate, which this connection has not shown.");
+	return token;
+}
+
+/** Why a credential was refused. */
+function refused(message: string, cause?: unknown): RuntimeError {
+	return new RuntimeError("unauthenticated", message, {}, { cause });
+}
+
+/** Checks the name of an audience that a caller gave. */
+export function requireAudience(audience: unknown): Audience {
+	const found = audiences.find((one) => one === audience);
+	if (found) return found;
+	throw new RuntimeError("invalid", `audience is ${excerpt(String(audience))}; it must be one of ${audiences.join(", ")}.`);
+}
