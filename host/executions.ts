@@ -126,19 +126,37 @@ export class Executions {
 	}
 
 	/** The newest runs first. */
-	async list(filter: { readonly namespace?: string; readonly status?: ExecutionStatus; readonly limit?: number } = {}) {
-		const limit = filter.limit ?? 50;
+	async list(filter: RunFilter = {}): Promise<ExecutionRecord[]> {
 		const found: ExecutionRecord[] = [];
-		if (limit <= 0) return found;
-		for await (const id of runIds(this.#store, true)) {
-			const record = await this.get(id);
-			if (!record) continue;
-			if (filter.namespace !== undefined && record.namespace !== filter.namespace) continue;
-			if (filter.status !== undefined && record.status !== filter.status) continue;
-			found.push(record);
-			if (found.length >= limit) break;
-		}
+		let next = filter.before;
+		do {
+			const page = await this.page({
+				...filter,
+				...(next !== undefined && { before: next }),
+				limit: (filter.limit ?? 50) - found.length,
+			});
+			found.push(...page.records);
+			next = page.next;
+		} while (next !== undefined && found.length < (filter.limit ?? 50));
 		return found;
+	}
+
+	/**
+	 * One page of the newest runs. It may have fewer than `limit`, because it looks through 1,000 runs at most: `next` is there when there may be
+	 * more, and is the `before` of the next page.
+	 */
+	async page(filter: RunFilter): Promise<{ readonly records: ExecutionRecord[]; readonly next?: string }> {
+		const limit = filter.limit ?? 50;
+		const records: ExecutionRecord[] = [];
+		if (limit <= 0) return { records };
+		let looked = 0;
+		for await (const id of runIds(this.#store, true, filter.before)) {
+			const record = await this.get(id);
+			looked += 1;
+			if (record && matches(record, filter)) records.push(record);
+			if (records.length >= limit || looked >= maxLooked) return { records, next: id };
+		}
+		return { records };
 	}
 
 	async output(id: string): Promise<Json | undefined> {
@@ -213,9 +231,30 @@ export class Executions {
 	}
 }
 
-/** The ids of all runs, in the order of their creation or the other way round. No read of the store is open while the caller works. */
-export async function* runIds(store: Store, reverse = false): AsyncGenerator<string> {
-	let after: StoreKey | undefined;
+/** Which runs to list. */
+export interface RunFilter {
+	readonly namespace?: string;
+	readonly status?: ExecutionStatus;
+	/** 50 when not given. */
+	readonly limit?: number;
+	/** Only runs that were created before the one with this id. */
+	readonly before?: string;
+}
+
+/** Runs that one page looks through: a filter that finds nothing must not keep the thread. */
+const maxLooked = 1_000;
+
+function matches({ namespace, status }: ExecutionRecord, filter: RunFilter): boolean {
+	if (filter.namespace !== undefined && namespace !== filter.namespace) return false;
+	return filter.status === undefined || status === filter.status;
+}
+
+/**
+ * The ids of all runs, in the order of their creation or the other way round, from `from` on, which is left out. No read of the store is open
+ * while the caller works.
+ */
+export async function* runIds(store: Store, reverse = false, from?: string): AsyncGenerator<string> {
+	let after: StoreKey | undefined = from === undefined ? undefined : reverse ? layout.execution(from) : layout.endOfRun(from);
 	for (;;) {
 		const [head] = await store.heads({ prefix: layout.runs, limit: 1, reverse, ...(after && { after }) });
 		const id = head?.key[1];

@@ -1,15 +1,24 @@
 import { createHash, randomUUID } from "node:crypto";
+import { Bundles } from "./bundles.ts";
 import { RuntimeError } from "./contract/errors.ts";
 import { utf8Length } from "./contract/json-text.ts";
 import { describeLimit, type Limits } from "./contract/limits.ts";
 import type { Failure, LogLine, Outcome } from "./execution.ts";
-import { describeOutcome, type Ending, type ExecutionRecord, type Executions, logOperations } from "./executions.ts";
+import {
+	describeOutcome,
+	type Ending,
+	type ExecutionRecord,
+	type Executions,
+	logOperations,
+	type RunFilter,
+} from "./executions.ts";
 import { type ExecutorEnd, stopFailure } from "./executors/executor-end.ts";
 import { ExternalExecutor, type ExternalRun } from "./executors/external.ts";
 import type { ExecutorRun, SandboxExecutor } from "./executors/sandbox.ts";
 import { type JournalEntry, readJournal } from "./helpers/journal-reader.ts";
 import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
 import { keepAlive } from "./keep-alive.ts";
+import { followLogs } from "./log-follower.ts";
 import { RunLogs } from "./run-logs.ts";
 import {
 	type ExternalRunOptions,
@@ -42,13 +51,17 @@ export interface HostParts {
 /** Reads the runs in the store. An unknown id is `not-found`, except for `get`. */
 export interface ExecutionArchive {
 	/** The newest first; 50 when no limit is given. */
-	list(filter?: Parameters<Executions["list"]>[0]): Promise<ExecutionRecord[]>;
+	list(filter?: RunFilter): Promise<ExecutionRecord[]>;
+	/** One page of them; `next` is the `before` of the page behind it. */
+	page(filter: RunFilter): ReturnType<Executions["page"]>;
 	get(id: string): Promise<ExecutionRecord | undefined>;
 	/** Rejects with `unavailable` while the run has not ended. */
 	outcome(id: string): Promise<Outcome>;
 	/** Every helper call of the run, in order. */
 	journal(id: string): Promise<readonly JournalEntry[]>;
 	logs(id: string): Promise<readonly LogLine[]>;
+	/** The lines behind the sequence `after` as they come, until the run has ended or the signal aborts. */
+	follow(id: string, after: number, signal: AbortSignal): AsyncIterable<LogLine>;
 }
 
 /** A run that is in the store and on its way. */
@@ -63,7 +76,7 @@ export class Host implements AsyncDisposable {
 	readonly #parts: HostParts;
 	readonly #external: ExternalExecutor;
 	/** Every run that is under way, with what cancels it. */
-	readonly #running = new Map<string, { readonly abort: AbortController; readonly outcome: Promise<Outcome> }>();
+	readonly #running = new Map<string, RunningRun>();
 	#disposed: Promise<void> | undefined;
 
 	constructor(parts: HostParts) {
@@ -151,10 +164,15 @@ export class Host implements AsyncDisposable {
 	/** The runs in the store. */
 	get executions(): ExecutionArchive {
 		const { store, executions, recovered } = this.#parts;
+		const running = this.#running;
 		return {
 			async list(filter) {
 				await recovered;
 				return executions.list(filter);
+			},
+			async page(filter) {
+				await recovered;
+				return executions.page(filter);
 			},
 			async get(id) {
 				await recovered;
@@ -172,7 +190,13 @@ export class Host implements AsyncDisposable {
 				await executions.require(id);
 				return executions.logs(id);
 			},
+			follow: (id, after, signal) => followLogs(executions, id, running.get(id)?.logs, after, signal),
 		};
+	}
+
+	/** Scripts that are kept to be run many times. */
+	get bundles(): Bundles {
+		return new Bundles(this.#parts.store, this.#parts.limits);
 	}
 
 	/** The variables of a namespace, with the operator's rights. */
@@ -257,21 +281,26 @@ export class Host implements AsyncDisposable {
 			createdAt: now,
 		};
 		const abort = new AbortController();
-		const outcome = this.#conduct(record, terms, options, abort, execute).finally(() => this.#running.delete(record.id));
-		this.#running.set(record.id, { abort, outcome });
+		const stored = new RunRecord(this.#parts.executions, record, terms.input);
+		const logs = new RunLogs(limits.logFlushMs, (lines) => stored.appendLogs(lines), options.onLog);
+		const outcome = this.#conduct(record, stored, terms, logs, options.signal, abort, execute).finally(() =>
+			this.#running.delete(record.id),
+		);
+		this.#running.set(record.id, { abort, logs, outcome });
 		return { id: record.id, outcome };
 	}
 
 	async #conduct(
 		record: ExecutionRecord,
-		{ limits, input, writes }: RunTerms,
-		{ signal, onLog }: Pick<RunOptions, "signal" | "onLog">,
+		given: RunRecord,
+		{ limits, writes }: RunTerms,
+		logs: RunLogs,
+		signal: AbortSignal | undefined,
 		abort: AbortController,
 		execute: (run: RunUnderWay) => Promise<ExecutorEnd>,
 	): Promise<Outcome> {
 		const { executions } = this.#parts;
-		using stored = new RunRecord(executions, record, input);
-		const logs = new RunLogs(limits.logFlushMs, (lines) => stored.appendLogs(lines), onLog);
+		using stored = given;
 		using _cancel = forwardAbort(signal, abort);
 		let { startedAt, deadlineAt } = record;
 		let deadline: NodeJS.Timeout | undefined;
@@ -307,6 +336,13 @@ export class Host implements AsyncDisposable {
 		if (!complete || !end.left) return executions.outcome(record.id);
 		return describeOutcome({ ...ended, status: end.status }, end.left.output, end.left.condition ?? null, logs.lines);
 	}
+}
+
+/** A run of this process. */
+interface RunningRun {
+	readonly abort: AbortController;
+	readonly logs: RunLogs;
+	readonly outcome: Promise<Outcome>;
 }
 
 /** What an executor is given of a run. */

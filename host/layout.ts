@@ -19,6 +19,9 @@ export const layout = {
 	/** That the last sweep has begun, by the period of time in which it did: there is one key below this. */
 	lastSweep: ["last-sweep"] as StoreKey,
 	sweep: (period: number): StoreKey => ["last-sweep", period],
+	/** Scripts that are kept to be run many times, by the hash of their text. */
+	bundles: ["bundles"] as StoreKey,
+	bundle: (id: string): StoreKey => ["bundles", id],
 	/** Present exactly while the run may have effects; every effect checks it, ending a run deletes it. */
 	live: (hostId: string, id: string): StoreKey => ["live", hostId, id],
 	allLive: ["live"] as StoreKey,

@@ -1,9 +1,12 @@
+import { EventEmitter } from "node:events";
 import { utf8Length } from "./contract/json-text.ts";
 import type { LogLine } from "./execution.ts";
 
 /** The log lines of one run: hands them on live, and writes them to the store every `flushMs`, one segment at a time. */
 export class RunLogs {
 	readonly lines: LogLine[] = [];
+	/** Emits `change` when there are new lines and when there will be no more. */
+	readonly events = new EventEmitter<{ change: [] }>().setMaxListeners(0);
 	readonly #flushMs: number;
 	readonly #append: (lines: readonly LogLine[]) => Promise<void>;
 	readonly #onLog: ((line: LogLine) => void) | undefined;
@@ -38,12 +41,19 @@ export class RunLogs {
 				// The caller's listener is not allowed to harm the run.
 			}
 		}
+		this.events.emit("change");
 		this.#schedule();
 	};
+
+	/** Whether there will be no more lines. */
+	get isClosed(): boolean {
+		return this.#closed;
+	}
 
 	/** Stops writing; the lines that are not in the store, for the end of the run to write. */
 	async close(): Promise<readonly LogLine[]> {
 		this.#closed = true;
+		this.events.emit("change");
 		clearTimeout(this.#timer);
 		await this.#writing;
 		return this.lines.slice(this.#written);

@@ -133,7 +133,8 @@ function resolveRunLimits(overrides: Partial<Record<LimitName, number>>, hostLim
 	return resolveLimits(overrides, hostLimits);
 }
 
-function requireScript(given: unknown, limits: Limits): ScriptSource {
+/** Checks a script as it was given. Throws `invalid` or `too-large`. */
+export function requireScript(given: unknown, limits: Limits): ScriptSource {
 	const { name, source, language, sourceMap } = record(given, "script");
 	const shown = string(name, "the script's name");
 	if (shown === "" || shown.length > maxNameCharacters || /\p{Cc}/u.test(shown))
