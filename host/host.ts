@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import { Bundles } from "./bundles.ts";
 import { RuntimeError } from "./contract/errors.ts";
 import { utf8Length } from "./contract/json-text.ts";
@@ -15,7 +16,7 @@ import {
 import { type ExecutorEnd, stopFailure } from "./executors/executor-end.ts";
 import { ExternalExecutor, type ExternalRun } from "./executors/external.ts";
 import type { ExecutorRun, SandboxExecutor } from "./executors/sandbox.ts";
-import { type JournalEntry, readJournal } from "./helpers/journal-reader.ts";
+import { type JournalEntry, type JournalRange, readJournal } from "./helpers/journal-reader.ts";
 import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { followLogs } from "./log-follower.ts";
@@ -57,8 +58,8 @@ export interface ExecutionArchive {
 	get(id: string): Promise<ExecutionRecord | undefined>;
 	/** Rejects with `unavailable` while the run has not ended. */
 	outcome(id: string): Promise<Outcome>;
-	/** Every helper call of the run, in order. */
-	journal(id: string): Promise<readonly JournalEntry[]>;
+	/** The helper calls of the run, in order: all of them, or those in a range. */
+	journal(id: string, range?: JournalRange): Promise<readonly JournalEntry[]>;
 	logs(id: string): Promise<readonly LogLine[]>;
 	/** The lines behind the sequence `after` as they come, until the run has ended or the signal aborts. */
 	follow(id: string, after: number, signal: AbortSignal): AsyncIterable<LogLine>;
@@ -78,6 +79,7 @@ export class Host implements AsyncDisposable {
 	/** Every run that is under way, with what cancels it. */
 	readonly #running = new Map<string, RunningRun>();
 	#disposed: Promise<void> | undefined;
+	#draining = false;
 
 	constructor(parts: HostParts) {
 		this.#parts = parts;
@@ -182,9 +184,9 @@ export class Host implements AsyncDisposable {
 				await recovered;
 				return executions.outcome(id);
 			},
-			async journal(id) {
+			async journal(id, range) {
 				await executions.require(id);
-				return readJournal(store, id);
+				return readJournal(store, id, range);
 			},
 			async logs(id) {
 				await executions.require(id);
@@ -202,6 +204,17 @@ export class Host implements AsyncDisposable {
 	/** The variables of a namespace, with the operator's rights. */
 	variables(namespace = "default"): OperatorVariables {
 		return createOperatorVariables(this.#parts.store, requireNamespace(namespace), this.#parts.limits);
+	}
+
+	/** Takes no new runs, and waits for those under way, at most so long. */
+	async drain(waitMs: number): Promise<void> {
+		this.#draining = true;
+		const timer = new AbortController();
+		await Promise.race([
+			Promise.allSettled([...this.#running.values()].map(({ outcome }) => outcome)),
+			wait(waitMs, undefined, { signal: timer.signal }).catch(() => undefined),
+		]);
+		timer.abort();
 	}
 
 	/** Cancels what runs, waits for it to end, and lets go of threads, files and sockets. */
@@ -222,6 +235,7 @@ export class Host implements AsyncDisposable {
 
 	#requireOpen(): void {
 		if (this.#disposed) throw new RuntimeError("unavailable", "The host has been disposed.");
+		if (this.#draining) throw new RuntimeError("unavailable", "The host is shutting down; it takes no new runs.");
 	}
 
 	/** `created` is called when the run is in the store; without it nobody waits for that. */

@@ -24,6 +24,8 @@ export interface HostOptions {
 	readonly dataDirectory?: string;
 	/** The engine of runs that do not name one. */
 	readonly engine?: EngineName;
+	/** Where scripts run; threads of this process when not given. */
+	readonly guests?: "threads" | "process";
 	/** Limits that differ from the defaults; see `limitDefinitions`. */
 	readonly limits?: Partial<Record<LimitName, number>>;
 }

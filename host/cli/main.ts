@@ -11,6 +11,9 @@ const commands: Readonly<Record<string, Entry>> = {
 	run: { summary: "Run a script in the sandbox.", load: () => import("./run.ts") },
 	variables: { summary: "Get, set, list and delete variables.", load: () => import("./variables.ts") },
 	executions: { summary: "List runs, show one, show its journal.", load: () => import("./executions.ts") },
+	serve: { summary: "Serve the runtime API and the control API.", load: () => import("./serve.ts") },
+	bundle: { summary: "Make one file of a script and what it imports.", load: () => import("./bundle-command.ts") },
+	keys: { summary: "List and rotate keys, renew the operator's credential.", load: () => import("./keys.ts") },
 	limits: { summary: "Print every limit.", load: () => import("./limits.ts") },
 };
 

@@ -1,3 +1,4 @@
+import { type LimitName, limitDefinitions } from "../contract/limits.ts";
 import { UsageError } from "./command.ts";
 
 const milliseconds: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -26,6 +27,19 @@ export function readCount(option: string, text: string): number {
 	const count = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
 	if (Number.isNaN(count)) throw new UsageError(`${option} is ${JSON.stringify(text)}; it must be a whole number.`);
 	return count;
+}
+
+/** The value of a limit in its own unit, or with one: `2m`, `64MiB`, `500`. Throws UsageError, with `option` in its message. */
+export function readLimit(option: string, name: LimitName, text: string): number {
+	if (/^\d+$/.test(text)) return readCount(option, text);
+	switch (limitDefinitions[name].unit) {
+		case "bytes":
+			return readSize(option, text);
+		case "milliseconds":
+			return readDuration(option, text);
+		default:
+			return readCount(option, text);
+	}
 }
 
 function read(option: string, text: string, units: Readonly<Record<string, number>>, expected: string): number {

@@ -7,7 +7,7 @@ import { type Command, type CommandLine, exitCodes, requireOperands, UsageError 
 import { readJsonArgument } from "./json-argument.ts";
 import { printJson, RawJson, stringify } from "./json-print.ts";
 import { dataOption, jsonOption, namespaceOption, openHost } from "./options.ts";
-import { describeDuration, readCount, readDuration, readSize } from "./quantity.ts";
+import { describeDuration, readDuration, readLimit, readSize } from "./quantity.ts";
 import { prepareScriptFile, readScriptFile } from "./script-file.ts";
 import { escapeText, paint, printError, startProgress } from "./terminal.ts";
 
@@ -161,26 +161,13 @@ function readLimits(line: CommandLine): Partial<Record<LimitName, number>> {
 		const [, name = "", value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
 		if (!Object.hasOwn(limitDefinitions, name) || limitDefinitions[name as LimitName].scope !== "run")
 			throw new UsageError(`--limit is ${JSON.stringify(text)}; it must be NAME=VALUE with a limit of runs; see cronium limits.`);
-		limits[name as LimitName] = readLimit(name as LimitName, value);
+		limits[name as LimitName] = readLimit(`--limit ${name}`, name as LimitName, value);
 	}
 	const timeout = line.value("timeout");
 	const memory = line.value("memory");
 	if (timeout !== undefined) limits.maxWallTimeMs = readDuration("--timeout", timeout);
 	if (memory !== undefined) limits.maxMemoryBytes = readSize("--memory", memory);
 	return limits;
-}
-
-function readLimit(name: LimitName, text: string): number {
-	const option = `--limit ${name}`;
-	if (/^\d+$/.test(text)) return readCount(option, text);
-	switch (limitDefinitions[name].unit) {
-		case "bytes":
-			return readSize(option, text);
-		case "milliseconds":
-			return readDuration(option, text);
-		default:
-			return readCount(option, text);
-	}
 }
 
 /** The first signal cancels the run, the second ends the process. */

@@ -72,6 +72,7 @@ export const limitDefinitions = {
 		1_000_000,
 		"Calls of all runs of a namespace through doors in one second.",
 	),
+	maxControlBodyBytes: define("host", "bytes", 32 * MiB, 64 * KiB, 256 * MiB, "Body of one request to the control API."),
 	tokenLifetimeMs: define(
 		"host",
 		"milliseconds",

@@ -5,7 +5,7 @@ export interface StatusRoutesOptions {
 	/** False while the host ends. */
 	readonly isReady: () => boolean;
 	/** The OpenAPI document of the server. */
-	readonly document: object;
+	readonly document: object | (() => object);
 	/** Where the document is; `/openapi.json` when not given. */
 	readonly documentPath?: string;
 }
@@ -13,11 +13,14 @@ export interface StatusRoutesOptions {
 /** Health, readiness and the OpenAPI document: for everybody, without a credential. */
 export async function statusRoutes(server: FastifyInstance, options: StatusRoutesOptions): Promise<void> {
 	const { isReady, document, documentPath = "/openapi.json" } = options;
-	const text = JSON.stringify(document);
+	let text: string | undefined;
 	server.get("/healthz", async () => ({ status: "ok" }));
 	server.get("/readyz", async () => {
 		if (!isReady()) throw new RuntimeError("unavailable", "The host is shutting down.");
 		return { status: "ready" };
 	});
-	server.get(documentPath, (_request, reply) => reply.header("Content-Type", "application/json; charset=utf-8").send(text));
+	server.get(documentPath, { schema: { hide: true } }, (_request, reply) => {
+		text ??= JSON.stringify(typeof document === "function" ? document() : document);
+		return reply.header("Content-Type", "application/json; charset=utf-8").send(text);
+	});
 }

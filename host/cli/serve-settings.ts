@@ -1,0 +1,183 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { parse, TomlError } from "smol-toml";
+import { type LimitName, limitDefinitions } from "../contract/limits.ts";
+import type { Address, ServeOptions } from "../serve.ts";
+import { type CommandLine, type CommandOption, UsageError } from "./command.ts";
+import { resolveDataDirectory } from "./data-directory.ts";
+import { readDuration, readLimit } from "./quantity.ts";
+
+/** A setting of `cronium serve`: `--control-listen`, `CRONIUM_CONTROL_LISTEN`, and `control-listen` in the configuration file are one. */
+interface Setting {
+	readonly name: string;
+	readonly value: string;
+	readonly description: string;
+}
+
+const settings = [
+	{
+		name: "listen",
+		value: "ADDRESS",
+		description: "Where scripts reach the runtime API: HOST:PORT, or unix:PATH. 127.0.0.1:8780 when not given.",
+	},
+	{
+		name: "control-listen",
+		value: "ADDRESS",
+		description: "Where orchestrators reach the control API. 127.0.0.1:8781 when not given.",
+	},
+	{ name: "tls-cert", value: "FILE", description: "Certificates of both servers (PEM). Needed for addresses beyond loopback." },
+	{ name: "tls-key", value: "FILE", description: "Their private key (PEM)." },
+	{
+		name: "tls-client-ca",
+		value: "FILE",
+		description: "Issuers of client certificates (PEM): clients have to show one, and tokens can be bound to it.",
+	},
+	{
+		name: "operator-token-file",
+		value: "FILE",
+		description: "The operator's credential; keys/operator.token of the data directory, made at the first start, when not given.",
+	},
+	{ name: "engine", value: "NAME", description: "The engine of runs that do not name one: quickjs-wasi or quickjs-emscripten." },
+	{ name: "guests", value: "WHERE", description: "Where scripts run: process (a child process without rights) or threads." },
+	{ name: "drain", value: "DURATION", description: "How long what is under way may take to finish after SIGTERM. 30s." },
+] as const satisfies readonly Setting[];
+
+type SettingName = (typeof settings)[number]["name"];
+
+/** The options of the command line. */
+export const serveOptions: readonly CommandOption[] = [
+	{ name: "config", value: "FILE", description: "A TOML file with any of these options by name, and a table [limits]." },
+	{ name: "data", value: "DIR", description: "The data directory; the user's own when not given." },
+	...settings,
+	{
+		name: "limit",
+		value: "NAME=VALUE",
+		repeats: true,
+		description: "A limit of the host, or the default of its runs; see cronium limits.",
+	},
+];
+
+/**
+ * What to serve: the configuration file, then the environment (`CRONIUM_` and the option's name), then the command line; the later ones win.
+ * Throws UsageError naming the option, variable or member that is wrong.
+ */
+export function readServeSettings(line: CommandLine, environment: NodeJS.ProcessEnv): ServeOptions {
+	const file = line.value("config") ?? nonEmpty(environment.CRONIUM_CONFIG);
+	const config = file === undefined ? { texts: new Map<string, string>(), limits: {} } : readConfiguration(file);
+	const find = (name: SettingName | "data"): { readonly from: string; readonly text: string } | undefined => {
+		const variable = `CRONIUM_${name.toUpperCase().replaceAll("-", "_")}`;
+		const flag = line.value(name);
+		if (flag !== undefined) return { from: `--${name}`, text: flag };
+		const fromEnvironment = nonEmpty(environment[variable]);
+		if (fromEnvironment !== undefined) return { from: variable, text: fromEnvironment };
+		const text = config.texts.get(name);
+		return text === undefined ? undefined : { from: `${name} in ${file}`, text };
+	};
+	const read = <T>(name: SettingName, reader: (from: string, text: string) => T): T | undefined => {
+		const found = find(name);
+		return found && reader(found.from, found.text);
+	};
+	const certificate = read("tls-cert", readPem);
+	const key = read("tls-key", readPem);
+	const clientIssuers = read("tls-client-ca", readPem);
+	if ((certificate === undefined) !== (key === undefined))
+		throw new UsageError(
+			`${certificate === undefined ? "--tls-cert" : "--tls-key"} is missing: certificate and key belong together.`,
+		);
+	if (clientIssuers !== undefined && certificate === undefined)
+		throw new UsageError("--tls-client-ca needs --tls-cert and --tls-key.");
+	const operatorTokenFile = read("operator-token-file", (_from, text) => resolve(text));
+	const engine = read("engine", (from, text) => oneOf(from, text, ["quickjs-wasi", "quickjs-emscripten"] as const));
+	return {
+		dataDirectory: resolveDataDirectory(find("data")?.text, {}),
+		listen: read("listen", readAddress) ?? { host: "127.0.0.1", port: 8_780 },
+		controlListen: read("control-listen", readAddress) ?? { host: "127.0.0.1", port: 8_781 },
+		...(certificate !== undefined &&
+			key !== undefined && { tls: { certificate, key, ...(clientIssuers !== undefined && { clientIssuers }) } }),
+		...(operatorTokenFile !== undefined && { operatorTokenFile }),
+		...(engine !== undefined && { engine }),
+		guests: read("guests", (from, text) => oneOf(from, text, ["process", "threads"] as const)) ?? "process",
+		drainMs: read("drain", readDuration) ?? 30_000,
+		limits: { ...config.limits, ...environmentLimits(environment), ...lineLimits(line) },
+	};
+}
+
+function readConfiguration(file: string): { readonly texts: ReadonlyMap<string, string>; readonly limits: LimitValues } {
+	let members: Record<string, unknown>;
+	try {
+		members = parse(readText("--config", file));
+	} catch (cause) {
+		if (!(cause instanceof TomlError)) throw cause;
+		throw new UsageError(`${file} is not TOML: ${cause.message.split("\n", 1)[0]} (line ${cause.line}, column ${cause.column}).`);
+	}
+	const { limits = {}, ...rest } = members;
+	const known = new Set<string>(["data", ...settings.map(({ name }) => name)]);
+	const texts = new Map<string, string>();
+	for (const [name, value] of Object.entries(rest)) {
+		if (!known.has(name))
+			throw new UsageError(`${file} has ${JSON.stringify(name)}; it may have ${[...known, "[limits]"].join(", ")}.`);
+		if (typeof value !== "string") throw new UsageError(`${name} in ${file} must be a text.`);
+		texts.set(name, value);
+	}
+	if (typeof limits !== "object" || limits === null || Array.isArray(limits))
+		throw new UsageError(`limits in ${file} must be a table.`);
+	return { texts, limits: readLimits(`limits in ${file}`, Object.entries(limits)) };
+}
+
+type LimitValues = Partial<Record<LimitName, number>>;
+
+/** `CRONIUM_LIMITS=maxWorkers=4,maxWallTimeMs=2m`. */
+function environmentLimits({ CRONIUM_LIMITS: text = "" }: NodeJS.ProcessEnv): LimitValues {
+	return readLimits("CRONIUM_LIMITS", text.split(",").filter(Boolean).map(splitLimit("CRONIUM_LIMITS")));
+}
+
+function lineLimits(line: CommandLine): LimitValues {
+	return readLimits("--limit", line.values("limit").map(splitLimit("--limit")));
+}
+
+const splitLimit =
+	(from: string) =>
+	(text: string): [string, string] => {
+		const [, name = "", value = ""] = /^\s*([^=]+)=(.*?)\s*$/s.exec(text) ?? [];
+		if (name === "") throw new UsageError(`${from} has ${JSON.stringify(text)}; it must be NAME=VALUE.`);
+		return [name, value];
+	};
+
+function readLimits(from: string, given: readonly (readonly [string, unknown])[]): LimitValues {
+	const limits: LimitValues = {};
+	for (const [name, value] of given) {
+		if (!Object.hasOwn(limitDefinitions, name))
+			throw new UsageError(`${from}: there is no limit named ${JSON.stringify(name)}; see cronium limits.`);
+		if (typeof value !== "string" && typeof value !== "number")
+			throw new UsageError(`${from}: ${name} must be a number or a text.`);
+		limits[name as LimitName] = readLimit(`${from}: ${name}`, name as LimitName, String(value));
+	}
+	return limits;
+}
+
+function readAddress(from: string, text: string): Address {
+	if (text.startsWith("unix:") && text.length > 5) return { path: resolve(text.slice(5)) };
+	const [, host, port] = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text) ?? [];
+	if (host === undefined || Number(port) > 65_535)
+		throw new UsageError(`${from} is ${JSON.stringify(text)}; it must be HOST:PORT, [IPV6]:PORT or unix:PATH.`);
+	return { host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
+}
+
+const readPem = (from: string, file: string): string => readText(from, file);
+
+/** The text of a file. What is in it stays out of messages: it may be a key. */
+function readText(from: string, file: string): string {
+	try {
+		return readFileSync(file, "utf8");
+	} catch (cause) {
+		throw new UsageError(`${from}: ${file} cannot be read (${(cause as NodeJS.ErrnoException).code}).`);
+	}
+}
+
+function oneOf<const T extends readonly string[]>(from: string, text: string, cases: T): T[number] {
+	const found = cases.find((one) => one === text);
+	if (found === undefined) throw new UsageError(`${from} is ${JSON.stringify(text)}; it must be ${cases.join(" or ")}.`);
+	return found;
+}
+
+const nonEmpty = (text: string | undefined): string | undefined => (text === "" ? undefined : text);

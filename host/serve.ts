@@ -1,0 +1,129 @@
+import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { isIP } from "node:net";
+import type { FastifyInstance } from "fastify";
+import { RuntimeError } from "./contract/errors.ts";
+import { controlApi } from "./http/control/control-api.ts";
+import { identifyByToken, requireBearer } from "./http/credentials.ts";
+import { runtimeApi } from "./http/runtime-api.ts";
+import { createServer, drainServer, type ServerTls } from "./http/server.ts";
+import { Traffic } from "./http/traffic.ts";
+import { createHost, type HostOptions } from "./index.ts";
+import { lockExclusive } from "./store/exclusive-role.ts";
+import { ExecutionTokens } from "./tokens/execution-tokens.ts";
+import { KeyRing } from "./tokens/key-ring.ts";
+import { operatorCredentialFile, readOperatorCredential } from "./tokens/operator-credential.ts";
+
+/** Where a server listens. */
+export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
+
+export interface ServeOptions extends Omit<HostOptions, "dataDirectory"> {
+	readonly dataDirectory: string;
+	/** Of the runtime API, for scripts. */
+	readonly listen: Address;
+	/** Of the control API, for orchestrators. */
+	readonly controlListen: Address;
+	readonly tls?: ServerTls;
+	readonly operatorTokenFile?: string;
+	/** How long what is under way may take to finish, in milliseconds. */
+	readonly drainMs: number;
+}
+
+/** A host that is reached over HTTP. */
+export interface RunningServer {
+	readonly url: string;
+	readonly controlUrl: string;
+	/** The file with the operator's credential. */
+	readonly operatorTokenFile: string;
+	/** Takes no new runs, gives those under way their time, and lets go of everything. */
+	close(): Promise<void>;
+}
+
+/**
+ * Serves a data directory: the runtime API and the control API. Rejects with `invalid` for an address beyond loopback without TLS, with `unavailable`
+ * when another process serves the directory, naming it, or an address cannot be had.
+ */
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+	const { dataDirectory, listen, controlListen, tls, drainMs, ...hostOptions } = options;
+	for (const address of [listen, controlListen]) requirePrivate(address, tls);
+	await using opened = new AsyncDisposableStack();
+	const host = opened.use(await createHost({ ...hostOptions, dataDirectory }));
+	const role = await lockExclusive(dataDirectory, "serve", host);
+	opened.defer(() => role.close());
+	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.external(id));
+	const isOperator = readOperatorCredential(dataDirectory, options.operatorTokenFile);
+	let ready = true;
+	const isReady = (): boolean => ready;
+	const runtime = createServer({ ...(tls && { tls }) });
+	await runtime.register(runtimeApi, {
+		identify: identifyByToken(tokens, "bridge"),
+		tokens,
+		traffic: new Traffic(host.limits),
+		isReady,
+	});
+	const control = createServer({ ...(tls && { tls }) });
+	await control.register(controlApi, {
+		host,
+		tokens,
+		isReady,
+		identifyOperator(request) {
+			if (!isOperator(requireBearer(request)))
+				throw new RuntimeError("unauthenticated", "This is not the operator's credential.");
+			return "operator";
+		},
+		audit: async () => undefined,
+	});
+	opened.defer(() => drainServer(runtime, 0));
+	opened.defer(() => drainServer(control, 0));
+	const url = await listenOn(runtime, listen);
+	const controlUrl = await listenOn(control, controlListen);
+	const owned = opened.move();
+	return {
+		url,
+		controlUrl,
+		operatorTokenFile: options.operatorTokenFile ?? operatorCredentialFile(dataDirectory),
+		async close() {
+			ready = false;
+			// Whoever watches a run is served until it has ended, and runs reach their helpers.
+			await host.drain(drainMs);
+			await Promise.all([drainServer(control, 1_000), drainServer(runtime, 1_000)]);
+			await owned.disposeAsync();
+		},
+	};
+}
+
+/** A credential must not travel in clear where others can read it. */
+function requirePrivate(address: Address, tls: ServerTls | undefined): void {
+	if (tls || "path" in address || isLoopback(address.host)) return;
+	throw new RuntimeError(
+		"invalid",
+		`${address.host}:${address.port} is beyond loopback, where tokens would travel in clear; give a certificate and a key (--tls-cert, --tls-key), or listen on 127.0.0.1.`,
+	);
+}
+
+function isLoopback(host: string): boolean {
+	return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** Listens, and returns what clients connect to. */
+async function listenOn(server: FastifyInstance, address: Address): Promise<string> {
+	if ("path" in address) removeStaleSocket(address.path);
+	try {
+		const url = await server.listen(address);
+		// Whoever can connect still needs a token; others of the machine need not even see the door.
+		if ("path" in address) chmodSync(address.path, 0o600);
+		return "path" in address ? `unix:${address.path}` : url;
+	} catch (cause) {
+		const where = "path" in address ? `unix:${address.path}` : `${address.host}:${address.port}`;
+		throw new RuntimeError(
+			"unavailable",
+			`${where} cannot be listened on: ${(cause as NodeJS.ErrnoException).code ?? "unknown"}.`,
+		);
+	}
+}
+
+/** A process that died has left its socket; this one holds the role, so it is nobody's. */
+function removeStaleSocket(path: string): void {
+	if (Buffer.byteLength(path) > 100)
+		throw new RuntimeError("invalid", `The socket path ${path} has ${Buffer.byteLength(path)} bytes; the limit is 100.`);
+	if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
+}
