@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 
 /** Programs that tests need beyond npm, and the Debian packages that have them. */
-const programs: Readonly<Record<string, string>> = { strace: "strace" };
+const programs: Readonly<Record<string, string>> = { strace: "strace", curl: "curl", jq: "jq", openssl: "openssl" };
 
 /**
  * Installs what is missing when it can (as root, on Debian). Elsewhere the tests that need it are skipped and say so; in CI a missing program

@@ -14,8 +14,8 @@ export interface StatusRoutesOptions {
 export async function statusRoutes(server: FastifyInstance, options: StatusRoutesOptions): Promise<void> {
 	const { isReady, document, documentPath = "/openapi.json" } = options;
 	let text: string | undefined;
-	server.get("/healthz", async () => ({ status: "ok" }));
-	server.get("/readyz", async () => {
+	server.get("/healthz", { schema: describe("getHealth", "Whether the process answers.") }, async () => ({ status: "ok" }));
+	server.get("/readyz", { schema: describe("getReadiness", "Whether the host takes new work.") }, async () => {
 		if (!isReady()) throw new RuntimeError("unavailable", "The host is shutting down.");
 		return { status: "ready" };
 	});
@@ -24,3 +24,12 @@ export async function statusRoutes(server: FastifyInstance, options: StatusRoute
 		return reply.header("Content-Type", "application/json; charset=utf-8").send(text);
 	});
 }
+
+/** For the document of a server that makes it from its routes. */
+const describe = (operationId: string, summary: string) => ({
+	operationId,
+	summary,
+	tags: ["status"],
+	security: [],
+	response: { 200: { type: "object", properties: { status: { type: "string" } }, required: ["status"] } },
+});
