@@ -1,15 +1,20 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { command as bundleCommand } from "../host/cli/bundle-command.ts";
 import { type Command, exitCodes } from "../host/cli/command.ts";
 import { group as executions } from "../host/cli/executions.ts";
+import { group as keys } from "../host/cli/keys.ts";
 import { command as limits } from "../host/cli/limits.ts";
 import { describeDuration, describeSize } from "../host/cli/quantity.ts";
 import { command as run } from "../host/cli/run.ts";
+import { command as serveCommand } from "../host/cli/serve.ts";
 import { group as variables } from "../host/cli/variables.ts";
 import { httpStatus } from "../host/contract/errors.ts";
 import { operations } from "../host/contract/generated/operations.ts";
@@ -26,6 +31,8 @@ import { createHost, type Host } from "../host/index.ts";
  *   ```json output, ```text output, ```text log    behind a `run` or `library` block: its output; its log as `cronium run` prints it
  *   ```console                     lines that begin with `$ ` are run by a shell, what follows is what they print; commands of npm and git are
  *                                  shown only. `examples/` is there, and variables last to the end of the page
+ *
+ * Ports 8780 and 8781, which a server has when nothing else is said, are replaced by free ones.
  *
  * In what is expected `…` stands for any text within a line, and several spaces for any number from two. Blocks without a mark are not run.
  */
@@ -92,9 +99,11 @@ describe.concurrent.each(pages)("%s", (page) => {
 				if (title !== undefined) writeFileSync(join(place, title), block.text);
 			}
 			const commands = sessions.flatMap(readCommands);
+			const [port, controlPort] = await findPorts();
 			const printed = await runCommands(
-				commands.map(({ command }) => command),
+				commands.map(({ command }) => command.replaceAll(":8780", `:${port}`).replaceAll(":8781", `:${controlPort}`)),
 				place,
+				{ CRONIUM_LISTEN: `127.0.0.1:${port}`, CRONIUM_CONTROL_LISTEN: `127.0.0.1:${controlPort}` },
 			);
 			expect(printed).toHaveLength(commands.length);
 			for (const [index, { command, expected, line }] of commands.entries())
@@ -164,9 +173,9 @@ describe("docs/scripts.md", () => {
 
 describe("docs/command-line.md", () => {
 	const page = read("docs/command-line.md");
-	const groups = [variables, executions].flatMap(({ commands }) => Object.values(commands));
+	const groups = [variables, executions, keys].flatMap(({ commands }) => Object.values(commands));
 
-	test.each([run, ...groups, limits].map((command): [string, Command] => [command.name, command]))(
+	test.each([run, ...groups, serveCommand, bundleCommand, limits].map((command): [string, Command] => [command.name, command]))(
 		"describes %s with every option and no other",
 		(name, { operands, options }) => {
 			const text = section(page, name);
@@ -334,7 +343,11 @@ function readCommands({ text, line }: Block): readonly ShownCommand[] {
 }
 
 /** Runs the commands in one shell. Answers with what each of them printed, standard error included. */
-async function runCommands(commands: readonly string[], place: string): Promise<readonly string[]> {
+async function runCommands(
+	commands: readonly string[],
+	place: string,
+	variables: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
 	const bin = join(place, ".bin");
 	mkdirSync(bin);
 	const launcher = `exec '${process.execPath}' '${join(projectDirectory, "bin/cronium.js")}' "$@"`;
@@ -348,9 +361,18 @@ async function runCommands(commands: readonly string[], place: string): Promise<
 	const border = "\u0001";
 	const script = commands.map((command) => `(exit $code)\n${command}\ncode=$?\nprintf '\\001'\n`).join("");
 	const { NO_COLOR: _, FORCE_COLOR: __, ...environment } = process.env;
-	const env = { ...environment, PATH: `${bin}:${process.env.PATH}`, CRONIUM_DATA: join(place, ".data") };
+	const env = { ...environment, ...variables, PATH: `${bin}:${process.env.PATH}`, CRONIUM_DATA: join(place, ".data") };
 	const { stdout } = await promisify(execFile)("/bin/sh", ["-c", `exec 2>&1\ncode=0\n${script}`], { cwd: place, env });
 	return stdout.split(border).slice(0, commands.length);
+}
+
+/** Two ports of loopback that nobody has. */
+async function findPorts(): Promise<readonly [number, number]> {
+	const servers = [createServer(), createServer()];
+	for (const server of servers) await once(server.listen(0, "127.0.0.1"), "listening");
+	const [first, second] = servers.map((server) => (server.address() as AddressInfo).port) as [number, number];
+	for (const server of servers) await once(server.close(), "close");
+	return [first, second];
 }
 
 let installed: string | undefined;
