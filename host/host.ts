@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { Bundles } from "./bundles.ts";
 import { RuntimeError } from "./contract/errors.ts";
+import type { Json } from "./contract/generated/types.ts";
 import { utf8Length } from "./contract/json-text.ts";
 import { describeLimit, type Limits } from "./contract/limits.ts";
 import type { Failure, LogLine, Outcome } from "./execution.ts";
@@ -16,6 +17,7 @@ import {
 import { type ExecutorEnd, stopFailure } from "./executors/executor-end.ts";
 import { ExternalExecutor, type ExternalRun } from "./executors/external.ts";
 import type { ExecutorRun, SandboxExecutor } from "./executors/sandbox.ts";
+import { recordFixture } from "./fixture.ts";
 import { type JournalEntry, type JournalRange, readJournal } from "./helpers/journal-reader.ts";
 import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
 import { keepAlive } from "./keep-alive.ts";
@@ -61,6 +63,8 @@ export interface ExecutionArchive {
 	/** The helper calls of the run, in order: all of them, or those in a range. */
 	journal(id: string, range?: JournalRange): Promise<readonly JournalEntry[]>;
 	logs(id: string): Promise<readonly LogLine[]>;
+	/** What the run found, for the stub mode of the SDKs: a JSON object. */
+	fixture(id: string): Promise<Json>;
 	/** The lines behind the sequence `after` as they come, until the run has ended or the signal aborts. */
 	follow(id: string, after: number, signal: AbortSignal): AsyncIterable<LogLine>;
 }
@@ -191,6 +195,9 @@ export class Host implements AsyncDisposable {
 			async logs(id) {
 				await executions.require(id);
 				return executions.logs(id);
+			},
+			async fixture(id) {
+				return recordFixture(store, await executions.require(id));
 			},
 			follow: (id, after, signal) => followLogs(executions, id, running.get(id)?.logs, after, signal),
 		};

@@ -33,6 +33,11 @@ Imports of files and npm packages of the project are bundled first. Variables th
 		{ name: "limit", value: "NAME=VALUE", repeats: true, description: "Any other limit of a run; see cronium limits." },
 		{ name: "allow-host", value: "HOST", repeats: true, description: "A host that fetch may reach; none when not given." },
 		{ name: "engine", value: "NAME", description: `${engines.join(" or ")}.` },
+		{
+			name: "record",
+			value: "FILE",
+			description: "Write what the script found to a file, with which the SDKs' stubs can replay it.",
+		},
 		{ name: "root", value: "DIR", description: "Where imports may come from; the nearest directory with package.json or .git." },
 		dataOption,
 		jsonOption("Print all of the outcome: status, output, condition, logs, usage, error."),
@@ -76,7 +81,19 @@ async function run(line: CommandLine): Promise<number> {
 	if (line.flag("json")) printJson(describeOutcome(outcome));
 	else if (outcome.outputText !== undefined) printJson(outcome.outputText);
 	printEnd(outcome);
+	const recording = line.value("record");
+	if (recording !== undefined) await writeRecording(recording, await host.executions.fixture(outcome.executionId));
 	return outcome.exitCode;
+}
+
+/** What is recorded is the user's data: nobody else is to read it. */
+async function writeRecording(file: string, text: string): Promise<void> {
+	const { writeFile } = await import("node:fs/promises");
+	try {
+		await writeFile(file, `${text}\n`, { mode: 0o600 });
+	} catch (cause) {
+		throw new UsageError(`--record: ${JSON.stringify(file)} cannot be written (${(cause as NodeJS.ErrnoException).code}).`);
+	}
 }
 
 /** Runs the script and prints its log as it comes. */
