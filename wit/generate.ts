@@ -7,6 +7,7 @@ import { emitCodec } from "./emit-codec.ts";
 import { emitOpenapi } from "./emit-openapi.ts";
 import { emitGuestOperations, emitOperations } from "./emit-operations.ts";
 import { emitSchemas } from "./emit-schemas.ts";
+import { emitJavascriptCalls, emitJavascriptTypes } from "./emit-sdk-javascript.ts";
 import { emitTypes } from "./emit-types.ts";
 import { type OperationBinding, operationBindings } from "./operations.ts";
 import { WitError } from "./syntax.ts";
@@ -36,6 +37,8 @@ export function generateContract(
 		{ path: `${contractDirectory}/codec.ts`, text: emitCodec(operations) },
 		{ path: `${contractDirectory}/schemas.ts`, text: emitSchemas(contract, operations) },
 		{ path: "guest-sdks/openapi.json", text: emitOpenapi(contract, operations) },
+		{ path: "guest-sdks/js/cronium.d.ts", text: emitJavascriptTypes(contract, operations) },
+		{ path: "guest-sdks/js/src/generated/calls.ts", text: emitJavascriptCalls(operations) },
 	];
 }
 

@@ -1,0 +1,100 @@
+import { type Connection, readFile } from "./connection.ts";
+import { RuntimeError } from "./errors.ts";
+
+/** Asks for a new token with the old one. */
+export type Renew = (token: string) => Promise<{ readonly token: string }>;
+
+/** A token is renewed when less of its lifetime is left than this part. */
+const renewalPart = 0.25;
+/** A renewal that failed is tried again after this time. */
+const retryMs = 5_000;
+
+/** The execution token of a client: renewed before it expires, also while nobody calls, and kept in memory only. */
+export class Credential {
+	readonly #file: string | undefined;
+	readonly #renew: Renew;
+	#token: string;
+	#renewAt = Number.POSITIVE_INFINITY;
+	#renewing: Promise<void> | undefined;
+	#timer: NodeJS.Timeout | undefined;
+
+	constructor({ token, tokenFile }: Pick<Connection, "token" | "tokenFile">, renew: Renew) {
+		this.#file = tokenFile;
+		this.#renew = renew;
+		this.#token = token ?? this.#read();
+		this.#schedule();
+	}
+
+	/** The token to call with. */
+	async current(): Promise<string> {
+		if (Date.now() >= this.#renewAt) await this.#renewOnce();
+		return this.#token;
+	}
+
+	/** After the token was refused: whether there is another one by now, in its file. */
+	reload(refused: string): boolean {
+		if (this.#token !== refused) return true;
+		if (this.#file === undefined) return false;
+		const token = this.#read();
+		if (token === refused) return false;
+		this.#token = token;
+		this.#schedule();
+		return true;
+	}
+
+	close(): void {
+		clearTimeout(this.#timer);
+		this.#renewAt = Number.POSITIVE_INFINITY;
+	}
+
+	#read(): string {
+		const token = readFile(this.#file as string, "the token file").trim();
+		if (token === "") throw new RuntimeError("invalid", `The token file ${this.#file} is empty.`);
+		return token;
+	}
+
+	/** Several calls at one time renew once. A failure is not told: the token may still be good, and the call will say if it is not. */
+	#renewOnce(): Promise<void> {
+		this.#renewing ??= this.#renew(this.#token)
+			.then(
+				({ token }) => {
+					this.#token = token;
+					this.#schedule();
+				},
+				() => {
+					this.#renewAt = Date.now() + retryMs;
+				},
+			)
+			.finally(() => {
+				this.#renewing = undefined;
+			});
+		return this.#renewing;
+	}
+
+	#schedule(): void {
+		clearTimeout(this.#timer);
+		const { iat, exp } = readTimes(this.#token);
+		this.#renewAt = exp * 1_000 - (exp - iat) * 1_000 * renewalPart;
+		if (!Number.isFinite(this.#renewAt)) {
+			this.#renewAt = Number.POSITIVE_INFINITY;
+			return;
+		}
+		// A script that waits for longer than its token lasts has a good one afterwards; it does not wait for the timer.
+		const wait = Math.max(0, this.#renewAt - Date.now());
+		this.#timer = setTimeout(() => void this.#renewOnce(), Math.min(wait, 2 ** 31 - 1));
+		this.#timer.unref?.();
+	}
+}
+
+/** When a token was made and when it expires, in seconds since the Unix epoch; NaN for one that does not say. */
+function readTimes(token: string): { readonly iat: number; readonly exp: number } {
+	try {
+		const { iat, exp } = JSON.parse(Buffer.from(token.split(".")[1] as string, "base64url").toString()) as Record<
+			string,
+			unknown
+		>;
+		return { iat: Number(iat), exp: Number(exp) };
+	} catch {
+		return { iat: Number.NaN, exp: Number.NaN };
+	}
+}
