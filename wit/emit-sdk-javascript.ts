@@ -10,8 +10,23 @@ import { banner, docComment, literal } from "./print.ts";
  * copied.
  */
 export function emitJavascriptTypes(contract: Contract, operations: readonly BoundOperation[]): string {
+	return declarations('The module "cronium"', contract, operations, (result) => `Promise<${result}>`);
+}
+
+/** `guest-sdks/js/cronium-sync.d.ts`: the module `cronium/sync`, the same without promises. */
+export function emitJavascriptSyncTypes(contract: Contract, operations: readonly BoundOperation[]): string {
+	return declarations('The module "cronium/sync"', contract, operations, (result) => result);
+}
+
+function declarations(
+	title: string,
+	contract: Contract,
+	operations: readonly BoundOperation[],
+	returned: (result: string) => string,
+): string {
+	const members = [...operations.map(({ sdkName }) => sdkName), "log", "RuntimeError"];
 	return [
-		`${banner}// The module "cronium", for editors and type checkers.\n`,
+		`${banner}// ${title}, for editors and type checkers.\n`,
 		...definitionsOf(contract, operations).map(definition),
 		errorTypes(contract),
 		`/** A value and what is known of it. */
@@ -20,9 +35,9 @@ export interface VariableEntry<T = unknown> {
 	readonly metadata: Metadata;
 }
 `,
-		operations.map((one) => `${docComment(one.documentation)}export function ${signature(one)};\n`).join(""),
-		logTypes,
-		`declare const cronium: {\n${[...operations.map(({ sdkName }) => sdkName), "log", "RuntimeError"].map((name) => `\treadonly ${name}: typeof ${name};\n`).join("")}};\nexport default cronium;\n`,
+		operations.map((one) => `${docComment(one.documentation)}export function ${signature(one, returned)};\n`).join(""),
+		logTypes(returned("void")),
+		`declare const cronium: {\n${members.map((name) => `\treadonly ${name}: typeof ${name};\n`).join("")}};\nexport default cronium;\n`,
 	].join("\n");
 }
 
@@ -85,12 +100,12 @@ function place(one: BoundPlace) {
 	};
 }
 
-function signature(one: BoundOperation): string {
+function signature(one: BoundOperation, returned: (result: string) => string): string {
 	const parameters = one.parameters.map(
 		(parameter) => `${camelCase(parameter.name)}${parameter.required ? "" : "?"}: ${parameterType(one, parameter)}`,
 	);
 	const generic = one.resultKind === "json" || one.resultKind === "entry" ? "<T = unknown>" : "";
-	return `${one.sdkName}${generic}(${parameters.join(", ")}): Promise<${resultType(one)}>`;
+	return `${one.sdkName}${generic}(${parameters.join(", ")}): ${returned(resultType(one))}`;
 }
 
 function parameterType(one: BoundOperation, { name, type, kind }: ContractParameter): string {
@@ -161,7 +176,7 @@ export interface ErrorDetails {
 `;
 }
 
-const logTypes = `type WriteLine = (message: unknown, fields?: object) => Promise<void>;
+const logTypes = (written: string): string => `type WriteLine = (message: unknown, fields?: object) => ${written};
 
 /** Writes structured lines to the log of the run. */
 export const log: { readonly debug: WriteLine; readonly info: WriteLine; readonly warn: WriteLine; readonly error: WriteLine };

@@ -7,7 +7,7 @@ import { emitCodec } from "./emit-codec.ts";
 import { emitOpenapi } from "./emit-openapi.ts";
 import { emitGuestOperations, emitOperations } from "./emit-operations.ts";
 import { emitSchemas } from "./emit-schemas.ts";
-import { emitJavascriptCalls, emitJavascriptTypes } from "./emit-sdk-javascript.ts";
+import { emitJavascriptCalls, emitJavascriptSyncTypes, emitJavascriptTypes } from "./emit-sdk-javascript.ts";
 import { emitTypes } from "./emit-types.ts";
 import { type OperationBinding, operationBindings } from "./operations.ts";
 import { WitError } from "./syntax.ts";
@@ -38,6 +38,7 @@ export function generateContract(
 		{ path: `${contractDirectory}/schemas.ts`, text: emitSchemas(contract, operations) },
 		{ path: "guest-sdks/openapi.json", text: emitOpenapi(contract, operations) },
 		{ path: "guest-sdks/js/cronium.d.ts", text: emitJavascriptTypes(contract, operations) },
+		{ path: "guest-sdks/js/cronium-sync.d.ts", text: emitJavascriptSyncTypes(contract, operations) },
 		{ path: "guest-sdks/js/src/generated/calls.ts", text: emitJavascriptCalls(operations) },
 	];
 }
