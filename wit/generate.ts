@@ -8,6 +8,7 @@ import { emitOpenapi } from "./emit-openapi.ts";
 import { emitGuestOperations, emitOperations } from "./emit-operations.ts";
 import { emitSchemas } from "./emit-schemas.ts";
 import { emitJavascriptCalls, emitJavascriptSyncTypes, emitJavascriptTypes } from "./emit-sdk-javascript.ts";
+import { emitPythonCalls, emitPythonContract, emitPythonFunctions } from "./emit-sdk-python.ts";
 import { emitTypes } from "./emit-types.ts";
 import { type OperationBinding, operationBindings } from "./operations.ts";
 import { WitError } from "./syntax.ts";
@@ -40,6 +41,11 @@ export function generateContract(
 		{ path: "guest-sdks/js/cronium.d.ts", text: emitJavascriptTypes(contract, operations) },
 		{ path: "guest-sdks/js/cronium-sync.d.ts", text: emitJavascriptSyncTypes(contract, operations) },
 		{ path: "guest-sdks/js/src/generated/calls.ts", text: emitJavascriptCalls(operations) },
+		...["", "_aio"].flatMap((twin) => [
+			{ path: `guest-sdks/python/cronium/${twin}_calls.py`, text: emitPythonCalls(operations, twin !== "") },
+			{ path: `guest-sdks/python/cronium/${twin}_functions.py`, text: emitPythonFunctions(operations, twin !== "") },
+		]),
+		{ path: "guest-sdks/python/cronium/_contract.py", text: emitPythonContract(contract, operations) },
 	];
 }
 

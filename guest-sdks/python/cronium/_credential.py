@@ -1,0 +1,91 @@
+"""The execution token of a client: renewed before it expires, also while nobody calls, and kept in memory only."""
+
+import base64
+import json
+import threading
+import time
+from typing import Callable, Optional, Tuple
+
+from ._connection import Connection, read_file
+from ._errors import RuntimeError
+
+# A token is renewed when less of its lifetime is left than this part.
+_RENEWAL_PART = 0.25
+# A renewal that failed is tried again after this time, in seconds.
+_RETRY = 5.0
+
+
+class Credential:
+    def __init__(self, connection: Connection, renew: Callable[[str], str]) -> None:
+        self._file = connection.token_file
+        self._renew = renew
+        self._lock = threading.Lock()
+        self._timer: Optional[threading.Timer] = None
+        self._token = connection.token or self._read()
+        self._renew_at = float("inf")
+        self._schedule()
+
+    def current(self) -> str:
+        """The token to call with."""
+        if time.time() >= self._renew_at:
+            self._renew_now()
+        return self._token
+
+    def reload(self, refused: str) -> bool:
+        """After the token was refused: whether there is another one by now, in its file."""
+        if self._token != refused:
+            return True
+        if self._file is None:
+            return False
+        token = self._read()
+        if token == refused:
+            return False
+        self._token = token
+        self._schedule()
+        return True
+
+    def close(self) -> None:
+        self._renew_at = float("inf")
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _read(self) -> str:
+        token = read_file(str(self._file), "the token file").strip()
+        if not token:
+            raise RuntimeError("invalid", "The token file {} is empty.".format(self._file))
+        return token
+
+    def _renew_now(self) -> None:
+        # Several threads renew once. A failure is not told: the token may still be good, and the call will say if it is not.
+        with self._lock:
+            if time.time() < self._renew_at:
+                return
+            try:
+                self._token = self._renew(self._token)
+            except RuntimeError:
+                self._renew_at = time.time() + _RETRY
+                return
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        made, expires = _read_times(self._token)
+        self._renew_at = expires - (expires - made) * _RENEWAL_PART
+        if self._renew_at == float("inf"):
+            return
+        # A script that waits for longer than its token lasts has a good one afterwards; it does not wait for the timer.
+        wait = min(max(0.0, self._renew_at - time.time()), threading.TIMEOUT_MAX)
+        self._timer = threading.Timer(wait, self._renew_now)
+        self._timer.daemon = True
+        self._timer.start()
+
+
+def _read_times(token: str) -> Tuple[float, float]:
+    """When a token was made and when it expires; never for one that does not say."""
+    try:
+        part = token.split(".")[1]
+        payload = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        return float(payload["iat"]), float(payload["exp"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return 0.0, float("inf")
