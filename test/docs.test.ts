@@ -260,6 +260,7 @@ const failureCodes: Readonly<Record<FailureCode, true>> = {
 	"host-calls-exceeded": true,
 	"pending-calls-exceeded": true,
 	"journal-exceeded": true,
+	"storage-exceeded": true,
 	cancelled: true,
 	lost: true,
 	internal: true,
