@@ -94,12 +94,10 @@ export class ChainVerifier {
 	/** The entry, if its code is right and says that this is its place. */
 	#check(host: string, sequence: number, text: string): ReturnType<typeof openEntry> {
 		const record = openEntry(text);
-		const problem = isSealed(this.#key, text)
-			? undefined
-			: record
-				? "the code of the entry is wrong: it was changed or inserted, or made with another key"
-				: "the entry cannot be read";
-		if (problem !== undefined) {
+		if (!isSealed(this.#key, text)) {
+			let problem = "the code of the entry is wrong: it was changed or inserted";
+			if (!record) problem = "the entry cannot be read";
+			else if (sequence === 1 && record.entry.keyId !== this.#keyId) problem = "the chain was made with another key";
 			this.#report({ host, sequence, problem });
 			return undefined;
 		}
@@ -111,7 +109,6 @@ export class ChainVerifier {
 	/** The first entry of a chain says what was there when it began. */
 	#begin(host: string, entry: Readonly<Record<string, unknown>>): void {
 		if (entry.type !== "chain") this.#report({ host, sequence: 1, problem: "the entry does not begin a chain" });
-		else if (entry.keyId !== this.#keyId) this.#report({ host, sequence: 1, problem: "the chain was made with another key" });
 		const follows = entry.follows as Omit<ExpectedEntry, "by"> | undefined;
 		if (follows) this.#expected.push({ ...follows, by: `the chain ${host}` });
 	}
