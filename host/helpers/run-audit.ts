@@ -8,6 +8,8 @@ const manyWaiting = 128;
 /** More entries than this do not wait; requests beyond are counted until the next transaction. */
 const maxWaiting = 256;
 
+const none: readonly string[] = [];
+
 /** What is left for the transaction that ends a run. */
 export interface LastAudit {
 	/** What happened before. */
@@ -61,7 +63,7 @@ export class RunAudit {
 
 	/** What waits; it is the caller's then. */
 	take(): readonly string[] {
-		if (this.#waiting.length === 0) return this.#waiting;
+		if (this.#waiting.length === 0) return none;
 		const count = this.#uncounted;
 		this.#uncounted = 0;
 		if (count > 0) this.#add({ type: "effect", ...this.#run, operation: "sandbox.fetch", count });
