@@ -95,7 +95,8 @@ const verify: Command = {
 		if (problems.length > 0) return exitCodes.failed;
 		writeCheckpoint(line, chains);
 		const entries = chains.reduce((sum, { count }) => sum + count, 0);
-		if (!line.flag("json")) print(`${entries} entries in ${chains.length} chains are in order.\n`);
+		if (!line.flag("json"))
+			print(`${entries} entries in ${chains.length} ${chains.length === 1 ? "chain" : "chains"} are in order.\n`);
 		return exitCodes.succeeded;
 	},
 };

@@ -1,3 +1,5 @@
+const compactAt = 1_024;
+
 /** What one client has posted for one account. */
 interface Queue<Client> {
 	readonly client: Client;
@@ -49,6 +51,11 @@ export class CommitLanes<Client> {
 		const queue = lane?.turns.shift();
 		if (!lane || !queue) return undefined;
 		const message = queue.messages[queue.taken++] as Buffer;
+		// A queue that is never empty must not keep what was taken long ago.
+		if (queue.taken === compactAt) {
+			queue.messages = queue.messages.slice(compactAt);
+			queue.taken = 0;
+		}
 		if (queue.taken < queue.messages.length) lane.turns.push(queue);
 		else lane.queues.delete(queue.client);
 		if (lane.turns.length > 0) this.#turns.push(lane);
