@@ -5,9 +5,13 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { serialize } from "node:v8";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ChainVerifier } from "../../host/audit-verification.ts";
 import { layout } from "../../host/layout.ts";
+import { AuditChain } from "../../host/store/audit-chain.ts";
 import { openLmdbStore } from "../../host/store/lmdb-store.ts";
 import { createMemoryStore } from "../../host/store/memory-store.ts";
+import { createMemoryTree } from "../../host/store/memory-tree.ts";
+import { listEntries } from "../../host/store/reader.ts";
 import type { Store } from "../../host/store/store.ts";
 import { temporaryDirectory } from "../store/directory.ts";
 import { hostId, maxStoreBytes, withTrail } from "./chains.ts";
@@ -74,6 +78,20 @@ describe.each<[string, () => Promise<Store>]>([
 		await store.commit({ operations: [], account, audit: [note(1)] });
 		expect(await store.get(account.key)).toBeUndefined();
 	});
+});
+
+test("what a transaction that came to nothing has appended leaves no gap in the chain", async () => {
+	const chain = new AuditChain({ hostId: a, key: Buffer.alloc(32) });
+	const kept = createMemoryTree();
+	const lost = createMemoryTree();
+	for (const tree of [lost, kept, lost, lost, kept]) {
+		chain.begin();
+		chain.append(tree, [{ type: "control" }, { type: "control" }], 1, Date.now());
+		if (tree === kept) chain.keep();
+	}
+	const verifier = new ChainVerifier(Buffer.alloc(32), []);
+	for (const entry of listEntries(kept, { prefix: layout.audit, limit: 100 })) verifier.add(entry);
+	expect(verifier.end()).toMatchObject({ problems: [], chains: [{ sequence: 5, count: 5 }] });
 });
 
 test("a store without an audit log drops the entries", async () => {
