@@ -51,6 +51,8 @@ export type FailureCode =
 	| "host-calls-exceeded"
 	| "pending-calls-exceeded"
 	| "journal-exceeded"
+	/** What the run left does not fit into its namespace. */
+	| "storage-exceeded"
 	| "cancelled"
 	| "lost"
 	/** The engine or the host failed. */

@@ -1,10 +1,12 @@
+import { accountOf, isNamespaceFull, requireRoom } from "./account.ts";
 import { RuntimeError } from "./contract/errors.ts";
 import { excerpt } from "./contract/excerpt.ts";
 import type { Json } from "./contract/generated/types.ts";
 import { changedLimits, defaultLimits } from "./contract/limits.ts";
 import type { Execution, ExecutionStatus, Failure, FinalStatus, LogLine, Outcome, Usage } from "./execution.ts";
+import type { LastAudit } from "./helpers/run-audit.ts";
 import { layout } from "./layout.ts";
-import type { Store, StoreCheck, StoreEntry, StoreKey, StoreOperation, StoreTransaction } from "./store/store.ts";
+import type { Store, StoreAccount, StoreCheck, StoreEntry, StoreKey, StoreOperation, StoreTransaction } from "./store/store.ts";
 
 /** What the store keeps of a run. Times are milliseconds since the Unix epoch. */
 export interface ExecutionRecord extends Omit<Execution, "signal"> {
@@ -29,6 +31,7 @@ export interface Ending {
 	readonly deadlineAt: number;
 	/** The rest of the journal, the output: what goes into the store together with the final status. */
 	readonly operations: readonly StoreOperation[];
+	readonly audit?: LastAudit;
 }
 
 /** The exit code of each final status, as shells expect them. */
@@ -49,19 +52,20 @@ export class Executions {
 
 	/** Writes the run down. Durable when it resolves, so a host that dies from now on leaves a run that is found as lost. */
 	async create(record: ExecutionRecord, input: Json | undefined, operations: readonly StoreOperation[]): Promise<void> {
-		const { check, operations: first } = openRun("create", record, writeRecord(record), input);
-		const result = await this.#store.commit({ checks: [check], operations: [...operations, ...first] });
+		const { check, operations: first, account } = openRun("create", record, writeRecord(record), input);
+		const transaction = { checks: [check], operations: [...operations, ...first], account };
+		const result = requireRoom(await this.#store.commit(transaction), record);
 		if (!result.committed) throw new RuntimeError("conflict", `There is an execution ${record.id} already.`);
 	}
 
 	/** Writes down that the run has started, unless its own first commit has. */
-	async open({ check, operations }: Opening): Promise<void> {
-		await this.#store.commit({ checks: [check], operations });
+	async open(record: ExecutionRecord, { check, operations, account }: Opening): Promise<void> {
+		requireRoom(await this.#store.commit({ checks: [check], operations, account }), record);
 	}
 
 	/**
-	 * Ends the run, whatever it takes: what the run left (journal, output, log) is written with the status; when the store has no room for that, the
-	 * status alone goes into the space that is kept for it, and says so. `complete` is false then, and when someone else ended the run first.
+	 * Ends the run, whatever it takes: what the run left (journal, output, log) is written with the status; when the store or the namespace has no room
+	 * for that, the status alone goes into the space that is kept for it, and says so. `complete` is false then, and when someone else ended the run first.
 	 * A run that may not have been written down yet comes with its opening: both are one transaction then.
 	 *
 	 * Rejects with `unavailable` when not even the status can be written: the run is found as lost later, or, when it was never written down,
@@ -73,33 +77,36 @@ export class Executions {
 		opening?: Opening,
 	): Promise<{ readonly record: ExecutionRecord; readonly complete: boolean }> {
 		const ended = finish(record, ending);
-		if (opening && (await this.#endAtOnce(ended, ending, opening))) return { record: ended, complete: true };
+		if (opening && (await this.#endAtOnce(record, ended, ending, opening))) return { record: ended, complete: true };
 		try {
-			const result = await this.#store.commit(endTransaction(ended, ending.operations));
+			const { operations, audit } = ending;
+			const whole = endTransaction(ended, operations, audit && [...audit.waiting, ...audit.effects]);
+			const result = requireRoom(await this.#store.commit(whole), record);
 			return result.committed ? { record: ended, complete: true } : { record: await this.require(record.id), complete: false };
 		} catch (cause) {
 			if (!isRefusal(cause)) throw cause;
-			const lost: Failure = { code: "internal", message: `What the run left could not be stored: ${cause.message}` };
-			const status = ending.status === "succeeded" ? "failed" : ending.status;
-			const bare = finish(record, { ...ending, status, error: ending.error ?? lost });
-			const result = await this.#store.commit({ ...endTransaction(bare, []), reserve: true });
+			const bare = withoutRest(record, ending, cause);
+			const result = await this.#store.commit({ ...endTransaction(bare, [], ending.audit?.waiting), reserve: true });
 			return { record: result.committed ? bare : await this.require(record.id), complete: false };
 		}
 	}
 
 	/** Opens and ends the run in one transaction, and tells whether it did. Throws when the store is full and there is nothing of the run in it. */
-	async #endAtOnce(ended: ExecutionRecord, { operations }: Ending, opening: Opening): Promise<boolean> {
+	async #endAtOnce(record: ExecutionRecord, ended: ExecutionRecord, ending: Ending, opening: Opening): Promise<boolean> {
 		try {
-			const end = endTransaction(ended, operations);
-			const result = await this.#store.commit({
-				checks: [opening.check],
-				operations: [...opening.operations, ...end.operations],
-			});
-			return result.committed;
+			const { operations, audit } = ending;
+			const end = endTransaction(ended, operations, audit && [...audit.waiting, ...audit.effects]);
+			const transaction = { ...end, checks: [opening.check], operations: [...opening.operations, ...end.operations] };
+			return requireRoom(await this.#store.commit(transaction), ended).committed;
 		} catch (cause) {
 			if (!isRefusal(cause)) throw cause;
+			if (isNamespaceFull(cause)) {
+				// Every run gets its final status; what can be large, its input, is left out.
+				const { check, operations, account } = openRun("create", record, writeRecord(record), undefined);
+				await this.#store.commit({ checks: [check], operations, account, reserve: true });
+			}
 			// Each for itself may fit.
-			if (cause.code === "too-large") await this.open(opening);
+			else if (cause.code === "too-large") await this.open(record, opening);
 			else if (!(await this.get(ended.id))) throw cause;
 			return false;
 		}
@@ -107,10 +114,12 @@ export class Executions {
 
 	/** Appends log lines. They are read back in order by `logs`. Rejects with `unavailable` when the run is not under way. */
 	async appendLogs(record: ExecutionRecord, lines: readonly LogLine[]): Promise<void> {
-		const result = await this.#store.commit({
+		const transaction: StoreTransaction = {
 			checks: [{ key: layout.live(record.hostId, record.id), is: "present" }],
 			operations: logOperations(record.id, lines),
-		});
+			account: accountOf(record),
+		};
+		const result = requireRoom(await this.#store.commit(transaction), record);
 		if (!result.committed) throw new RuntimeError("unavailable", `Execution ${record.id} is not under way.`);
 	}
 
@@ -279,6 +288,7 @@ export interface Opening {
 	/** Holds as long as nobody has written it. */
 	readonly check: StoreCheck;
 	readonly operations: readonly StoreOperation[];
+	readonly account: StoreAccount;
 	/** What is still to be written when the check does not hold. */
 	readonly otherwise?: Opening;
 }
@@ -289,17 +299,18 @@ export type OpeningKind = "create" | "start";
 /** `text` is what `writeRecord` made of the record. */
 export function openRun(
 	kind: OpeningKind,
-	{ id, hostId }: Pick<ExecutionRecord, "id" | "hostId">,
+	{ id, hostId, ...owner }: Pick<ExecutionRecord, "id" | "hostId" | "namespace" | "limits">,
 	text: string,
 	input: Json | undefined,
 ): Opening {
 	const live = layout.live(hostId, id);
 	const record: StoreOperation = { type: "set", key: layout.execution(id), value: text };
-	const start: Opening = { check: { key: live, is: "present" }, operations: [record] };
+	const account = accountOf(owner);
+	const start: Opening = { check: { key: live, is: "present" }, operations: [record], account };
 	if (kind === "start") return start;
 	const operations: StoreOperation[] = [record, { type: "set", key: live, value: "" }];
 	if (input !== undefined) operations.push({ type: "set", key: layout.input(id), value: input });
-	return { check: { key: layout.execution(id), is: "absent" }, operations, otherwise: start };
+	return { check: { key: layout.execution(id), is: "absent" }, operations, account, otherwise: start };
 }
 
 /** The record as it is stored. Limits that are the defaults are left out: they would be most of it. So is what is empty. */
@@ -325,7 +336,22 @@ export function readRecord(text: Json): ExecutionRecord {
 	};
 }
 
-function endTransaction(ended: ExecutionRecord, operations: readonly StoreOperation[]): StoreTransaction {
+/** How the run ended, and why what it left is not in the store. */
+function withoutRest(record: ExecutionRecord, ending: Ending, cause: RuntimeError): ExecutionRecord {
+	const message = `What the run left could not be stored: ${cause.message}`;
+	const { limit } = cause.details;
+	const lost: Failure = isNamespaceFull(cause)
+		? { code: "storage-exceeded", message, ...(limit && { limit }) }
+		: { code: "internal", message };
+	const status = ending.status === "succeeded" ? "failed" : ending.status;
+	return finish(record, { ...ending, status, error: ending.error ?? lost });
+}
+
+function endTransaction(
+	ended: ExecutionRecord,
+	operations: readonly StoreOperation[],
+	audit: readonly string[] = [],
+): StoreTransaction {
 	const live = layout.live(ended.hostId, ended.id);
 	return {
 		checks: [{ key: live, is: "present" }],
@@ -334,6 +360,8 @@ function endTransaction(ended: ExecutionRecord, operations: readonly StoreOperat
 			{ type: "set", key: layout.execution(ended.id), value: writeRecord(ended) },
 			{ type: "delete", key: live },
 		],
+		account: accountOf(ended),
+		...(audit.length > 0 && { audit }),
 	};
 }
 

@@ -1,11 +1,15 @@
+import { AuditLog } from "./audit.ts";
 import { Executions } from "./executions.ts";
 import { Host, type HostParts } from "./host.ts";
 import { claimSweep, sweep } from "./retention.ts";
 import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
+import type { Store } from "./store/store.ts";
 
 /** What is there when the threads have been started. */
 export interface HostBasis extends Pick<HostParts, "store" | "executor" | "limits" | "engine"> {
 	readonly directory: string;
+	/** The name of this process, when the store keeps its audit log: nobody else may have it. */
+	readonly auditId: string | undefined;
 	/** What has been opened so far; the host takes it over and disposes of it. */
 	readonly opened: AsyncDisposableStack;
 }
@@ -15,10 +19,11 @@ const tidyEveryMs = 10 * 60_000;
 const tidyAtEndMs = 1_000;
 
 /** Makes a Host on an open store: known to other processes, and tidying the data directory from time to time. */
-export async function assembleHost({ directory, opened, ...parts }: HostBasis): Promise<Host> {
+export async function assembleHost({ directory, auditId, opened, ...parts }: HostBasis): Promise<Host> {
 	const { store, limits } = parts;
-	const presence = await claimHost(directory);
+	const presence = await claimHost(directory, auditId);
 	opened.defer(() => presence.close());
+	const audit = auditId === undefined ? undefined : await openAudit(store, opened);
 	const executions = new Executions(store);
 	const endLost = (): Promise<readonly string[]> => executions.endLost((hostId) => isHostAlive(directory, hostId));
 	// A host that died has left its socket. What lost its socket, too, is found when the directory is tidied.
@@ -40,5 +45,14 @@ export async function assembleHost({ directory, opened, ...parts }: HostBasis): 
 	const tidier = setInterval(() => void tidy().catch(() => undefined), tidyEveryMs).unref();
 	opened.defer(() => clearInterval(tidier));
 	const owned = opened.move();
-	return new Host({ ...parts, id: presence.id, executions, recovered, close: () => owned.disposeAsync() });
+	return new Host({ ...parts, id: presence.id, audit, executions, recovered, close: () => owned.disposeAsync() });
+}
+
+/** A chain without a stop at its end belongs to a process that was killed, or lacks its end. */
+async function openAudit(store: Store, opened: AsyncDisposableStack): Promise<AuditLog> {
+	const audit = new AuditLog(store);
+	await audit.record({ action: "host.start", actor: "host" });
+	opened.defer(() => audit.record({ action: "host.stop", actor: "host" }).catch(() => undefined));
+	opened.use(audit);
+	return audit;
 }

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
+import type { AuditLog } from "./audit.ts";
 import { Bundles } from "./bundles.ts";
 import { RuntimeError } from "./contract/errors.ts";
 import type { Json } from "./contract/generated/types.ts";
@@ -21,6 +22,7 @@ import { recordFixture } from "./fixture.ts";
 import { type JournalEntry, type JournalRange, readJournal } from "./helpers/journal-reader.ts";
 import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
 import { keepAlive } from "./keep-alive.ts";
+import { layout } from "./layout.ts";
 import { followLogs } from "./log-follower.ts";
 import { RunLogs } from "./run-logs.ts";
 import {
@@ -45,6 +47,8 @@ export interface HostParts {
 	readonly executor: SandboxExecutor;
 	readonly limits: Limits;
 	readonly engine: EngineName;
+	/** The audit log, when one is kept. */
+	readonly audit: AuditLog | undefined;
 	/** Resolves when the runs that dead hosts left behind have been ended. */
 	readonly recovered: Promise<readonly string[]>;
 	/** Lets go of everything; called once, after the last run. */
@@ -208,9 +212,21 @@ export class Host implements AsyncDisposable {
 		return new Bundles(this.#parts.store, this.#parts.limits);
 	}
 
-	/** The variables of a namespace, with the operator's rights. */
-	variables(namespace = "default"): OperatorVariables {
-		return createOperatorVariables(this.#parts.store, requireNamespace(namespace), this.#parts.limits);
+	/** The variables of a namespace, with the operator's rights. The audit log says that `actor` has changed them. */
+	variables(namespace = "default", actor = "operator"): OperatorVariables {
+		const { store, limits } = this.#parts;
+		return createOperatorVariables({ store, namespace: requireNamespace(namespace), limits, actor });
+	}
+
+	/** Bytes that the namespace has in the store, of the limit `maxNamespaceBytes`: its variables, former values and runs. */
+	async storedBytes(namespace = "default"): Promise<number> {
+		const entry = await this.#parts.store.get(layout.account(requireNamespace(namespace)));
+		return entry ? Number(entry.value) : 0;
+	}
+
+	/** The audit log, when the host was made with `audit`. */
+	get audit(): AuditLog | undefined {
+		return this.#parts.audit;
 	}
 
 	/** Takes no new runs, and waits for those under way, at most so long. */
@@ -338,7 +354,7 @@ export class Host implements AsyncDisposable {
 				startedAt = Date.now();
 				deadlineAt = startedAt + limits.maxWallTimeMs;
 				deadline = setTimeout(stop, limits.maxWallTimeMs, "maxWallTimeMs");
-				return stored.start(startedAt, deadlineAt);
+				return { ...stored.start(startedAt, deadlineAt), audit: this.#parts.audit !== undefined };
 			},
 		});
 		clearTimeout(deadline);
@@ -351,6 +367,7 @@ export class Host implements AsyncDisposable {
 			startedAt,
 			deadlineAt,
 			operations: [...end.operations, ...logOperations(record.id, remainingLogs)],
+			...(end.audit && { audit: end.audit }),
 		};
 		const { record: ended, complete } = await stored.end(ending, end.left?.opened ?? false);
 		// The store knows more when a worker was taken from under its script, or when not everything could be written.

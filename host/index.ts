@@ -1,13 +1,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type LimitName, resolveLimits } from "./contract/limits.ts";
+import type { AuditTrail } from "./audit-trail.ts";
+import { defaultLimits, type LimitName, resolveLimits } from "./contract/limits.ts";
 import { SandboxExecutor } from "./executors/sandbox.ts";
 import type { Host } from "./host.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { type EngineName, requireEngine } from "./sandbox/engine.ts";
 import { type LmdbStore, openLmdbStore } from "./store/lmdb-store.ts";
 
+export type { AuditLog, AuthenticationFailure, ControlAction } from "./audit.ts";
+export type { AuditEntry, AuditFilter, AuditProblem, AuditTrail, AuditVerification, ChainCheckpoint } from "./audit-trail.ts";
 export { RuntimeError } from "./contract/errors.ts";
 export type * from "./contract/generated/types.ts";
 export { type LimitDefinition, type LimitName, type Limits, limitDefinitions } from "./contract/limits.ts";
@@ -26,6 +29,11 @@ export interface HostOptions {
 	readonly engine?: EngineName;
 	/** Where scripts run; threads of this process when not given. */
 	readonly guests?: "threads" | "process";
+	/**
+	 * Keeps an audit log in the data directory: every control action, authentication failure, denial and helper call with effect, in a chain of
+	 * authenticated entries. Not when it is not given: the journals of the runs tell what they did.
+	 */
+	readonly audit?: boolean;
 	/** Limits that differ from the defaults; see `limitDefinitions`. */
 	readonly limits?: Partial<Record<LimitName, number>>;
 }
@@ -52,7 +60,9 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	const connecting = Promise.withResolvers<LmdbStore>();
 	const executor = new SandboxExecutor({ engine, limits, connect: async () => (await connecting.promise).connect() });
 	executor.warm();
-	const opening = openLmdbStore({ directory, maxStoreBytes: limits.maxStoreBytes });
+	const auditId = options.audit ? (await import("./store/hosts.ts")).createHostId() : undefined;
+	const audit = auditId === undefined ? undefined : { hostId: auditId };
+	const opening = openLmdbStore({ directory, maxStoreBytes: limits.maxStoreBytes, audit });
 	opening.then(connecting.resolve, connecting.reject);
 	const loading = import("./host-assembly.ts");
 	const store = await opening.catch(async (cause) => {
@@ -62,7 +72,22 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	opened.defer(() => store.close());
 	opened.use(executor);
 	const { assembleHost } = await loading;
-	return await assembleHost({ directory, store, executor, limits, engine, opened });
+	return await assembleHost({ directory, auditId, store, executor, limits, engine, opened });
+}
+
+/**
+ * Opens the audit log of a data directory, whoever has the directory open. Dispose of it.
+ *
+ * @example
+ * await using trail = await openAuditTrail("./data");
+ * const { problems } = await trail.verify();
+ */
+export async function openAuditTrail(dataDirectory: string): Promise<AuditTrail> {
+	const { AuditTrail } = await import("./audit-trail.ts");
+	return new AuditTrail(
+		await openLmdbStore({ directory: dataDirectory, maxStoreBytes: defaultLimits.maxStoreBytes }),
+		dataDirectory,
+	);
 }
 
 async function openTemporaryDirectory(opened: AsyncDisposableStack): Promise<string> {

@@ -11,6 +11,11 @@ export const journalInlineBytes = 1_024;
  * pages, elsewhere it splits them into halves.
  */
 export const layout = {
+	/** Bytes that all that belongs to a namespace takes: its variables, former values and runs. */
+	account: (namespace: string): StoreKey => ["accounts", namespace],
+	/** The audit log: a chain for each host process. Written by the store itself. */
+	audit: ["audit"] as StoreKey,
+	auditEntry: (hostId: string, sequence: number): StoreKey => ["audit", hostId, sequence],
 	variables: (namespace: string): StoreKey => ["current-variables", namespace],
 	variable: (namespace: string, key: string): StoreKey => ["current-variables", namespace, key],
 	/** Replaced values that a journal may refer to; the version is the last element. Swept when no run that is kept started before the replacement. */

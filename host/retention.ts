@@ -1,8 +1,10 @@
+import { accountOf } from "./account.ts";
 import { RuntimeError } from "./contract/errors.ts";
 import type { Answer } from "./contract/generated/types.ts";
+import { defaultLimits } from "./contract/limits.ts";
 import { runIds } from "./executions.ts";
 import { journalInlineBytes, layout } from "./layout.ts";
-import type { Store, StoreEntry, StoreHead, StoreKey, StoreOperation, StoreRange } from "./store/store.ts";
+import type { Store, StoreAccount, StoreEntry, StoreHead, StoreKey, StoreOperation, StoreRange } from "./store/store.ts";
 
 export interface SweepOptions {
 	/** Milliseconds since the Unix epoch. */
@@ -121,6 +123,7 @@ class Removal {
 
 /** The part of an execution's record that matters here. */
 interface RunTimes {
+	readonly namespace: string;
 	readonly startedAt: number;
 	readonly endedAt?: number;
 }
@@ -140,7 +143,7 @@ async function sweepRuns(
 		batch = [];
 		const gone = await removal.batch(
 			old.filter(({ run }) => run.endedAt !== undefined && run.endedAt <= due),
-			({ entry }) => removeRun(removal.store, entry),
+			({ entry, run }) => removeRun(removal.store, entry, run.namespace),
 		);
 		removed += gone.length;
 		for (const one of old) if (!gone.includes(one)) oldestKeptAt = Math.min(oldestKeptAt, one.run.startedAt, one.entry.createdAt);
@@ -161,9 +164,15 @@ async function sweepRuns(
 	return { removed, oldestKeptAt: removal.aborted ? unknownTime : oldestKeptAt };
 }
 
-async function removeRun(store: Store, { key, version }: StoreEntry): Promise<boolean> {
-	const result = await store.commit({ checks: [{ key, version }], operations: [{ type: "delete-prefix", prefix: key }] });
+async function removeRun(store: Store, { key, version }: StoreEntry, namespace: string): Promise<boolean> {
+	const operations: StoreOperation[] = [{ type: "delete-prefix", prefix: key }];
+	const result = await store.commit({ checks: [{ key, version }], operations, account: giveBackTo(namespace) });
 	return result.committed;
+}
+
+/** Removals are not refused, whatever the limit: it is not asked for. */
+function giveBackTo(namespace: string): StoreAccount {
+	return accountOf({ namespace, limits: defaultLimits });
 }
 
 /** A former value was readable up to its replacement: runs that began later have never seen it. */
@@ -175,7 +184,8 @@ async function sweepFormerValues(removal: Removal, replacedBefore: number): Prom
 		const gone = await removal.batch(
 			heads.filter(({ updatedAt }) => updatedAt < replacedBefore),
 			async ({ key, version }) => {
-				const result = await store.commit({ checks: [{ key, version }], operations: [{ type: "delete", key }] });
+				const account = giveBackTo(String(key[1]));
+				const result = await store.commit({ checks: [{ key, version }], operations: [{ type: "delete", key }], account });
 				return result.committed;
 			},
 		);
@@ -201,13 +211,20 @@ async function sweepExpired(removal: Removal): Promise<number> {
 
 async function removeExpired(store: Store, key: StoreKey): Promise<boolean> {
 	const operations: StoreOperation[] = [{ type: "delete", key }];
+	let account: StoreAccount | undefined;
 	const [space, namespace, name] = key;
 	if (space === layout.variables("")[0] && typeof namespace === "string" && typeof name === "string") {
 		const to = layout.formerVariables(namespace, name);
+		account = giveBackTo(namespace);
 		operations.unshift({ type: "archive", key, to, overBytes: journalInlineBytes });
 	}
 	// An expired entry counts as absent; one that was written again does not. The copy gives back what it takes.
-	const result = await store.commit({ checks: [{ key, is: "absent" }], operations, reserve: true });
+	const result = await store.commit({
+		checks: [{ key, is: "absent" }],
+		operations,
+		reserve: true,
+		...(account && { account }),
+	});
 	return result.committed;
 }
 

@@ -77,7 +77,7 @@ export class RunRecord implements Disposable {
 			.then(async () => {
 				const text = this.#running ?? writeRecord(this.#record);
 				if (text === this.#written) return;
-				await this.#executions.open(openRun(this.#kind, this.#record, text, this.#input));
+				await this.#executions.open(this.#record, openRun(this.#kind, this.#record, text, this.#input));
 				this.#written = text;
 			})
 			.catch(() => undefined);

@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { isIP } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { RuntimeError } from "./contract/errors.ts";
+import { tellingFailures } from "./http/authentication-failures.ts";
 import { controlApi } from "./http/control/control-api.ts";
 import { identifyByToken, requireBearer } from "./http/credentials.ts";
 import { runtimeApi } from "./http/runtime-api.ts";
@@ -16,7 +17,7 @@ import { operatorCredentialFile, readOperatorCredential } from "./tokens/operato
 /** Where a server listens. */
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
-export interface ServeOptions extends Omit<HostOptions, "dataDirectory"> {
+export interface ServeOptions extends Omit<HostOptions, "dataDirectory" | "audit"> {
 	readonly dataDirectory: string;
 	/** Of the runtime API, for scripts. */
 	readonly listen: Address;
@@ -39,14 +40,14 @@ export interface RunningServer {
 }
 
 /**
- * Serves a data directory: the runtime API and the control API. Rejects with `invalid` for an address beyond loopback without TLS, with `unavailable`
+ * Serves a data directory: the runtime API and the control API, with an audit log. Rejects with `invalid` for an address beyond loopback without TLS, with `unavailable`
  * when another process serves the directory, naming it, or an address cannot be had.
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
 	const { dataDirectory, listen, controlListen, tls, drainMs, ...hostOptions } = options;
 	for (const address of [listen, controlListen]) requirePrivate(address, tls);
 	await using opened = new AsyncDisposableStack();
-	const host = opened.use(await createHost({ ...hostOptions, dataDirectory }));
+	const host = opened.use(await createHost({ ...hostOptions, dataDirectory, audit: true }));
 	const role = await lockExclusive(dataDirectory, "serve", host);
 	opened.defer(() => role.close());
 	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.external(id));
@@ -55,7 +56,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	const isReady = (): boolean => ready;
 	const runtime = createServer({ ...(tls && { tls }) });
 	await runtime.register(runtimeApi, {
-		identify: identifyByToken(tokens, "bridge"),
+		identify: tellingFailures("bridge", host.audit, identifyByToken(tokens, "bridge")),
 		tokens,
 		traffic: new Traffic(host.limits),
 		isReady,
@@ -65,12 +66,12 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 		host,
 		tokens,
 		isReady,
-		identifyOperator(request) {
+		identifyOperator: tellingFailures("control", host.audit, (request) => {
 			if (!isOperator(requireBearer(request)))
 				throw new RuntimeError("unauthenticated", "This is not the operator's credential.");
 			return "operator";
-		},
-		audit: async () => undefined,
+		}),
+		audit: async (action) => host.audit?.record(action),
 	});
 	opened.defer(() => drainServer(runtime, 0));
 	opened.defer(() => drainServer(control, 0));

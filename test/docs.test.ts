@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { group as audit } from "../host/cli/audit.ts";
 import { command as bundleCommand } from "../host/cli/bundle-command.ts";
 import { type Command, exitCodes } from "../host/cli/command.ts";
 import { group as executions } from "../host/cli/executions.ts";
@@ -173,7 +174,7 @@ describe("docs/scripts.md", () => {
 
 describe("docs/command-line.md", () => {
 	const page = read("docs/command-line.md");
-	const groups = [variables, executions, keys].flatMap(({ commands }) => Object.values(commands));
+	const groups = [variables, executions, keys, audit].flatMap(({ commands }) => Object.values(commands));
 
 	test.each([run, ...groups, serveCommand, bundleCommand, limits].map((command): [string, Command] => [command.name, command]))(
 		"describes %s with every option and no other",
@@ -231,7 +232,7 @@ describe("docs/operating.md", () => {
 
 	test("lists what is in a data directory", async () => {
 		const dataDirectory = join(directory, "listed");
-		await using listed = await createHost({ dataDirectory });
+		await using listed = await createHost({ dataDirectory, audit: true });
 		await listed.run({ script: { name: "empty.js", source: "" } });
 		const found = readdirSync(dataDirectory, { withFileTypes: true }).map(
 			(entry) => entry.name + (entry.isDirectory() ? "/" : ""),
@@ -260,6 +261,7 @@ const failureCodes: Readonly<Record<FailureCode, true>> = {
 	"host-calls-exceeded": true,
 	"pending-calls-exceeded": true,
 	"journal-exceeded": true,
+	"storage-exceeded": true,
 	cancelled: true,
 	lost: true,
 	internal: true,

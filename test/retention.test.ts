@@ -29,7 +29,11 @@ async function writeRecord(store: Store, id: string, endedAt?: number): Promise<
 async function writeRecords(store: Store, count: number, endedAt: number): Promise<void> {
 	const operations = Array.from({ length: count }, (_, index): StoreOperation => {
 		const id = String(index).padStart(4, "0");
-		return { type: "set", key: layout.execution(id), value: JSON.stringify({ id, startedAt: endedAt, endedAt }) };
+		return {
+			type: "set",
+			key: layout.execution(id),
+			value: JSON.stringify({ id, namespace: "tests", startedAt: endedAt, endedAt }),
+		};
 	});
 	await store.commit({ operations });
 }

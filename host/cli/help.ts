@@ -61,7 +61,7 @@ Examples
 
 const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
 	succeeded: "It worked.",
-	failed: "The script failed, or what was asked for does not exist.",
+	failed: "The script failed, what was asked for does not exist, or the audit log is not in order.",
 	usage: "The command line is wrong; nothing was run.",
 	timedOut: "The script ran over its time.",
 	hostFailure: "The host failed: a data directory that cannot be used, a full disk.",

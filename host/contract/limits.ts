@@ -84,6 +84,14 @@ export const limitDefinitions = {
 	cancelGraceMs: define("host", "milliseconds", 250, 10, 10_000, "Time a worker has to stop by itself before it is terminated."),
 	logFlushMs: define("host", "milliseconds", 100, 10, 10_000, "Longest time a log line waits before it is written to the store."),
 	runRetentionMs: define("host", "milliseconds", 30 * day, 0, 3_650 * day, "How long finished runs and their journals are kept."),
+	maxNamespaceBytes: define(
+		"host",
+		"bytes",
+		4 * 1024 * MiB,
+		1 * MiB,
+		1024 * 1024 * MiB,
+		"What a namespace may have in the store: its variables, former values and runs.",
+	),
 	maxStoreBytes: define("host", "bytes", 64 * 1024 * MiB, 16 * MiB, 1024 * 1024 * MiB, "Size of the store."),
 } as const satisfies Record<string, LimitDefinition>;
 

@@ -2,6 +2,7 @@ import type { RuntimeError } from "../contract/errors.ts";
 import type { Limits } from "../contract/limits.ts";
 import type { Failure, FinalStatus, Usage } from "../execution.ts";
 import type { Remainder } from "../helpers/helpers.ts";
+import type { LastAudit } from "../helpers/run-audit.ts";
 import { limitFailure } from "../sandbox/guest-failures.ts";
 import type { StoreOperation } from "../store/store.ts";
 
@@ -12,6 +13,8 @@ export interface ExecutorEnd {
 	readonly usage: Omit<Usage, "wallTimeMs" | "logBytes">;
 	/** What the run left to be written together with its final status. */
 	readonly operations: readonly StoreOperation[];
+	/** And into the audit log. */
+	readonly audit?: LastAudit;
 	/**
 	 * The output and the condition as the script left them. Absent when its worker was taken from under it: then the store has
 	 * what was acknowledged.

@@ -36,7 +36,7 @@ export interface ExternalPlan {
 	readonly signal: AbortSignal;
 	readonly onLog: (lines: readonly LogLine[]) => void;
 	/** Fixes the run's clock. */
-	readonly start: () => { readonly record: Json; readonly opening: OpeningKind | undefined };
+	readonly start: () => { readonly record: Json; readonly opening: OpeningKind | undefined; readonly audit: boolean };
 	/** Called when the helpers are there. */
 	readonly onOpen: (run: ExternalRun) => void;
 }
@@ -62,7 +62,7 @@ export class ExternalExecutor {
 
 	/** Resolves when somebody has ended the run, or its signal aborts. Never rejects. */
 	async run({ input, limits, signal, onLog, start, onOpen }: ExternalPlan): Promise<ExecutorEnd> {
-		const { record: text, opening } = start();
+		const { record: text, opening, audit } = start();
 		const record = readRecord(text);
 		const { promise, resolve } = Promise.withResolvers<ExternalReport | undefined>();
 		const bound = createHelpers(
@@ -71,6 +71,7 @@ export class ExternalExecutor {
 				store: this.#store,
 				input,
 				opening: opening && openRun(opening, record, text, input),
+				audit,
 				onLog: (line) => onLog([line]),
 			},
 		);
@@ -99,6 +100,7 @@ export class ExternalExecutor {
 			...(error && { error }),
 			usage: { cpuTimeMs: 0, memoryBytes: 0, hostCalls: run.calls },
 			operations: remainder.operations,
+			...(remainder.audit && { audit: remainder.audit }),
 			left: remainder,
 		};
 	}

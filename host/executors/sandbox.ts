@@ -19,7 +19,7 @@ export interface ExecutorRun {
 	/** Called when the script has used more than its processor time; the caller aborts the signal. */
 	readonly onCpuTimeExceeded: () => void;
 	/** Called when the script is about to run: fixes its clock. */
-	readonly start: () => Pick<WorkerRun, "record" | "opening">;
+	readonly start: () => Pick<WorkerRun, "record" | "opening" | "audit">;
 }
 
 /** Puts scripts into the sandbox mode: WebAssembly in worker threads. */
@@ -53,6 +53,7 @@ export class SandboxExecutor implements AsyncDisposable {
 			...(failure && { error: failure }),
 			usage: result.usage,
 			operations: remainder.operations,
+			...(remainder.audit && { audit: remainder.audit }),
 			left: remainder,
 		};
 	}

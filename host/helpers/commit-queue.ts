@@ -1,10 +1,12 @@
+import { type Answered, accountOf, requireRoom } from "../account.ts";
 import { RuntimeError } from "../contract/errors.ts";
 import type { Execution } from "../execution.ts";
 import type { Opening } from "../executions.ts";
 import { layout } from "../layout.ts";
-import type { CommitResult, Store, StoreCheck, StoreOperation } from "../store/store.ts";
+import type { CommitResult, Store, StoreAccount, StoreCheck, StoreOperation } from "../store/store.ts";
 import type { Effect, Refused } from "./effect.ts";
 import { type CallEntry, errorOutcome, toRuntimeError } from "./journal-entry.ts";
+import type { RunAudit } from "./run-audit.ts";
 
 /**
  * Commits the effects of one run in the order of its calls, each with a segment of the journal.
@@ -17,6 +19,8 @@ import { type CallEntry, errorOutcome, toRuntimeError } from "./journal-entry.ts
 export class CommitQueue {
 	readonly #execution: Execution;
 	readonly #store: Store;
+	readonly #account: StoreAccount;
+	readonly #audit: RunAudit | undefined;
 	/** Entries that no transaction carries, without a gap. */
 	#pending: CallEntry[] = [];
 	#pendingBytes = 0;
@@ -34,9 +38,11 @@ export class CommitQueue {
 	#failure: RuntimeError | undefined;
 	#idle: PromiseWithResolvers<void> | undefined;
 
-	constructor(execution: Execution, store: Store, opening?: Opening) {
+	constructor(execution: Execution, store: Store, opening: Opening | undefined, audit: RunAudit | undefined) {
 		this.#execution = execution;
 		this.#store = store;
+		this.#account = accountOf(execution);
+		this.#audit = audit;
 		this.#opening = opening;
 	}
 
@@ -53,7 +59,8 @@ export class CommitQueue {
 	/** Takes an entry that the next commit will carry. */
 	append(entry: CallEntry): void {
 		this.#hold(entry);
-		if (this.#pendingBytes < this.#flushAt || this.#flushing || this.#failure) return;
+		if (this.#pendingBytes < this.#flushAt && !this.#audit?.isDue) return;
+		if (this.#flushing || this.#failure) return;
 		this.#flushing = true;
 		this.#queue.push({ upTo: entry.sequence });
 		this.#pump();
@@ -154,15 +161,30 @@ export class CommitQueue {
 			completions,
 			previous: this.#head,
 			opening,
+			audit: this.#audit?.take() ?? [],
 			alone: this.#posted.length === 0,
 			answer: undefined,
 		};
 		this.#head = first;
 		this.#posted.push(posted);
-		this.#store.commit({ checks, operations }).then(
-			(result) => this.#answered(posted, result),
+		this.#store.commit({ checks, operations, account: this.#account, ...this.#audited(posted) }).then(
+			(result) => this.#answered(posted, this.#readAnswer(result)),
 			(error) => this.#answered(posted, toRuntimeError(error)),
 		);
+	}
+
+	#readAnswer(result: CommitResult): Answered | RuntimeError {
+		try {
+			return requireRoom(result, this.#execution);
+		} catch (error) {
+			return toRuntimeError(error);
+		}
+	}
+
+	#audited({ audit, item: { call } }: Posted): { readonly audit?: readonly string[] } {
+		if (!this.#audit) return {};
+		const effect = call && this.#audit.effect(call.entry.operation, call.entry.sequence, call.effect.key);
+		return { audit: effect === undefined ? audit : [...audit, effect] };
 	}
 
 	#segment(entries: readonly CallEntry[], completions: readonly CallEntry[], first: number): StoreOperation[] {
@@ -177,7 +199,7 @@ export class CommitQueue {
 		return operations;
 	}
 
-	#answered(posted: Posted, answer: CommitResult | RuntimeError): void {
+	#answered(posted: Posted, answer: Answered | RuntimeError): void {
 		posted.answer = answer;
 		while (this.#posted[0]?.answer !== undefined) {
 			const { item, answer } = this.#posted[0];
@@ -220,6 +242,7 @@ export class CommitQueue {
 			this.#pendingBytes += entry.bytes;
 		}
 		this.#pending = [...entries, ...this.#pending];
+		this.#audit?.giveBack(all.flatMap((posted) => posted.audit));
 		// An entry that is pending again holds its outcome itself.
 		this.#completions = [...all.flatMap((posted) => posted.completions), ...this.#completions].filter((entry) => entry.carried);
 		this.#queue.unshift(...again.map((posted) => posted.item));
@@ -268,7 +291,7 @@ const liveCheck = 0;
 const chainCheck = 1;
 const ownChecks = 2;
 
-const isRefusedBy = (check: number, answer: CommitResult | RuntimeError | undefined): boolean =>
+const isRefusedBy = (check: number, answer: Answered | RuntimeError | undefined): boolean =>
 	answer !== undefined &&
 	!(answer instanceof RuntimeError) &&
 	!answer.committed &&
@@ -296,7 +319,9 @@ interface Posted {
 	readonly completions: readonly CallEntry[];
 	readonly previous: number | undefined;
 	readonly opening: Opening | undefined;
+	/** Entries of the audit log that it takes along, that of its own effect left out. */
+	readonly audit: readonly string[];
 	/** Whether everything before it was known to be in the store. */
 	readonly alone: boolean;
-	answer: CommitResult | RuntimeError | undefined;
+	answer: Answered | RuntimeError | undefined;
 }

@@ -1,10 +1,13 @@
+import type { Answered } from "../account.ts";
 import { RuntimeError } from "../contract/errors.ts";
-import type { CommitResult, StoreCheck, StoreOperation } from "../store/store.ts";
+import type { StoreCheck, StoreOperation } from "../store/store.ts";
 
 /** What a call changes. */
 export interface Effect<T> {
 	readonly checks?: readonly StoreCheck[];
 	readonly operations: readonly StoreOperation[];
+	/** The name of what it changes, for the audit log. */
+	readonly key?: string;
 	/** The result as JSON, when it is known before the commit and is not the version. */
 	readonly result?: string;
 	/** The result as JSON, when only the commit can tell: a later segment carries it. */
@@ -17,8 +20,8 @@ export interface Effect<T> {
 	readonly refusedResult?: string;
 }
 
-export type Committed = Extract<CommitResult, { committed: true }>;
-export type Refused = Extract<CommitResult, { committed: false }>;
+export type Committed = Extract<Answered, { committed: true }>;
+export type Refused = Extract<Answered, { committed: false }>;
 
 /** For effects without checks of their own and without increments. */
 export function unrefusable({ reason }: Refused): never {

@@ -13,6 +13,7 @@ import { errorOutcome, journalArgument } from "./journal-entry.ts";
 import { createLog } from "./log.ts";
 import { LogLines } from "./log-lines.ts";
 import { withoutCredentials } from "./redaction.ts";
+import { type LastAudit, RunAudit } from "./run-audit.ts";
 import { createVariables } from "./variables.ts";
 
 export interface HelperOptions {
@@ -21,6 +22,8 @@ export interface HelperOptions {
 	readonly input: Json | undefined;
 	/** What writes the run down, when nobody has: its first commit does it then. */
 	readonly opening?: Opening | undefined;
+	/** Whether its effects, requests and denials go into the audit log. */
+	readonly audit?: boolean | undefined;
 	/** Takes every line of the log as it is written. Must not throw. */
 	readonly onLog: (line: LogLine) => void;
 }
@@ -48,6 +51,8 @@ export interface BoundHelpers {
 export interface Remainder {
 	/** The rest of the journal, and the output if the script returned one. */
 	readonly operations: readonly StoreOperation[];
+	/** For the audit log. */
+	readonly audit?: LastAudit;
 	/** Whether the run is in the store: false when no commit of its own has taken the opening along. */
 	readonly opened: boolean;
 	/** The output in force; absent when none was set. */
@@ -65,7 +70,7 @@ export interface Remainder {
 /** Binds the contract to one run. */
 export function createHelpers(execution: Execution, options: HelperOptions): BoundHelpers {
 	const { store, input, opening, onLog } = options;
-	const journal = new Journal(execution, store, opening);
+	const journal = new Journal(execution, store, opening, options.audit ? new RunAudit(execution) : undefined);
 	const lines = new LogLines(execution.limits, onLog);
 	const binding: Binding = { execution, store, input, journal, lines, results: {} };
 	let remainder: Promise<Remainder> | undefined;
@@ -82,7 +87,8 @@ export function createHelpers(execution: Execution, options: HelperOptions): Bou
 		},
 		record: (operation, parameters, result) => {
 			const outcome = result instanceof RuntimeError ? errorOutcome(result) : `"result":${recorded(result)}`;
-			journal.record(operation, recorded(parameters), outcome);
+			const request = operation === "sandbox.fetch" ? { url: parameters.url, denied: isDenied(result) } : undefined;
+			journal.record(operation, recorded(parameters), outcome, request);
 		},
 		settle: (returned) => {
 			remainder ??= settle(binding, returned);
@@ -94,12 +100,15 @@ export function createHelpers(execution: Execution, options: HelperOptions): Bou
 async function settle(binding: Binding, returned: Json | undefined): Promise<Remainder> {
 	const { journal, lines, results } = binding;
 	lines.flush();
-	const { operations, problem } = await journal.end(returned === undefined ? undefined : returnedOutput(binding, returned));
+	const { operations, problem, audit } = await journal.end(
+		returned === undefined ? undefined : returnedOutput(binding, returned),
+	);
 	// After the calls that were under way: the returned value is the last.
 	if (returned !== undefined && !problem) results.output = returned;
 	const failure = journal.failure ?? (problem && outputFailure(problem));
 	return {
 		operations,
+		...(audit && { audit }),
 		opened: journal.opened,
 		...results,
 		logBytes: lines.bytes,
@@ -113,6 +122,12 @@ function outputFailure({ code, message, details: { limit } }: RuntimeError): Fai
 	if (code === "invalid") return { code: "invalid-output", message, ...(limit && { limit }) };
 	if (code === "internal") return { code: "internal", message };
 	return { code: "script-error", name: "RuntimeError", errorCode: code, message };
+}
+
+/** Whether a result, or the error in it, says that the run may not do that. */
+function isDenied(result: unknown): boolean {
+	if (result instanceof RuntimeError) return result.code === "denied";
+	return typeof result === "object" && result !== null && "error" in result && isDenied(result.error);
 }
 
 /** A recorded value as JSON, its long texts by hash. */

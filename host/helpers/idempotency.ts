@@ -1,3 +1,4 @@
+import { isNamespaceFull } from "../account.ts";
 import { RuntimeError } from "../contract/errors.ts";
 import { excerpt } from "../contract/excerpt.ts";
 import type { Operation } from "../contract/generated/operations.ts";
@@ -63,7 +64,7 @@ export class Idempotency {
 				if (!operation.effect) this.#calls.set(key, { ...known, answer: undefined, outcome: entry.outcome });
 			},
 			(error) => {
-				if (error instanceof RuntimeError && !final.has(error.code)) this.#calls.delete(key);
+				if (error instanceof RuntimeError && (!final.has(error.code) || isNamespaceFull(error))) this.#calls.delete(key);
 			},
 		);
 	}

@@ -18,6 +18,7 @@ import { journalInlineBytes } from "../layout.ts";
  */
 export class CallEntry {
 	readonly sequence: number;
+	readonly operation: string;
 	/** Length in bytes when it was made; what follows (a sum, an error, a mark) is short. */
 	readonly bytes: number;
 	/** The idempotency key that this entry answers from now on; withdrawn when the call failed in a way that a repetition may mend. */
@@ -41,6 +42,7 @@ export class CallEntry {
 		if (call.traceparent !== undefined && traceparent.test(call.traceparent)) head += `,"traceparent":"${call.traceparent}"`;
 		if (call.idempotencyKey !== undefined) head += `,"idempotencyKey":${JSON.stringify(bounded(call.idempotencyKey))}`;
 		this.sequence = sequence;
+		this.operation = operation;
 		this.outcome = outcome;
 		this.answersKey = answersKey;
 		this.#head = `${head},"at":${at},"arguments":${argumentsText}`;

@@ -9,6 +9,7 @@ import { CommitQueue } from "./commit-queue.ts";
 import type { Effect } from "./effect.ts";
 import { type FirstCall, Idempotency } from "./idempotency.ts";
 import { CallEntry, errorOutcome, toRuntimeError } from "./journal-entry.ts";
+import type { LastAudit, RunAudit } from "./run-audit.ts";
 import { requireScope } from "./scope.ts";
 
 /**
@@ -24,15 +25,17 @@ export class Journal {
 	readonly #execution: Execution;
 	readonly #idempotency: Idempotency;
 	readonly #queue: CommitQueue;
+	readonly #audit: RunAudit | undefined;
 	#sequence = 0;
 	#bytes = 0;
 	#failure: Failure | undefined;
 	#ended = false;
 
-	constructor(execution: Execution, store: Store, opening?: Opening) {
+	constructor(execution: Execution, store: Store, opening?: Opening, audit?: RunAudit) {
 		this.#execution = execution;
 		this.#idempotency = new Idempotency(store, execution);
-		this.#queue = new CommitQueue(execution, store, opening);
+		this.#queue = new CommitQueue(execution, store, opening, audit);
+		this.#audit = audit;
 	}
 
 	/**
@@ -53,7 +56,7 @@ export class Journal {
 		}
 		let answer: Answer<T>;
 		try {
-			requireScope(this.#execution, operation, call);
+			this.#requireScope(operation, call);
 			answer = perform();
 			if (!(answer instanceof Promise)) {
 				const outcome = `"result":${describe(answer)}`;
@@ -86,7 +89,7 @@ export class Journal {
 		}
 		let effect: Effect<T>;
 		try {
-			requireScope(this.#execution, operation, call);
+			this.#requireScope(operation, call);
 			effect = prepare(this.#sequence + 1);
 		} catch (error) {
 			const problem = toRuntimeError(error);
@@ -102,10 +105,16 @@ export class Journal {
 
 	/**
 	 * Appends something that is not a helper of the contract. A RuntimeError as the outcome is recorded as an error.
-	 * Nothing happens after the end of the run.
+	 * Nothing happens after the end of the run. `request` is what the audit log is told of it.
 	 */
-	record(operation: string, argumentsText: string, outcome: string): void {
+	record(
+		operation: string,
+		argumentsText: string,
+		outcome: string,
+		request?: { readonly url: unknown; readonly denied: boolean },
+	): void {
 		if (this.#ended) return;
+		if (request) this.#audit?.fetched({ ...request, sequence: this.#sequence + 1 });
 		this.#append(operation, argumentsText, { callId: `${operation}-${this.#sequence + 1}` }, outcome);
 	}
 
@@ -117,11 +126,13 @@ export class Journal {
 		this.#ended = true;
 		let operations: readonly StoreOperation[] = [];
 		let problem: RuntimeError | undefined;
+		const effects: string[] = [];
 		if (last) {
 			let outcome = '"effect":true,"result":null';
 			try {
-				requireScope(this.#execution, last.operation);
+				this.#requireScope(last.operation);
 				operations = last.prepare(this.#sequence + 1);
+				if (this.#audit) effects.push(this.#audit.effect(last.operation.id, this.#sequence + 1));
 			} catch (error) {
 				problem = toRuntimeError(error);
 				outcome = errorOutcome(problem);
@@ -129,7 +140,11 @@ export class Journal {
 			this.#append(last.operation.id, last.argumentsText, { callId: "returned" }, outcome);
 		}
 		await this.#queue.end();
-		return { operations: [...this.#queue.rest(this.#sequence), ...operations], ...(problem && { problem }) };
+		return {
+			operations: [...this.#queue.rest(this.#sequence), ...operations],
+			...(problem && { problem }),
+			...(this.#audit && { audit: { waiting: this.#audit.end(), effects } }),
+		};
 	}
 
 	/** Whether the run is in the store. Known after the end. */
@@ -153,6 +168,15 @@ export class Journal {
 		const limit = describeLimit(limits, "maxJournalBytes");
 		this.#failure = { code: "journal-exceeded", message, limit };
 		throw new RuntimeError("too-large", message, { limit });
+	}
+
+	#requireScope(operation: Operation, call?: CallContext): void {
+		try {
+			requireScope(this.#execution, operation, call);
+		} catch (error) {
+			this.#audit?.denied(operation, this.#sequence + 1);
+			throw error;
+		}
 	}
 
 	#append(operation: string, argumentsText: string, call: CallContext, outcome?: string, answersKey?: string): CallEntry {
@@ -208,4 +232,5 @@ export interface JournalEnd {
 	readonly operations: readonly StoreOperation[];
 	/** Why the last call failed. */
 	readonly problem?: RuntimeError;
+	readonly audit?: LastAudit;
 }

@@ -1,3 +1,4 @@
+import { accountOf, requireRoom } from "../account.ts";
 import type {
 	CallContext,
 	DeleteOptions,
@@ -27,16 +28,24 @@ export interface OperatorVariables {
 	increment(key: Key, by?: number): Promise<number>;
 }
 
+export interface OperatorBinding {
+	readonly store: Store;
+	readonly namespace: string;
+	readonly limits: Limits;
+	/** Who the audit log says it was; what is read is not told. */
+	readonly actor: string;
+}
+
 /** Binds the variables of a namespace to the operator. What it writes has `operator` as `updatedBy`. */
-export function createOperatorVariables(store: Store, namespace: string, limits: Limits): OperatorVariables {
-	const variables = createVariables({ execution: { namespace, limits, id: "" }, store, journal: unrecorded(store) });
+export function createOperatorVariables(binding: OperatorBinding): OperatorVariables {
+	const { store, namespace, limits } = binding;
+	const variables = createVariables({ execution: { namespace, limits, id: "" }, store, journal: unrecorded(binding) });
 	const call: CallContext = { callId: "operator" };
 	return {
 		get: async (key) => variables.get(key, call),
 		getEntry: async (key) => variables.getEntry(key, call),
 		set: async (key, value, options) => variables.set(key, value, options, call),
-		delete: async (key, options) =>
-			remove(store, deleteVariable({ namespace, limits, author: "" }, key, options), namespace, key),
+		delete: async (key, options) => remove(binding, deleteVariable({ namespace, limits, author: "" }, key, options), key),
 		list: async (options) => variables.list(options, call),
 		increment: async (key, by) => variables.increment(key, by, call),
 	};
@@ -46,23 +55,27 @@ export function createOperatorVariables(store: Store, namespace: string, limits:
  * What the operator deletes is gone: former values too, also for journals that refer to them. So personal data can be removed, and a full
  * store can be emptied.
  */
-async function remove(store: Store, effect: Effect<boolean>, namespace: string, key: Key): Promise<boolean> {
+async function remove(binding: OperatorBinding, effect: Effect<boolean>, key: Key): Promise<boolean> {
+	const { namespace } = binding;
 	const operations: StoreOperation[] = [
 		{ type: "delete", key: layout.variable(namespace, key) },
 		{ type: "delete-prefix", prefix: layout.formerVariables(namespace, key) },
 	];
-	return perform(store, { ...effect, operations });
+	return perform(binding, "variables.delete", { ...effect, operations });
 }
 
-async function perform<T>(store: Store, { checks = [], operations, committed, refused }: Effect<T>): Promise<T> {
-	const result = await store.commit({ checks, operations });
+async function perform<T>(binding: OperatorBinding, action: string, effect: Effect<T>): Promise<T> {
+	const { checks = [], operations, key, committed, refused } = effect;
+	const { store, namespace, actor } = binding;
+	const audit = [JSON.stringify({ type: "control", action, actor, namespace, key })];
+	const result = requireRoom(await store.commit({ checks, operations, account: accountOf(binding), audit }), binding);
 	return result.committed ? committed(result) : refused(result);
 }
 
 /** Performs calls as the journal of a run does, but leaves no entries: the operator is not a run. */
-function unrecorded(store: Store): Pick<Journal, "read" | "effect"> {
+function unrecorded(binding: OperatorBinding): Pick<Journal, "read" | "effect"> {
 	return {
 		read: (_operation, _arguments, _call, perform) => perform(),
-		effect: async (_operation, _arguments, _call, prepare) => perform(store, prepare(0)),
+		effect: async ({ id }, _arguments, _call, prepare) => perform(binding, id, prepare(0)),
 	};
 }

@@ -30,6 +30,7 @@ export function setVariable(
 	const expiresAt = expiresInMs === undefined ? undefined : Date.now() + expiresInMs;
 	return {
 		checks: check ? [check] : [],
+		key,
 		operations: [
 			archive(writer, key),
 			{ type: "set", key: layout.variable(namespace, key), value, author, ...(expiresAt !== undefined && { expiresAt }) },
@@ -48,6 +49,7 @@ export function deleteVariable(writer: VariableWriter, key: Key, options: Delete
 	const storeKey = layout.variable(writer.namespace, key);
 	return {
 		checks: [ifVersion === undefined ? { key: storeKey, is: "present" } : { key: storeKey, version: ifVersion }],
+		key,
 		operations: [archive(writer, key), { type: "delete", key: storeKey }],
 		result: "true",
 		committed: () => true,
@@ -64,6 +66,7 @@ export function incrementVariable(writer: VariableWriter, key: Key, by: number |
 	requireKey(key, writer.limits);
 	const amount = requireAmount(by);
 	return {
+		key,
 		// A number can be a long text, too.
 		operations: [
 			archive(writer, key),

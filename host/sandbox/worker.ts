@@ -44,6 +44,8 @@ export interface WorkerRun {
 	readonly record: string;
 	/** What of the run is still to be written down, by its first commit. */
 	readonly opening: OpeningKind | undefined;
+	/** Whether its effects go into the audit log. */
+	readonly audit: boolean;
 	readonly script: Script;
 	readonly engine: EngineName;
 	readonly input: Json | undefined;
@@ -91,7 +93,7 @@ port.on("message", (message: WorkerRun | WorkerStop) => {
 });
 post({ type: "ready", prepared: data.prepared ? undefined : engine.prepared });
 
-async function run({ record: text, opening: kind, script, engine: name, input, seed }: WorkerRun): Promise<WorkerMessage> {
+async function run({ record: text, opening: kind, audit, script, engine: name, input, seed }: WorkerRun): Promise<WorkerMessage> {
 	const record = readRecord(text);
 	const abort = new AbortController();
 	current = { abort, limits: record.limits };
@@ -99,7 +101,7 @@ async function run({ record: text, opening: kind, script, engine: name, input, s
 	const execution: Execution = { ...record, signal: abort.signal };
 	const logs = createLogBatch();
 	const opening = kind && openRun(kind, record, text, input);
-	const bound = createHelpers(execution, { store, input, opening, onLog: logs.add });
+	const bound = createHelpers(execution, { store, input, opening, audit, onLog: logs.add });
 	let fetcher: Fetcher | undefined;
 	try {
 		// Loaded only for runs that were given hosts: most never fetch, and without it the engine refuses.

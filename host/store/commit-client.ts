@@ -12,6 +12,7 @@ export type Acknowledgement =
 	| number
 	| { readonly version: number; readonly sums: readonly number[] }
 	| { readonly reason: "check" | "not-a-number" | "out-of-range"; readonly index: number; readonly currentVersion: number }
+	| { readonly reason: "account"; readonly storedBytes: number; readonly addedBytes: number }
 	| Refusal;
 
 /** An error. `cause` is the message of the error that caused it, if one did. */
@@ -65,6 +66,7 @@ export function createCommitClient(port: MessagePort, onChange: () => void): Com
 		if (typeof result === "number") commit.resolve({ committed: true, version: String(result), sums: [] });
 		else if ("sums" in result) commit.resolve({ committed: true, version: String(result.version), sums: result.sums });
 		else if ("code" in result) commit.reject(toError(result));
+		else if (result.reason === "account") commit.resolve({ committed: false, ...result });
 		else {
 			const { reason, index, currentVersion } = result;
 			commit.resolve({

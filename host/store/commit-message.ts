@@ -1,7 +1,7 @@
 import { RuntimeError } from "../contract/errors.ts";
 import { keyRoomBytes, maxKeyBytes, maxKeyElements } from "./key.ts";
 import { maxAuthorBytes, maxTimestamp, recordHeaderBytes, writeRecordHeader } from "./record.ts";
-import type { StoreKey, StoreOperation, StoreTransaction } from "./store.ts";
+import type { StoreAccount, StoreKey, StoreOperation, StoreTransaction } from "./store.ts";
 import { writeEntryKey } from "./tree.ts";
 
 /** Bytes that a transaction may have in all. */
@@ -10,13 +10,20 @@ export const maxTransactionBytes = 64 * 1024 * 1024;
 /** Kinds of checks and operations in a message. */
 export const tags = { absent: 1, present: 2, version: 3, set: 4, increment: 5, delete: 6, archive: 7, deletePrefix: 8 } as const;
 
-/** May a transaction use the space that is kept back? `always`: it only deletes. */
-export const reserves = { never: 0, reserved: 1, always: 2 } as const;
+/** May a transaction use the space that is kept back? `always`: it only deletes. `audit`: it has audit entries only. */
+export const reserves = { never: 0, reserved: 1, always: 2, audit: 3 } as const;
+export type Reserve = (typeof reserves)[keyof typeof reserves];
 
 /** Where what is in a message. */
-export const messageHeaderBytes = 13;
+export const messageAt = { id: 0, reserve: 4, checks: 5, operations: 9, audits: 13, accountBytes: 15 } as const;
+export const messageHeaderBytes = 17;
 
-// id (4), reserve (1), checks (4), operations (4), then each: tag (1), length of the key (2), key, and
+/** Audit entries that a transaction may have, and bytes of each. */
+export const maxAuditEntries = 1_000;
+export const maxAuditEntryBytes = 8_192;
+
+// id (4), reserve (1), checks (4), operations (4), audit entries (2), length of the account's key (2, 0 without one), the key, its maxBytes: double (8),
+// the audit entries: length (2), text; then each check and operation: tag (1), length of the key (2), key, and
 // version: 6 | set: length (4), record | increment: double (8), length of the author (2), author
 // archive: double (8), length of the key (2), key. Keys are those of the tree. So the writer's thread only has to stamp records and put them.
 
@@ -33,7 +40,11 @@ export function encodeTransaction(id: number, transaction: StoreTransaction): Bu
 	if (scratch === undefined || scratch.length > largeBytes) scratch = Buffer.allocUnsafeSlow(smallBytes);
 	const checks = transaction.checks ?? [];
 	const operations = transaction.operations;
+	const audit = transaction.audit ?? [];
 	position = messageHeaderBytes;
+	scratch.writeUInt16BE(0, messageAt.accountBytes);
+	if (transaction.account) writeAccount(transaction.account);
+	writeAudit(audit);
 	for (const check of checks) {
 		if ("version" in check) {
 			writeKeyPart(tags.version, check.key, false);
@@ -50,11 +61,47 @@ export function encodeTransaction(id: number, transaction: StoreTransaction): Bu
 		writeOperation(operation);
 		if (position > maxTransactionBytes) throw tooLarge(position);
 	}
-	scratch.writeUInt32BE(id, 0);
-	scratch[4] = onlyDeletes ? reserves.always : transaction.reserve === true ? reserves.reserved : reserves.never;
-	scratch.writeUInt32BE(checks.length, 5);
-	scratch.writeUInt32BE(operations.length, 9);
+	scratch.writeUInt32BE(id, messageAt.id);
+	scratch[messageAt.reserve] = reserveOf(transaction, onlyDeletes);
+	scratch.writeUInt32BE(checks.length, messageAt.checks);
+	scratch.writeUInt32BE(operations.length, messageAt.operations);
+	scratch.writeUInt16BE(audit.length, messageAt.audits);
 	return scratch.subarray(0, position);
+}
+
+function reserveOf({ operations, audit = [], reserve }: StoreTransaction, onlyDeletes: boolean): Reserve {
+	if (onlyDeletes) return reserves.always;
+	if (reserve === true) return reserves.reserved;
+	return operations.length === 0 && audit.length > 0 ? reserves.audit : reserves.never;
+}
+
+function writeAccount({ key, maxBytes }: StoreAccount): void {
+	if (key.length === 0) throw new RuntimeError("invalid", "The key of an account must have at least one element.");
+	if (!Number.isSafeInteger(maxBytes) || maxBytes < 0)
+		throw new RuntimeError("invalid", `An account's maxBytes is ${maxBytes}; it must be a whole number from 0.`);
+	const target = ensureRoom(keyRoomBytes + 8);
+	const start = position;
+	position = writeEntryKey(key, target, start);
+	target.writeUInt16BE(position - start, messageAt.accountBytes);
+	position = target.writeDoubleBE(maxBytes, position);
+}
+
+function writeAudit(entries: readonly string[]): void {
+	if (entries.length > maxAuditEntries)
+		throw new RuntimeError(
+			"invalid",
+			`A transaction has ${entries.length} audit entries; at most ${maxAuditEntries} are allowed.`,
+		);
+	for (const text of entries) {
+		const bytes = byteLength(text, "audit entry");
+		// `byteLength` is an upper bound for short texts.
+		if (bytes > maxAuditEntryBytes)
+			throw new RuntimeError("invalid", `An audit entry has ${bytes} bytes; the limit is ${maxAuditEntryBytes}.`);
+		const target = ensureRoom(2 + bytes);
+		const length = target.write(text, position + 2, "utf8");
+		target.writeUInt16BE(length, position);
+		position += 2 + length;
+	}
 }
 
 /** The number of a version, 0 for what is none: versions are opaque, so an unknown one is a version that nothing has. */

@@ -2,13 +2,14 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, type Stats, statSync } fr
 import { join } from "node:path";
 import { RuntimeError } from "../contract/errors.ts";
 import { excerpt } from "../contract/excerpt.ts";
+import { keysDirectoryName } from "./audit-key.ts";
 
 /** The store's file inside the data directory. */
 export const storeFileName = "store.lmdb";
 
 /** Everything in a data directory that is the runtime's: nothing else in it is ever touched. */
 function isOwnName(name: string): boolean {
-	return name.startsWith(storeFileName) || name === "hosts" || name === "roles" || name === "keys";
+	return name.startsWith(storeFileName) || name === "hosts" || name === "roles" || name === keysDirectoryName;
 }
 
 /**

@@ -28,8 +28,7 @@ const unfinishedSuffix = ".sock.new";
  * Makes this process known to the others that use the data directory: as long as it lives, connections to `hosts/<id>.sock` are accepted.
  * Does not keep the process alive. Throws `unavailable` when the socket cannot be made.
  */
-export async function claimHost(directory: string): Promise<Host> {
-	const id = randomBytes(12).toString("hex");
+export async function claimHost(directory: string, id = createHostId()): Promise<Host> {
 	const hosts = hostsDirectory(directory);
 	const path = join(hosts, id + suffix);
 	try {
@@ -50,6 +49,11 @@ export async function claimHost(directory: string): Promise<Host> {
 		const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
 		throw new RuntimeError("unavailable", `This process cannot make itself known in ${hosts}: ${reason}.`, {}, { cause: error });
 	}
+}
+
+/** An id that no process has had. */
+export function createHostId(): string {
+	return randomBytes(12).toString("hex");
 }
 
 /** False only when nobody listens: the host's socket refuses or is gone. A host that is busy, or stopped by a signal, is alive. */

@@ -21,6 +21,8 @@ export interface LmdbStoreOptions {
 	readonly maxStoreBytes: number;
 	/** Transactions that the log of changes keeps at least. */
 	readonly keptChanges?: number;
+	/** Keeps an audit log: the chain of this host process. */
+	readonly audit?: { readonly hostId: string } | undefined;
 }
 
 /** A store of this process, and the way for its other threads to use it. */
@@ -36,6 +38,7 @@ export interface LmdbStore extends Store {
  */
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStore> {
 	const { directory, maxStoreBytes, keptChanges = defaultKeptChanges } = options;
+	const audit = options.audit && { hostId: options.audit.hostId, directory };
 	prepareDataDirectory(directory);
 	const file = join(directory, storeFileName);
 	// Twice: freed pages wait until no reader sees them, and a large value needs pages that lie together. Address space costs nothing.
@@ -43,7 +46,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
 	const { port1, port2 } = new MessageChannel();
 	const phase = createThreadPhase();
 	const phases = new Set<ThreadPhase>([phase]);
-	const writer = startWriter({ file, mapBytes, maxStoreBytes, keptChanges, phase, port: port2 });
+	const writer = startWriter({ file, mapBytes, maxStoreBytes, keptChanges, phase, audit, port: port2 });
 	// For writing, because all threads of a process share what its first one opened; but only the writer's thread writes.
 	const database = openLater(() => openLmdb(file, { readOnly: false, mapBytes }));
 	const { store, fail } = createLmdbStore(database, port1);

@@ -1,15 +1,20 @@
 import { statSync } from "node:fs";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { RuntimeError } from "../contract/errors.ts";
+import { AuditChain, parseAuditEntries } from "./audit-chain.ts";
+import type { AuditRecord } from "./audit-entry.ts";
+import { loadAuditKey } from "./audit-key.ts";
 import { logChange, readLastVersion } from "./change-log.ts";
 import type { Acknowledgement, ClientMessage, Refusal } from "./commit-client.ts";
-import { messageHeaderBytes, reserves } from "./commit-message.ts";
+import { CommitLanes } from "./commit-lanes.ts";
+import { messageHeaderBytes, type Reserve, reserves } from "./commit-message.ts";
 import { lmdbFailure } from "./lmdb-failure.ts";
 import { type Lmdb, type LmdbSpace, openLmdb } from "./lmdb-tree.ts";
+import { messageAudit, messageId, messageLane, messageReserve } from "./message-reader.ts";
 import { requireFormat } from "./store-format.ts";
-import { fullStore, reservedBytes } from "./store-space.ts";
+import { fullStore, keptBackBytes } from "./store-space.ts";
 import { isParked, runUninterrupted, type ThreadPhase } from "./thread-phase.ts";
-import { applyTransaction, estimateBytes, messageId, messageReserve } from "./transaction.ts";
+import { applyTransaction, estimateBytes } from "./transaction.ts";
 import { encodeUint48, metaKeys } from "./tree.ts";
 
 /** What the writer's thread is started with. */
@@ -19,6 +24,8 @@ export interface WriterData {
 	readonly maxStoreBytes: number;
 	readonly keptChanges: number;
 	readonly phase: ThreadPhase;
+	/** Whose audit log to keep, and the data directory, where its key is: no other thread holds that. */
+	readonly audit?: { readonly hostId: string; readonly directory: string } | undefined;
 	/** The port of the thread that started this one. */
 	readonly port: MessagePort;
 }
@@ -29,7 +36,7 @@ export type WriterReport = { readonly type: "opened" } | { readonly type: "refus
 /** What the thread that started the writer tells it. */
 export type WriterRequest = { readonly connect: MessagePort } | "stop";
 
-// Bounds of a group. Ports take turns inside it, so a port that floods delays the others by one group at most.
+// Bounds of a group. Accounts take turns inside it, so one that floods delays the others by one group at most.
 const maxGroupTransactions = 512;
 const maxGroupBytes = 8 * 1024 * 1024;
 const maxGroupMs = 50;
@@ -37,11 +44,7 @@ const readerSweepMs = 60_000;
 
 interface Client {
 	readonly port: MessagePort;
-	queue: Buffer[];
-	/** How much of the queue is taken. */
-	taken: number;
 	listening: boolean;
-	closed: boolean;
 	acknowledgements: (number | Acknowledgement)[];
 }
 
@@ -53,14 +56,15 @@ interface Taken {
 
 /**
  * Applies what clients post, in groups: one LMDB transaction and one synchronisation for all that was waiting. Each client's
- * transactions are applied in the order they were posted, each of them whole or not at all, and acknowledged when the group is durable.
+ * transactions for one account are applied in the order they were posted, each of them whole or not at all, and acknowledged when the group is durable.
  */
-const { file, mapBytes, maxStoreBytes, keptChanges, phase, port } = workerData as WriterData;
+const { file, mapBytes, maxStoreBytes, keptChanges, phase, audit, port } = workerData as WriterData;
+let chain: AuditChain | undefined;
 const opened = runUninterrupted(phase, openChecked);
 /** Used for clients only, and there are none when the store was refused. */
 const database = opened as Lmdb;
 const clients: Client[] = [];
-let firstClient = 0;
+const lanes = new CommitLanes<Client>();
 let scheduled = false;
 let stopping = false;
 let lastSweep = Date.now();
@@ -82,6 +86,7 @@ function openChecked(): Lmdb | undefined {
 		tried = openLmdb(file, { readOnly: false, mapBytes });
 		requireFormat(tried.reader, false);
 		requireWholeFile(tried);
+		if (audit) chain = new AuditChain({ hostId: audit.hostId, key: loadAuditKey(audit.directory) });
 		return tried;
 	} catch (error) {
 		void tried?.close();
@@ -106,18 +111,18 @@ function report(message: WriterReport): void {
 }
 
 function connect(clientPort: MessagePort): void {
-	const client: Client = { port: clientPort, queue: [], taken: 0, listening: false, closed: false, acknowledgements: [] };
+	const client: Client = { port: clientPort, listening: false, acknowledgements: [] };
 	clients.push(client);
+	const add = (message: Buffer): void => lanes.add(messageLane(message), client, message);
 	clientPort.on("message", (message: ClientMessage) => {
-		if (typeof message === "string") client.queue.push(Buffer.from(message, "latin1"));
-		else if (message instanceof Uint8Array)
-			client.queue.push(Buffer.from(message.buffer, message.byteOffset, message.byteLength));
+		if (typeof message === "string") add(Buffer.from(message, "latin1"));
+		else if (message instanceof Uint8Array) add(Buffer.from(message.buffer, message.byteOffset, message.byteLength));
 		else client.listening = message.listening;
 		schedule();
 	});
 	// Nobody waits for what a thread left behind when it was terminated: it is not begun.
 	clientPort.on("close", () => {
-		client.closed = true;
+		lanes.drop(client);
 		const index = clients.indexOf(client);
 		if (index >= 0) clients.splice(index, 1);
 	});
@@ -132,7 +137,7 @@ function schedule(): void {
 
 function drain(): void {
 	scheduled = false;
-	if (!clients.some(hasWork)) {
+	if (lanes.isEmpty) {
 		if (stopping) stop();
 		return;
 	}
@@ -210,6 +215,7 @@ function writeAlone(taken: Taken): boolean {
 function writeDurably(next: () => Taken | undefined): boolean {
 	let changed = false;
 	database.write((tree) => {
+		chain?.begin();
 		requireFormat(tree, true);
 		const space = database.space();
 		let usedBytes = space.usedBytes;
@@ -223,13 +229,23 @@ function writeDurably(next: () => Taken | undefined): boolean {
 				taken.result = toFailure(refusal);
 				continue;
 			}
-			const applied = applyTransaction(tree, message, last + 1, Date.now());
-			if (!applied.committed) {
-				taken.result = { reason: applied.reason, index: applied.index, currentVersion: applied.currentVersion };
+			let entries: AuditRecord["entry"][] = [];
+			try {
+				if (chain) entries = parseAuditEntries(messageAudit(message));
+			} catch (error) {
+				taken.result = toFailure(error as RuntimeError);
 				continue;
 			}
-			if (applied.changed.length > 0) {
+			const now = Date.now();
+			const applied = applyTransaction(tree, message, last + 1, now, estimate);
+			if (!applied.committed) {
+				const { committed: _, ...refusal } = applied;
+				taken.result = refusal;
+				continue;
+			}
+			if (applied.changed.length > 0 || entries.length > 0) {
 				last++;
+				chain?.append(tree, entries, last, now);
 				logChange(tree, last, applied.changed, keptChanges);
 				usedBytes += estimate;
 			}
@@ -239,51 +255,29 @@ function writeDurably(next: () => Taken | undefined): boolean {
 		changed = true;
 		tree.put(metaKeys.lastVersion, encodeUint48(last));
 	});
+	chain?.keep();
 	return changed;
 }
 
-/** Gives what waits, one of each client in turn, until the group is large or has taken long, and notes it in `group`. */
+/** Gives what waits, in turn, until the group is large or has taken long, and notes it in `group`. */
 function takeGroup(group: Taken[]): () => Taken | undefined {
 	const end = Date.now() + maxGroupMs;
 	let bytes = 0;
 	return () => {
 		if (group.length >= maxGroupTransactions || bytes >= maxGroupBytes || Date.now() >= end) return undefined;
-		const taken = nextInTurn();
-		if (taken === undefined) return undefined;
+		const next = lanes.next();
+		if (next === undefined) return undefined;
+		const taken: Taken = { ...next, result: 0 };
 		bytes += taken.message.length;
 		group.push(taken);
 		return taken;
 	};
 }
 
-function nextInTurn(): Taken | undefined {
-	for (let turn = 0; turn < clients.length; turn++) {
-		const client = clients[(firstClient + turn) % clients.length] as Client;
-		if (!hasWork(client)) continue;
-		firstClient = (firstClient + turn + 1) % clients.length;
-		const message = client.queue[client.taken++] as Buffer;
-		if (client.taken === client.queue.length) {
-			client.queue = [];
-			client.taken = 0;
-		}
-		return { client, message, result: 0 };
-	}
-	return undefined;
-}
-
-function hasWork(client: Client): boolean {
-	return client.taken < client.queue.length;
-}
-
 /** Why there is no room for `estimate` bytes more, when the group has added `addedBytes` to the `space` before it. */
-function refuseForSpace(
-	reserve: (typeof reserves)[keyof typeof reserves],
-	estimate: number,
-	addedBytes: number,
-	space: LmdbSpace,
-): RuntimeError | undefined {
+function refuseForSpace(reserve: Reserve, estimate: number, addedBytes: number, space: LmdbSpace): RuntimeError | undefined {
 	if (reserve === reserves.always) return undefined;
-	const allowedBytes = maxStoreBytes - (reserve === reserves.never ? reservedBytes(maxStoreBytes) : 0);
+	const allowedBytes = maxStoreBytes - keptBackBytes(reserve, maxStoreBytes);
 	const wanted = addedBytes + estimate;
 	// The file has more pages than are used, and LMDB would move its map when the file outgrows it: it must not come to that.
 	if (space.usedBytes + wanted <= allowedBytes && space.fileBytes + wanted <= space.mapBytes - maxGroupBytes) return undefined;

@@ -24,6 +24,7 @@ export interface RecordHeader {
 	/** 0 when it does not expire. */
 	readonly expiresAt: number;
 	readonly valueBytes: number;
+	readonly recordBytes: number;
 }
 
 /** Writes a header without times and version: the writer of the store stamps them. Returns the position behind the author. */
@@ -63,6 +64,7 @@ export function readRecordHeader(record: Buffer): RecordHeader {
 		createdAt: record.readUIntBE(createdAt, 6),
 		expiresAt: record.readUIntBE(expiresAt, 6),
 		valueBytes: record.length - start,
+		recordBytes: record.length,
 	};
 }
 

@@ -63,8 +63,26 @@ export type StoreOperation =
 export interface StoreTransaction {
 	readonly checks?: readonly StoreCheck[];
 	readonly operations: readonly StoreOperation[];
-	/** May use the space that is kept back for final statuses when the store is full. */
+	/** May use the space that is kept back for final statuses when the store is full, and is not refused for its account. */
 	readonly reserve?: boolean;
+	/** Whose stored bytes this transaction changes. All that writes or deletes an owner's entries has to name it: the store does not know whose they are. */
+	readonly account?: StoreAccount;
+	/**
+	 * Entries for the audit log, each the text of a JSON object of up to 8 KiB. The store gives them sequence, time and authentication code, and they
+	 * are there if and only if the transaction was applied. A store that was opened without an audit log drops them. With no operations beside
+	 * them they may use the space that is kept back.
+	 */
+	readonly audit?: readonly string[];
+}
+
+/**
+ * A number of stored bytes, kept as the value of an entry of its own: the sum, over the entries that belong to the account, of `storedBytes` of
+ * each, expired ones included. Its changes are not in the change feed.
+ */
+export interface StoreAccount {
+	readonly key: StoreKey;
+	/** A transaction that adds to the number and would end above this is not applied. */
+	readonly maxBytes: number;
 }
 
 /** What became of a transaction. A failed check is an answer, not an exception. */
@@ -83,6 +101,15 @@ export type CommitResult =
 			readonly index: number;
 			/** The version of that key at that moment; absent when there is none. */
 			readonly currentVersion?: StoreVersion;
+	  }
+	| {
+			readonly committed: false;
+			/** It would add more than the account has left. */
+			readonly reason: "account";
+			/** The account's bytes at that moment. */
+			readonly storedBytes: number;
+			/** The bytes that the transaction would add. */
+			readonly addedBytes: number;
 	  };
 
 /** Which entries to list: those whose key begins with `prefix`, in key order. */
@@ -122,7 +149,10 @@ export interface Store {
 	heads(range: StoreRange): Answer<readonly StoreHead[]>;
 	/** Entries that have expired but still take space, oldest expiry first. The owner of the data decides how they go (archive, delete). */
 	expired(limit: number): Answer<readonly StoreHead[]>;
-	/** Resolves when the transaction is durable, or was refused. */
+	/**
+	 * Resolves when the transaction is durable, or was refused. Transactions of one account (or of none) are applied in the order of these calls;
+	 * accounts take turns, so that one that floods does not keep the others waiting.
+	 */
 	commit(transaction: StoreTransaction): Promise<CommitResult>;
 	/** Hints of changes under `prefix`, from `cursor` on (from now on without one), until the signal aborts. */
 	changes(prefix: StoreKey, options?: { readonly cursor?: string; readonly signal?: AbortSignal }): AsyncIterable<StoreChange>;

@@ -1,4 +1,6 @@
-import { messageHeaderBytes, type reserves, tags } from "./commit-message.ts";
+import { Balance, storedBytes } from "./account.ts";
+import { messageAt, reserves, tags } from "./commit-message.ts";
+import { bodyStart, hasIncrement, messageAccount, messageReserve, nextKey, nextPart, skipCheck } from "./message-reader.ts";
 import {
 	createRecord,
 	type RecordHeader,
@@ -23,26 +25,20 @@ export type Applied =
 			readonly index: number;
 			/** 0 when there is none. */
 			readonly currentVersion: number;
-	  };
+	  }
+	| { readonly committed: false; readonly reason: "account"; readonly storedBytes: number; readonly addedBytes: number };
 
 const jsonNumber = /^[ \t\n\r]*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[ \t\n\r]*$/;
-
-export function messageId(message: Buffer): number {
-	return message.readUInt32BE(0);
-}
-
-export function messageReserve(message: Buffer): (typeof reserves)[keyof typeof reserves] {
-	return message[4] as (typeof reserves)[keyof typeof reserves];
-}
 
 /**
  * Applies a message of `encodeTransaction` to the tree: all of it, or nothing. The message's records are stamped in place.
  * What the tree throws is passed on and leaves the transaction half done: whoever owns the tree's own transaction rolls that back.
+ * `estimate` is what `estimateBytes` said of it.
  */
-export function applyTransaction(target: WritableTree, message: Buffer, version: number, now: number): Applied {
-	const checks = message.readUInt32BE(5);
-	const operations = message.readUInt32BE(9);
-	const cursor = { position: messageHeaderBytes };
+export function applyTransaction(target: WritableTree, message: Buffer, version: number, now: number, estimate: number): Applied {
+	const checks = message.readUInt32BE(messageAt.checks);
+	const operations = message.readUInt32BE(messageAt.operations);
+	const cursor = bodyStart(message);
 
 	for (let index = 0; index < checks; index++) {
 		const tag = message[cursor.position];
@@ -55,7 +51,13 @@ export function applyTransaction(target: WritableTree, message: Buffer, version:
 		if (!holds) return { committed: false, reason: "check", index, currentVersion: header?.version ?? 0 };
 	}
 
-	const tree = operations > 1 && hasIncrement(message, cursor.position, operations) ? undoable(target) : target;
+	const account = messageAccount(message);
+	const balance = account && new Balance(target, account);
+	const mayOverdraw = balance?.refuses(estimate) === true && messageReserve(message) !== reserves.reserved;
+	const mayUndo = mayOverdraw || (operations > 1 && hasIncrement(message, cursor.position, operations));
+	const undo = mayUndo ? undoable(target) : undefined;
+	const tree = undo ?? target;
+	const tally: Tally = { bytes: 0 };
 	const sums: number[] = [];
 	const changed: Buffer[] = [];
 	for (let index = 0; index < operations; index++) {
@@ -66,7 +68,7 @@ export function applyTransaction(target: WritableTree, message: Buffer, version:
 				const record = nextPart(message, cursor, 4);
 				const old = tree.get(key, readRecordHeader);
 				stampRecord(record, version, old && !isExpired(old.expiresAt, now) ? old.createdAt : now, now);
-				putEntry(tree, key, record, old?.expiresAt ?? 0);
+				putEntry(tree, key, record, old, tally);
 				changed.push(key);
 				break;
 			}
@@ -77,7 +79,7 @@ export function applyTransaction(target: WritableTree, message: Buffer, version:
 				const old = tree.get(key, (record) => ({ ...readRecordHeader(record), value: readRecordValue(record) }));
 				const live = old && !isExpired(old.expiresAt, now) ? old : undefined;
 				const refuse = (reason: "not-a-number" | "out-of-range"): Applied => {
-					if (tree !== target) (tree as UndoableTree).undo();
+					undo?.undo();
 					return { committed: false, reason, index, currentVersion: live?.version ?? 0 };
 				};
 				if (live && !jsonNumber.test(live.value)) return refuse("not-a-number");
@@ -85,13 +87,13 @@ export function applyTransaction(target: WritableTree, message: Buffer, version:
 				if (!Number.isFinite(sum) || (Number.isInteger(sum) && !Number.isSafeInteger(sum))) return refuse("out-of-range");
 				const record = createRecord(String(sum), author, live?.expiresAt ?? 0);
 				stampRecord(record, version, live?.createdAt ?? now, now);
-				putEntry(tree, key, record, old?.expiresAt ?? 0);
+				putEntry(tree, key, record, old, tally);
 				sums.push(sum);
 				changed.push(key);
 				break;
 			}
 			case tags.delete:
-				if (deleteEntry(tree, key)) changed.push(key);
+				if (deleteEntry(tree, key, tally)) changed.push(key);
 				break;
 			case tags.archive: {
 				const overBytes = message.readDoubleBE(cursor.position);
@@ -102,7 +104,7 @@ export function applyTransaction(target: WritableTree, message: Buffer, version:
 				const toKey = Buffer.concat([to, Buffer.from(`\u0002${copy.version}\0`, "latin1")]);
 				const old = tree.get(toKey, readRecordHeader);
 				stampRecord(copy.record, version, old && !isExpired(old.expiresAt, now) ? old.createdAt : now, now);
-				putEntry(tree, toKey, copy.record, old?.expiresAt ?? 0);
+				putEntry(tree, toKey, copy.record, old, tally);
 				changed.push(toKey);
 				break;
 			}
@@ -113,22 +115,30 @@ export function applyTransaction(target: WritableTree, message: Buffer, version:
 					return true;
 				});
 				for (const found of keys) {
-					deleteEntry(tree, found);
+					deleteEntry(tree, found, tally);
 					changed.push(found);
 				}
 			}
 		}
 	}
+	if (balance && undo && mayOverdraw && balance.refuses(tally.bytes)) {
+		undo.undo();
+		return { committed: false, reason: "account", storedBytes: balance.stored, addedBytes: tally.bytes };
+	}
+	if (tally.bytes !== 0) balance?.add(tally.bytes, version, now);
 	return { committed: true, sums, changed };
 }
 
 /** Bytes that a transaction may add to the tree, pages counted in full where a value has pages of its own. */
 export function estimateBytes(tree: WritableTree, message: Buffer, pageBytes: number): number {
-	const cursor = { position: messageHeaderBytes };
-	const checks = message.readUInt32BE(5);
-	for (let index = 0; index < checks; index++) skipCheck(message, cursor);
+	const cursor = bodyStart(message);
 	let bytes = 2 * pageBytes;
-	const operations = message.readUInt32BE(9);
+	// Of an audit entry the key, the code and what it is linked by are added to what the message has.
+	const audits = message.readUInt16BE(messageAt.audits);
+	if (audits > 0) bytes += 2 * (cursor.position + audits * auditOverheadBytes);
+	const checks = message.readUInt32BE(messageAt.checks);
+	for (let index = 0; index < checks; index++) skipCheck(message, cursor);
+	const operations = message.readUInt32BE(messageAt.operations);
 	for (let index = 0; index < operations; index++) {
 		const tag = message[cursor.position];
 		const key = nextKey(message, cursor);
@@ -144,6 +154,8 @@ export function estimateBytes(tree: WritableTree, message: Buffer, pageBytes: nu
 	}
 	return bytes;
 }
+
+const auditOverheadBytes = 512;
 
 function recordBytes(keyBytes: number, valueBytes: number, pageBytes: number): number {
 	// The key once more in the log of changes and in the index of expiries; pages are about two thirds full.
@@ -162,18 +174,26 @@ function readLive(tree: WritableTree, key: Buffer, now: number): RecordHeader | 
 	return header && !isExpired(header.expiresAt, now) ? header : undefined;
 }
 
-function putEntry(tree: WritableTree, key: Buffer, record: Buffer, oldExpiry: number): void {
+/** Bytes that the entries of a transaction take more than before it. */
+interface Tally {
+	bytes: number;
+}
+
+function putEntry(tree: WritableTree, key: Buffer, record: Buffer, old: RecordHeader | undefined, tally: Tally): void {
+	const oldExpiry = old?.expiresAt ?? 0;
 	const expiry = readExpiry(record);
 	if (oldExpiry !== 0 && oldExpiry !== expiry) tree.remove(expiryKey(oldExpiry, key));
 	if (expiry !== 0 && oldExpiry !== expiry) tree.put(expiryKey(expiry, key), Buffer.from([1]));
 	tree.put(key, record);
+	tally.bytes += old ? record.length - old.recordBytes : storedBytes(key, record.length);
 }
 
-function deleteEntry(tree: WritableTree, key: Buffer): boolean {
-	const expiry = tree.get(key, readExpiry);
-	if (expiry === undefined) return false;
-	if (expiry !== 0) tree.remove(expiryKey(expiry, key));
+function deleteEntry(tree: WritableTree, key: Buffer, tally: Tally): boolean {
+	const old = tree.get(key, readRecordHeader);
+	if (old === undefined) return false;
+	if (old.expiresAt !== 0) tree.remove(expiryKey(old.expiresAt, key));
 	tree.remove(key);
+	tally.bytes -= storedBytes(key, old.recordBytes);
 	return true;
 }
 
@@ -212,41 +232,4 @@ function undoable(tree: WritableTree): UndoableTree {
 			}
 		},
 	};
-}
-
-interface Cursor {
-	position: number;
-}
-
-function nextKey(message: Buffer, cursor: Cursor): Buffer {
-	cursor.position += 1;
-	return nextPart(message, cursor, 2);
-}
-
-function nextPart(message: Buffer, cursor: Cursor, lengthBytes: 2 | 4): Buffer {
-	const length = lengthBytes === 2 ? message.readUInt16BE(cursor.position) : message.readUInt32BE(cursor.position);
-	const start = cursor.position + lengthBytes;
-	cursor.position = start + length;
-	return message.subarray(start, cursor.position);
-}
-
-function skipCheck(message: Buffer, cursor: Cursor): void {
-	const tag = message[cursor.position];
-	nextKey(message, cursor);
-	if (tag === tags.version) cursor.position += 6;
-}
-
-function hasIncrement(message: Buffer, start: number, operations: number): boolean {
-	const cursor = { position: start };
-	for (let index = 0; index < operations; index++) {
-		const tag = message[cursor.position];
-		if (tag === tags.increment) return true;
-		nextKey(message, cursor);
-		if (tag === tags.set) nextPart(message, cursor, 4);
-		else if (tag === tags.archive) {
-			cursor.position += 8;
-			nextPart(message, cursor, 2);
-		}
-	}
-	return false;
 }

@@ -44,9 +44,9 @@ export const metaKeys = {
 } as const;
 
 /** The layout's version. Raised when an older program would misread the store. */
-export const formatVersion = 2;
+export const formatVersion = 3;
 /** The oldest layout that this program reads. */
-export const oldestFormatVersion = 2;
+export const oldestFormatVersion = 3;
 
 export const uint48Bytes = 6;
 

@@ -8,7 +8,11 @@ const hello = join(projectDirectory, "examples", "hello.js");
 
 describe.concurrent("wrong usage ends with 2, one line on standard error and nothing on standard output", () => {
 	test.for<[string, readonly string[], RegExp]>([
-		["an unknown command", ["frobnicate"], /There is no command "frobnicate"; there are run, variables, executions, serve, bundle, keys, limits/],
+		[
+			"an unknown command",
+			["frobnicate"],
+			/There is no command "frobnicate"; there are run, variables, executions, serve, bundle, keys, audit, limits/,
+		],
 		["a command named like a property of objects", ["constructor"], /There is no command "constructor"/],
 		["an unknown command of a group", ["variables", "steal"], /There is no command "steal" in cronium variables/],
 		["no script", ["run"], /The script's file is missing/],

@@ -20,6 +20,8 @@ export interface RunSetup {
 	readonly event?: Execution["event"];
 	/** The run is not in the store yet: its first commit is to write it. */
 	readonly unopened?: boolean;
+	/** Its effects and denials go into the audit log, which the store has to keep. */
+	readonly audit?: boolean;
 }
 
 /** A live run on a memory store, with what a test wants to see of it. */
@@ -58,8 +60,9 @@ export async function startRun(setup: RunSetup = {}): Promise<TestRun> {
 	};
 	const live = layout.live(execution.hostId, execution.id);
 	const opening = openRun("create", execution, "{}", setup.input);
+	const { account } = opening;
 	const open = async (): Promise<void> => {
-		await store.commit({ checks: [opening.check], operations: opening.operations });
+		await store.commit({ checks: [opening.check], operations: opening.operations, account });
 	};
 	if (!setup.unopened) await open();
 	const logs: LogLine[] = [];
@@ -67,6 +70,7 @@ export async function startRun(setup: RunSetup = {}): Promise<TestRun> {
 		store: setup.throughStore ?? store,
 		input: setup.input,
 		opening: setup.unopened ? opening : undefined,
+		audit: setup.audit,
 		onLog: (line) => logs.push(line),
 	});
 	let calls = 0;
@@ -84,12 +88,14 @@ export async function startRun(setup: RunSetup = {}): Promise<TestRun> {
 			await store.commit({
 				checks: [{ key: live, is: "present" }],
 				operations: [...remainder.operations, { type: "delete", key: live }],
+				account,
+				...(remainder.audit && { audit: [...remainder.audit.waiting, ...remainder.audit.effects] }),
 			});
 			return remainder;
 		},
 		kill: async () => {
 			await open();
-			await store.commit({ operations: [{ type: "delete", key: live }] });
+			await store.commit({ operations: [{ type: "delete", key: live }], account });
 		},
 	};
 }

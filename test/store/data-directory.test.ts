@@ -151,19 +151,21 @@ describe("the data directory", () => {
 			database.write((tree) => tree.put(metaKeys.format, Buffer.from(format)));
 			await database.close();
 		};
-		await write("3");
+		await write("4");
 		await expect(open()).rejects.toMatchObject({
 			code: "unsupported",
-			message: expect.stringMatching(/^The store has format 3; .* up to 2\./),
+			message: expect.stringMatching(/^The store has format 4; .* up to 3\./),
 		});
-		await write("1");
-		await expect(open()).rejects.toMatchObject({
-			code: "unsupported",
-			message: expect.stringMatching(/^The store has format 1; .* from 2 on\./),
-		});
+		for (const older of ["1", "2"]) {
+			await write(older);
+			await expect(open()).rejects.toMatchObject({
+				code: "unsupported",
+				message: expect.stringMatching(new RegExp(`^The store has format ${older}; .* from 3 on\\.`)),
+			});
+		}
 		await write("rubbish");
 		await expect(open()).rejects.toMatchObject({ code: "internal" });
-		await write("2");
+		await write("3");
 		await open();
 	});
 
@@ -171,7 +173,7 @@ describe("the data directory", () => {
 		const store = await openLmdbStore({ directory, maxStoreBytes });
 		await store.commit({ operations: [{ type: "set", key: ["a"], value: "1" }] });
 		const newer = openLmdb(join(directory, "store.lmdb"), { readOnly: false, mapBytes: maxStoreBytes });
-		newer.write((tree) => tree.put(metaKeys.format, Buffer.from("3")));
+		newer.write((tree) => tree.put(metaKeys.format, Buffer.from("4")));
 		await newer.close();
 		await expect(store.commit({ operations: [{ type: "set", key: ["a"], value: "2" }] })).rejects.toMatchObject({
 			code: "unsupported",

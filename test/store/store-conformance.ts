@@ -8,6 +8,7 @@ import type {
 	StoreOperation,
 	StoreTransaction,
 } from "../../host/store/store.ts";
+import { describeAccounts } from "./account-conformance.ts";
 
 /** A store under test and what ends it. */
 export interface OpenStore {
@@ -743,6 +744,8 @@ export function describeStore(name: string, factory: StoreFactory): void {
 				}
 			});
 		});
+
+		describeAccounts(factory);
 
 		describe("closing", () => {
 			let open: OpenStore;

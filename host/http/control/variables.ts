@@ -30,12 +30,12 @@ export async function variableRoutes(server: FastifyInstance, context: ControlCo
 			// The body is a text that stands for itself, and the operation's reader checks the rest as at every door.
 			validatorCompiler: () => () => true,
 			handler: async (request, reply) => {
-				const { namespace, key } = request.params;
-				const variables = host.variables(namespace);
+				const { namespace } = request.params;
+				// It says itself who has changed what: in the same transaction.
+				const variables = host.variables(namespace, request.operator);
 				const body = request.bodyText === "" ? undefined : request.bodyText;
 				const { params, query, headers } = request as unknown as RequestParts;
 				const given = read({ params, query, headers, body }, host.limits);
-				if (operation.effect) await context.note(request, { action: operation.id, namespace, ...(key !== undefined && { key }) });
 				const perform = variables[operation.method as keyof OperatorVariables] as (...given: unknown[]) => Promise<unknown>;
 				write(request, reply, await perform(...given));
 				return reply;
