@@ -34,6 +34,34 @@ export function readBody(request: IncomingMessage, limit: Limit, as: "text" | "b
 	});
 }
 
+/** What a client may still be sending when it is refused: longer than the limits of values, so that it reads why. */
+const maxDiscardedBytes = 4 * 1024 * 1024;
+const maxDiscardMs = 500;
+
+/**
+ * Reads what is left of a body and throws it away, within bounds: a connection that is closed while the client is still sending is reset, and the
+ * answer is lost with it. Resolves to whether all of it has come, so that the connection can be used again.
+ */
+export function discardBody(request: IncomingMessage): Promise<boolean> {
+	const { headers } = request;
+	const hasBody = headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+	if (request.complete || !hasBody) return Promise.resolve(true);
+	return new Promise((resolve) => {
+		let bytes = 0;
+		const finish = (): void => {
+			clearTimeout(timer);
+			request.off("data", count).off("end", finish).off("close", finish).pause();
+			resolve(request.complete);
+		};
+		const count = (chunk: Buffer): void => {
+			bytes += chunk.length;
+			if (bytes > maxDiscardedBytes) finish();
+		};
+		const timer = setTimeout(finish, maxDiscardMs);
+		request.on("data", count).on("end", finish).on("close", finish).resume();
+	});
+}
+
 function tooLarge(what: string, limit: Limit): RuntimeError {
 	return new RuntimeError("too-large", `The body ${what}; the limit ${limit.name} is ${limit.value}.`, { limit });
 }

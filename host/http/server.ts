@@ -4,6 +4,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { httpStatus, RuntimeError } from "../contract/errors.ts";
 import { excerpt } from "../contract/excerpt.ts";
 import { describeProblem, HttpError, problemType, toRuntimeError } from "./problem.ts";
+import { discardBody } from "./request-body.ts";
 
 /** The key and certificates of a server (PEM). */
 export interface ServerTls {
@@ -68,7 +69,8 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 	const routes = new RouteList();
 	server.addHook("onRoute", ({ method, url }) => routes.add(method, url));
 	server.setNotFoundHandler((request, reply) => sendProblem(reply, routes.describeUnknown(request), request.id));
-	server.addHook("onSend", async (_request, reply, payload) => {
+	server.addHook("onSend", async ({ raw }, reply, payload) => {
+		if (!(await discardBody(raw))) reply.header("Connection", "close");
 		// Everything here is some run's own.
 		reply.header("Cache-Control", "no-store");
 		reply.header("X-Content-Type-Options", "nosniff");
@@ -85,10 +87,6 @@ export function sendProblem(reply: FastifyReply, error: unknown, callId: string)
 	if (retryAfterMs !== undefined) reply.header("Retry-After", Math.ceil(retryAfterMs / 1_000));
 	if (problem.code === "unauthenticated") reply.header("WWW-Authenticate", "Bearer");
 	if (problem instanceof HttpError && problem.allow) reply.header("Allow", problem.allow.join(", "));
-	// What is left of a body that was not read is not waited for.
-	const { complete, headers } = reply.request.raw;
-	if (!complete && (headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"))
-		reply.header("Connection", "close");
 	return reply
 		.code(status)
 		.header("Content-Type", problemType)

@@ -2,6 +2,7 @@ import { RuntimeError } from "./errors.ts";
 
 /** The contract refuses deeper values, and far below the stack ends. */
 const maxDepth = 128;
+const tooDeep = `nested more than ${maxDepth} levels deep`;
 
 /**
  * The JSON text of a value. Throws `invalid` naming the place of what JSON has no form for: unlike JSON.stringify it never turns NaN into null, or a
@@ -9,7 +10,9 @@ const maxDepth = 128;
  */
 export function toJsonText(value: unknown, label: string): string {
 	const text = write(value, label, (path, description) => {
-		throw new RuntimeError("invalid", `${path} is ${description}, which is not JSON.`);
+		if (description !== tooDeep) throw new RuntimeError("invalid", `${path} is ${description}, which is not JSON.`);
+		const limit = { name: "maxJsonDepth", value: maxDepth, unit: "levels" };
+		throw new RuntimeError("invalid", `${path} is ${description} (maxJsonDepth).`, { limit });
 	});
 	if (/(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/.test(text))
 		throw new RuntimeError("invalid", `${label} has a lone surrogate (half of a character), which is not JSON.`);
@@ -56,7 +59,7 @@ function write(root: unknown, label: string, misfit: (path: string, description:
 		const description = describeMisfit(value);
 		if (description !== undefined) return misfit(path(), description, value);
 		if (holders.slice(0, depth).includes(value)) return misfit(path(), "a reference to an object that contains it", undefined);
-		if (depth >= maxDepth) return misfit(label, `nested more than ${maxDepth} levels deep`, undefined);
+		if (depth >= maxDepth) return misfit(label, tooDeep, undefined);
 		holders[depth++] = value;
 		return value;
 	});

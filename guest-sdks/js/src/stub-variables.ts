@@ -14,8 +14,8 @@ interface State {
 	readonly variables: Record<string, Stored>;
 }
 
-const maxValueBytes = 1024 * 1024;
 const maxPageSize = 1_000;
+const maxKeyCharacters = 255;
 
 /** The variables of the stub, by the rules of the contract; kept in a file between runs when there is one. */
 export class StubVariables {
@@ -45,14 +45,7 @@ export class StubVariables {
 
 	set(key: unknown, text: string, options: { ifVersion?: string; ifAbsent?: boolean; expiresInMs?: number }): string {
 		const name = requireKey(key);
-		if (Buffer.byteLength(text) > maxValueBytes)
-			throw new RuntimeError(
-				"too-large",
-				`value has ${Buffer.byteLength(text)} bytes; the limit maxValueBytes is ${maxValueBytes}.`,
-				{
-					limit: { name: "maxValueBytes", value: maxValueBytes, unit: "bytes" },
-				},
-			);
+		requireSize(text, "value", "maxValueBytes");
 		const { ifVersion, ifAbsent, expiresInMs } = options;
 		if (ifVersion !== undefined && ifAbsent) throw new RuntimeError("invalid", "ifVersion and ifAbsent exclude each other.");
 		if (expiresInMs !== undefined && (!Number.isSafeInteger(expiresInMs) || expiresInMs < 1))
@@ -75,7 +68,7 @@ export class StubVariables {
 
 	list({ prefix = "", cursor, limit = 100 }: { prefix?: string; cursor?: string; limit?: number }): KeyPage {
 		if (!Number.isSafeInteger(limit) || limit < 1 || limit > maxPageSize)
-			throw new RuntimeError("invalid", `limit is ${limit}; it must be a whole number from 1 to ${maxPageSize}.`);
+			throw overLimit("invalid", `limit is ${limit}; it must be a whole number from 1 to`, "maxPageSize", maxPageSize, "items");
 		const after = cursor === undefined ? undefined : readCursor(cursor);
 		const keys = Object.keys(this.#state.variables)
 			.filter((key) => key.startsWith(prefix) && this.find(key))
@@ -145,6 +138,17 @@ export class StubVariables {
 	}
 }
 
+/** Values and outputs are as large as the runtime takes them when its operator has changed nothing. */
+export function requireSize(text: string, what: string, limit: "maxValueBytes" | "maxOutputBytes"): void {
+	const bytes = Buffer.byteLength(text);
+	const most = 1024 * 1024;
+	if (bytes > most) throw overLimit("too-large", `${what} has ${bytes} bytes; the limit is`, limit, most, "bytes");
+}
+
+function overLimit(code: "invalid" | "too-large", text: string, name: string, value: number, unit: string): RuntimeError {
+	return new RuntimeError(code, `${text} ${value} (${name}).`, { limit: { name, value, unit } });
+}
+
 function readState(file: string): State {
 	const state = readJsonFile(file, "CRONIUM_STUB_STATE") as Partial<State> | null;
 	if (state?.cronium === "stub-state" && state.format === 1 && typeof state.variables === "object") return state as State;
@@ -164,8 +168,14 @@ function requireKey(key: unknown): string {
 	if (/[\u0000-\u001f\u007f-\u009f]/.test(key))
 		throw new RuntimeError("invalid", `key ${JSON.stringify(key)} has a control character.`);
 	const characters = [...key].length;
-	if (characters < 1 || characters > 255)
-		throw new RuntimeError("invalid", `key has ${characters} characters; it must have 1 to 255.`);
+	if (characters < 1 || characters > maxKeyCharacters)
+		throw overLimit(
+			"invalid",
+			`key has ${characters} characters; it must have 1 to`,
+			"maxKeyCharacters",
+			maxKeyCharacters,
+			"characters",
+		);
 	if (key === "." || key === "..") throw new RuntimeError("invalid", `key must not be "${key}".`);
 	return key;
 }

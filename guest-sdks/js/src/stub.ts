@@ -4,7 +4,7 @@ import { toJsonText } from "./json.ts";
 import type { Operation } from "./operation.ts";
 import { toCall } from "./requests.ts";
 import { readStubSettings, type StubSettings } from "./stub-sources.ts";
-import { StubVariables } from "./stub-variables.ts";
+import { requireSize, StubVariables } from "./stub-variables.ts";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what has to be escaped.
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
@@ -32,8 +32,11 @@ export class Stub {
 		switch (operation.id) {
 			case "io.get-input":
 				return structuredClone(this.#settings.input ?? null);
-			case "io.set-output":
-				return print(`output ${toJsonText(first, "value")}`);
+			case "io.set-output": {
+				const text = toJsonText(first, "value");
+				requireSize(text, "output", "maxOutputBytes");
+				return print(`output ${text}`);
+			}
 			case "variables.get":
 				return this.#variables.find(first)?.value ?? null;
 			case "variables.get-entry":

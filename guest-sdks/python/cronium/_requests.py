@@ -9,17 +9,40 @@ from ._contract import Metadata, Operation, Place, VariableEntry
 from ._errors import RuntimeError
 from ._transport import Call, Reply
 
+# The contract refuses deeper values.
+_MAX_DEPTH = 128
+
 
 def to_json(value: Any, name: str) -> bytes:
     """The JSON text of a value. Raises `invalid` for what JSON has no form for."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        if text.count("[") + text.count("{") > _MAX_DEPTH and _depth(value) > _MAX_DEPTH:
+            raise _too_deep(name)
+        return text.encode("utf-8")
     except UnicodeEncodeError:
         raise RuntimeError("invalid", "{} has a lone surrogate (half of a character), which is not JSON.".format(name)) from None
     except RecursionError:
-        raise RuntimeError("invalid", "{} is nested too deeply.".format(name)) from None
+        raise _too_deep(name) from None
     except (TypeError, ValueError) as error:
         raise RuntimeError("invalid", "{} is not JSON: {}.".format(name, error)) from None
+
+
+def _depth(value: Any) -> int:
+    """How deep the lists and objects in a value are nested; more than the limit is not counted to its end."""
+    level, depth = [value], 0
+    while depth <= _MAX_DEPTH:
+        level = [one for one in level if isinstance(one, (dict, list, tuple))]
+        if not level:
+            break
+        depth += 1
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+    return depth
+
+
+def _too_deep(name: str) -> RuntimeError:
+    limit = {"name": "maxJsonDepth", "value": _MAX_DEPTH, "unit": "levels"}
+    return RuntimeError("invalid", "{} is nested more than {} levels deep (maxJsonDepth).".format(name, _MAX_DEPTH), {"limit": limit})
 
 
 def to_call(operation: Operation, given: Tuple[Any, ...]) -> Call:

@@ -12,7 +12,7 @@ from ._contract import Operation, read_event_context
 from ._errors import RuntimeError
 from ._requests import to_call, to_json
 from ._stub_sources import read_stub_settings
-from ._stub_variables import StubVariables
+from ._stub_variables import StubVariables, require_size
 
 _NOTICE = "no connection is configured; this is the stub (nothing leaves this process)"
 
@@ -37,7 +37,9 @@ class Stub:
         return copy.deepcopy(self._settings.input)
 
     def _set_output(self, value: Any) -> None:
-        _print("output " + to_json(value, "value").decode("utf-8"))
+        text = to_json(value, "value")
+        require_size(text, "output", "maxOutputBytes")
+        _print("output " + text.decode("utf-8"))
 
     def _get_variable(self, key: Any) -> Any:
         entry = self._variables.find(key)

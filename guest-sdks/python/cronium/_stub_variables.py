@@ -12,8 +12,9 @@ from ._contract import KeyInfo, KeyPage, Metadata, VariableEntry
 from ._errors import RuntimeError
 from ._stub_sources import read_json_file
 
-_MAX_VALUE_BYTES = 1024 * 1024
+_MAX_BYTES = 1024 * 1024
 _MAX_PAGE_SIZE = 1000
+_MAX_KEY_CHARACTERS = 255
 _MAX_INTEGER = 2**53 - 1
 
 
@@ -49,9 +50,7 @@ class StubVariables:
 
     def set(self, key: Any, text: bytes, if_version: Any, if_absent: Any, expires_in_ms: Any) -> str:
         name = _require_key(key)
-        if len(text) > _MAX_VALUE_BYTES:
-            message = "value has {} bytes; the limit maxValueBytes is {}.".format(len(text), _MAX_VALUE_BYTES)
-            raise RuntimeError("too-large", message, {"limit": {"name": "maxValueBytes", "value": _MAX_VALUE_BYTES, "unit": "bytes"}})
+        require_size(text, "value", "maxValueBytes")
         if if_version is not None and if_absent:
             raise RuntimeError("invalid", "if_version and if_absent exclude each other.")
         if expires_in_ms is not None and (isinstance(expires_in_ms, bool) or not isinstance(expires_in_ms, int) or expires_in_ms < 1):
@@ -73,7 +72,8 @@ class StubVariables:
     def list(self, prefix: Any, cursor: Any, limit: Any) -> KeyPage:
         limit = 100 if limit is None else limit
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _MAX_PAGE_SIZE:
-            raise RuntimeError("invalid", "limit is {}; it must be a whole number from 1 to {}.".format(limit, _MAX_PAGE_SIZE))
+            text = "limit is {}; it must be a whole number from 1 to".format(limit)
+            raise _over_limit("invalid", text, "maxPageSize", _MAX_PAGE_SIZE, "items")
         keys = sorted(
             (key for key in list(self._variables) if key.startswith(prefix or "") and self.find(key) is not None),
             key=lambda key: key.encode("utf-8"),
@@ -144,6 +144,16 @@ class StubVariables:
             raise RuntimeError("unavailable", message) from None
 
 
+def require_size(text: bytes, what: str, limit: str) -> None:
+    """Values and outputs are as large as the runtime takes them when its operator has changed nothing."""
+    if len(text) > _MAX_BYTES:
+        raise _over_limit("too-large", "{} has {} bytes; the limit is".format(what, len(text)), limit, _MAX_BYTES, "bytes")
+
+
+def _over_limit(code: str, text: str, name: str, value: int, unit: str) -> RuntimeError:
+    return RuntimeError(code, "{} {} ({}).".format(text, value, name), {"limit": {"name": name, "value": value, "unit": unit}})
+
+
 def _time(later_ms: int = 0) -> str:
     now = datetime.now(timezone.utc)
     try:
@@ -175,8 +185,9 @@ def _require_key(key: Any) -> str:
         raise RuntimeError("invalid", "key must be a text.")
     if re.search("[\x00-\x1f\x7f-\x9f]", key):
         raise RuntimeError("invalid", "key {} has a control character.".format(json.dumps(key)))
-    if not 1 <= len(key) <= 255:
-        raise RuntimeError("invalid", "key has {} characters; it must have 1 to 255.".format(len(key)))
+    if not 1 <= len(key) <= _MAX_KEY_CHARACTERS:
+        text = "key has {} characters; it must have 1 to".format(len(key))
+        raise _over_limit("invalid", text, "maxKeyCharacters", _MAX_KEY_CHARACTERS, "characters")
     if key in (".", ".."):
         raise RuntimeError("invalid", 'key must not be "{}".'.format(key))
     return key

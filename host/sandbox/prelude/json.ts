@@ -19,6 +19,7 @@ import {
 
 /** The contract refuses deeper values (no operator can raise maxJsonDepth), and far below QuickJS runs out of stack. */
 const maxDepth = 128;
+const tooDeep = "nested more than 128 levels deep";
 
 const plain = Object.prototype;
 const list = Array.prototype;
@@ -43,7 +44,10 @@ export function toJsonText(value: unknown, label: string): string {
 			return value ? "true" : "false";
 	}
 	return write(value, label, (path, description) => {
-		throw new RuntimeError("invalid", path + " is " + description + ", which is not JSON.");
+		if (description !== tooDeep) throw new RuntimeError("invalid", path + " is " + description + ", which is not JSON.");
+		throw new RuntimeError("invalid", path + " is " + description + " (maxJsonDepth).", {
+			limit: { name: "maxJsonDepth", value: maxDepth, unit: "levels" },
+		});
 	});
 }
 
@@ -81,7 +85,7 @@ function write(root: unknown, label: string, misfit: Misfit): string {
 		if (description !== undefined) return misfit(path(), description, value);
 		for (let level = 0; level < depth; level++)
 			if (holders[level] === value) return misfit(path(), "a reference to an object that contains it", undefined);
-		if (depth >= maxDepth) return misfit(label, "nested more than " + maxDepth + " levels deep", undefined);
+		if (depth >= maxDepth) return misfit(label, tooDeep, undefined);
 		holders[depth++] = value;
 		return value;
 	}

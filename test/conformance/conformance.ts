@@ -1,0 +1,122 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Outcome } from "../../host/execution.ts";
+import { cases } from "./cases/cases.ts";
+import type { CallStep, ConformanceCase, Need, ParallelStep, Step, StepResult } from "./conformance-case.ts";
+import { matrixFile, readCells } from "./matrix.ts";
+import { resolveReferences } from "./references.ts";
+
+/** A way to the helpers, with the SDKs that take it. */
+export interface ConformanceDoor {
+	/** As the matrix calls it. */
+	readonly name: string;
+	readonly columns: readonly ConformanceColumn[];
+}
+
+/** A door with one SDK or engine. */
+export interface ConformanceColumn {
+	readonly name: string;
+	/** What it cannot have, and why. */
+	readonly lacks?: Partial<Record<Need, string>>;
+	/** Starts what performs the calls: once for all cases. */
+	open(): Promise<ConformanceSession>;
+}
+
+export interface ConformanceSession extends AsyncDisposable {
+	run(given: ConformanceCase): Promise<FinishedRun>;
+}
+
+/** What a case has shown. */
+export interface FinishedRun {
+	/** In the order of the steps that are calls. */
+	readonly results: readonly StepResult[];
+	/** Where somebody keeps it: the stub does not. */
+	readonly outcome?: Outcome;
+	/** Every variable that is left (JSON texts). */
+	readonly variables?: Readonly<Record<string, string>>;
+}
+
+/** Runs every case through the door, with each of its SDKs. */
+export function conformance(door: ConformanceDoor): void {
+	describe(door.name, () => {
+		describe.each(door.columns)("$name", (column) => {
+			let session: ConformanceSession;
+			beforeAll(async () => {
+				session = await column.open();
+			}, 60_000);
+			afterAll(() => session?.[Symbol.asyncDispose](), 60_000);
+
+			for (const given of cases)
+				test(given.title, { timeout: 120_000 }, async (context) => {
+					const reason = whyNot(given, column);
+					if (reason !== undefined) context.skip(reason);
+					check(given, await session.run(given));
+				});
+		});
+
+		test("its columns in the documentation are these", () => {
+			const documented = readCells(readFileSync(matrixFile, "utf8"));
+			for (const column of door.columns)
+				for (const given of cases) {
+					const cell = documented.get(`${door.name}/${column.name}/${given.title}`);
+					expect(cell, `${given.title}: ${door.name}, ${column.name}`).toBe(whyNot(given, column) ?? "passed");
+				}
+		});
+	});
+}
+
+/** Why the case is not run there; undefined when it is. */
+function whyNot({ needs = [] }: ConformanceCase, { lacks }: ConformanceColumn): string | undefined {
+	return needs.map((need: Need) => lacks?.[need]).find((reason) => reason !== undefined);
+}
+
+function check(given: ConformanceCase, { results, outcome, variables }: FinishedRun): void {
+	const labelled: Record<string, unknown> = {};
+	const calls = given.steps.filter(isCall);
+	expect(results).toHaveLength(calls.length);
+	for (const [index, step] of calls.entries()) {
+		const found = results[index] as StepResult;
+		const name = `step ${index + 1}, ${"call" in step ? step.call : step.parallel.call}`;
+		if (step.fails) {
+			const { code, limit, currentVersion } = resolveReferences(step.fails, labelled) as NonNullable<CallStep["fails"]>;
+			expect(found, name).toHaveProperty("error");
+			const { error } = found as Extract<StepResult, { error: unknown }>;
+			// Which limit a number is over is said by those who check it first.
+			const { limit: foundLimit } = error;
+			expect(
+				{ ...error, message: undefined, limit: limit === undefined ? undefined : foundLimit },
+				`${name}: ${error.message}`,
+			).toEqual({
+				code,
+				...(limit !== undefined && { limit }),
+				...(currentVersion !== undefined && { currentVersion }),
+			});
+			// An error without a word helps nobody.
+			expect(error.message, name).toMatch(/\w/);
+			continue;
+		}
+		expect(found, name).not.toHaveProperty("error");
+		const { text } = found as Extract<StepResult, { text: string }>;
+		const value = JSON.parse(text) as unknown;
+		if (step.as !== undefined) labelled[step.as] = value;
+		if ("returns" in step) expect(value, name).toEqual(resolveReferences(step.returns, labelled));
+		if (step.returnsText !== undefined) expect(text, name).toBe(step.returnsText);
+	}
+	const { leaves } = given;
+	if (outcome) {
+		const { output, condition, noOutput, outputText, logs } = leaves ?? {};
+		if (output !== undefined) expect(outcome.output).toEqual(output);
+		if (outputText !== undefined) expect(outcome.outputText).toBe(outputText);
+		if (noOutput) expect(outcome.outputText).toBeUndefined();
+		if (condition !== undefined) expect(outcome.condition).toBe(condition);
+		logs?.(outcome.logs);
+	}
+	if (variables && leaves?.variables) {
+		const parsed = Object.entries(variables).map(([key, text]) => [key, JSON.parse(text)] as const);
+		expect(Object.fromEntries(parsed)).toEqual(leaves.variables);
+	}
+}
+
+export function isCall(step: Step): step is CallStep | ParallelStep {
+	return "call" in step || "parallel" in step;
+}

@@ -1,0 +1,4 @@
+import { conformance } from "../conformance.ts";
+import { httpDoor } from "../http-door.ts";
+
+conformance(httpDoor("HTTP over a Unix socket", { unixSocket: true }));
