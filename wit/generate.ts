@@ -7,6 +7,7 @@ import { emitCodec } from "./emit-codec.ts";
 import { emitOpenapi } from "./emit-openapi.ts";
 import { emitGuestOperations, emitOperations } from "./emit-operations.ts";
 import { emitSchemas } from "./emit-schemas.ts";
+import { type BashParts, emitBash } from "./emit-sdk-bash.ts";
 import { emitJavascriptCalls, emitJavascriptSyncTypes, emitJavascriptTypes } from "./emit-sdk-javascript.ts";
 import { emitPythonCalls, emitPythonContract, emitPythonFunctions } from "./emit-sdk-python.ts";
 import { emitTypes } from "./emit-types.ts";
@@ -46,7 +47,14 @@ export function generateContract(
 			{ path: `guest-sdks/python/cronium/${twin}_functions.py`, text: emitPythonFunctions(operations, twin !== "") },
 		]),
 		{ path: "guest-sdks/python/cronium/_contract.py", text: emitPythonContract(contract, operations) },
+		{ path: "guest-sdks/bash/cronium.sh", text: emitBash(contract, operations, readBashParts()) },
 	];
+}
+
+/** What is written by hand of the Bash SDK, which is one file. */
+function readBashParts(): BashParts {
+	const read = (name: string): string => readFileSync(join(root, "guest-sdks/bash/src", `${name}.sh`), "utf8");
+	return { json: read("json"), transport: read("transport"), stub: read("stub") };
 }
 
 /** What differs between `files` and the tree under `target`, one line a file; empty when all is fresh. */

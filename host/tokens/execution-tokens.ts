@@ -96,7 +96,8 @@ export class ExecutionTokens {
 			);
 		const lifetimeMs = terms.lifetimeMs ?? this.#limits.tokenLifetimeMs;
 		const id = randomBytes(16).toString("base64url");
-		const expiresAt = Math.min(now + lifetimeMs, execution.deadlineAt);
+		// To the second, as its holder reads it.
+		const expiresAt = Math.ceil(Math.min(now + lifetimeMs, execution.deadlineAt) / 1_000) * 1_000;
 		const live: LiveToken = {
 			run,
 			id,
@@ -121,7 +122,7 @@ export class ExecutionTokens {
 			.setJti(id)
 			.setIssuedAt(Math.floor(now / 1_000))
 			.setNotBefore(Math.floor(now / 1_000))
-			.setExpirationTime(Math.ceil(expiresAt / 1_000))
+			.setExpirationTime(expiresAt / 1_000)
 			.sign(key.privateKey);
 		return { token, id, expiresAt };
 	}

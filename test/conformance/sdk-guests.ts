@@ -64,8 +64,11 @@ function startBashGuest(cwd: string): SdkGuest {
 			leave = "leave\0\0";
 		},
 		async perform(call) {
-			const [status = "", stdout = "", stderr = "", version = ""] = await guest.ask(`call\0${bashCall(call)}\0`, 4);
-			return readBashResult(call, { status: Number(status), stdout, stderr, currentVersion: version });
+			const [status = "", stdout = "", stderr = "", currentVersion = "", limit = ""] = await guest.ask(
+				`call\0${bashCall(call)}\0`,
+				5,
+			);
+			return readBashResult(call, { status: Number(status), stdout, stderr, currentVersion, limit });
 		},
 		[Symbol.asyncDispose]: guest.end,
 	};

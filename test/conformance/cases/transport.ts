@@ -37,7 +37,7 @@ export const transportCases: readonly ConformanceCase[] = [
 			{ call: "incrementVariable", with: { key: "n" }, returns: 1 },
 			{ waitMs: 3_300 },
 			{ call: "incrementVariable", with: { key: "n" }, returns: 2 },
-			{ waitMs: 1_700 },
+			{ waitMs: 2_000 },
 			{ firstTokenIsRefused: true },
 			{ call: "incrementVariable", with: { key: "n" }, returns: 3 },
 		],

@@ -9,6 +9,7 @@ interface Ended {
 	readonly stdout: string;
 	readonly stderr: string;
 	readonly currentVersion: string;
+	readonly limit: string;
 }
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -48,24 +49,24 @@ export function bashEnvironment(environment: Readonly<Record<string, string>>): 
 }
 
 /** What the call printed, as the other SDKs return it. */
-export function readBashResult(call: GuestCall, { status, stdout, stderr, currentVersion }: Ended): StepResult {
+export function readBashResult(call: GuestCall, { status, stdout, stderr, currentVersion, limit }: Ended): StepResult {
 	if (status === 0)
 		return { text: call.lanes === undefined ? toText(call.name, stdout) : `[${stdout.trim().split(/\s+/).join(",")}]` };
 	const [, code = "no code", message = stderr] = /cronium: ([a-z-]+): (.*)\n$/s.exec(stderr) ?? [];
 	const expected = status === 2 ? "invalid" : errorCodes[status - 10];
-	const limit = /\blimit (max[A-Za-z]+)\b|\((max[A-Za-z]+)\)/.exec(message);
 	return {
 		error: {
 			code: code === expected ? code : `${code}, but status ${status}`,
 			message,
-			...(limit && { limit: limit[1] ?? limit[2] ?? "" }),
+			...(limit !== "" && { limit }),
 			...(currentVersion !== "" && { currentVersion }),
 		},
 	};
 }
 
 /** Nothing is none. A version is not a JSON text in Bash. */
-function toText(name: string, stdout: string): string {
+function toText(name: string, printed: string): string {
+	const stdout = printed.replace(/\n$/, "");
 	const operation = operations.find(({ sdkName }) => sdkName === name);
 	if (stdout === "" || operation?.result === "none") return "null";
 	if (name === "setVariable") return JSON.stringify(stdout);

@@ -1,5 +1,5 @@
 # A guest with the Bash SDK: its file is the first argument. Messages end with NUL: `enter` and settings, `call` and a command, or `leave`. A
-# call is answered by its status, what it printed, what it said on standard error, and the version that a conflict named.
+# call is answered by its status, what it printed, what it said on standard error, and the version and the limit that an error named.
 sdk=$1
 cronium_test_directory=$(mktemp -d) || exit
 trap 'rm -rf "$cronium_test_directory"' EXIT
@@ -9,7 +9,7 @@ answer() {
 	cat "$cronium_test_directory/stdout"
 	printf '\0'
 	cat "$cronium_test_directory/stderr"
-	printf '\0%s\0' "${CRONIUM_CURRENT_VERSION:-}"
+	printf '\0%s\0%s\0' "${CRONIUM_CURRENT_VERSION-}" "${CRONIUM_ERROR_LIMIT-}"
 }
 
 run_command() { eval "$1"; }
@@ -18,7 +18,7 @@ serve_run() {
 	local kind text status
 	while IFS= read -r -d '' kind && IFS= read -r -d '' text && [[ $kind == call ]]; do
 		status=0
-		CRONIUM_CURRENT_VERSION=''
+		CRONIUM_CURRENT_VERSION='' CRONIUM_ERROR_LIMIT=''
 		run_command "$text" >"$cronium_test_directory/stdout" 2>"$cronium_test_directory/stderr" </dev/null || status=$?
 		answer "$status"
 	done
