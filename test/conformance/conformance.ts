@@ -54,7 +54,7 @@ export function conformance(door: ConformanceDoor): void {
 				});
 		});
 
-		test("its columns in the documentation are these", () => {
+		test.skipIf(process.env.CRONIUM_WRITE_MATRIX)("its columns in the documentation are these", () => {
 			const documented = readCells(readFileSync(matrixFile, "utf8"));
 			for (const column of door.columns)
 				for (const given of cases) {
