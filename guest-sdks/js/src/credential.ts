@@ -15,6 +15,7 @@ export class Credential {
 	readonly #renew: Renew;
 	#token: string;
 	#renewAt = Number.POSITIVE_INFINITY;
+	#expiresAt = Number.POSITIVE_INFINITY;
 	#renewing: Promise<void> | undefined;
 	#timer: NodeJS.Timeout | undefined;
 
@@ -63,6 +64,7 @@ export class Credential {
 				},
 				() => {
 					this.#renewAt = Date.now() + retryMs;
+					if (this.#renewAt < this.#expiresAt) this.#wake(retryMs);
 				},
 			)
 			.finally(() => {
@@ -74,14 +76,15 @@ export class Credential {
 	#schedule(): void {
 		clearTimeout(this.#timer);
 		const { iat, exp } = readTimes(this.#token);
-		this.#renewAt = exp * 1_000 - (exp - iat) * 1_000 * renewalPart;
-		if (!Number.isFinite(this.#renewAt)) {
-			this.#renewAt = Number.POSITIVE_INFINITY;
-			return;
-		}
-		// A script that waits for longer than its token lasts has a good one afterwards; it does not wait for the timer.
-		const wait = Math.max(0, this.#renewAt - Date.now());
-		this.#timer = setTimeout(() => void this.#renewOnce(), Math.min(wait, 2 ** 31 - 1));
+		this.#expiresAt = exp * 1_000;
+		this.#renewAt = this.#expiresAt - (exp - iat) * 1_000 * renewalPart;
+		if (Number.isFinite(this.#renewAt)) this.#wake(Math.max(0, this.#renewAt - Date.now()));
+		else this.#renewAt = Number.POSITIVE_INFINITY;
+	}
+
+	/** A script that waits for longer than its token lasts has a good one afterwards; it does not wait for the timer. */
+	#wake(waitMs: number): void {
+		this.#timer = setTimeout(() => void this.#renewOnce(), Math.min(waitMs, 2 ** 31 - 1));
 		this.#timer.unref?.();
 	}
 }

@@ -21,6 +21,12 @@ export type SyncAnswer =
 
 const { options, port, signal } = workerData as SyncSetup;
 let connected: ReturnType<typeof connect> | undefined;
+try {
+	// Before the first call: the token is renewed from now on.
+	connected = connect(options);
+} catch {
+	// The first call says it.
+}
 
 port.on("message", async ({ operation, given }: { operation: number; given: readonly unknown[] }) => {
 	let answer: SyncAnswer;

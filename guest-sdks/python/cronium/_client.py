@@ -2,11 +2,13 @@
 
 import json
 import os
+import threading
 from typing import Any, Callable, Mapping, Optional
 
 from ._calls import Calls
 from ._connection import resolve_connection
 from ._contract import Operation
+from ._errors import RuntimeError
 from ._requests import to_call, to_result
 from ._transport import Transport
 
@@ -106,6 +108,9 @@ def to_fields(fields: Optional[Mapping[str, Any]]) -> Optional[Mapping[str, Any]
     return described  # type: ignore[no-any-return]
 
 
+# Seconds after the import until the module's client connects by itself.
+_EARLY = 30.0
+
 _default: Optional[Client] = None
 
 
@@ -116,5 +121,19 @@ def default_client() -> Client:
         _default = Client()
     return _default
 
+
+def _connect_early() -> None:
+    """A script may work for longer than its token lasts before it calls anything: somebody has to renew it until then."""
+    try:
+        default_client()
+    except RuntimeError:
+        # The first call says it.
+        pass
+
+
+if os.environ.get("CRONIUM_EXECUTION_TOKEN"):
+    _timer = threading.Timer(_EARLY, _connect_early)
+    _timer.daemon = True
+    _timer.start()
 
 log = Log(lambda level, message, fields: default_client().write_log(level, message, fields))

@@ -22,7 +22,7 @@ class Credential:
         self._lock = threading.Lock()
         self._timer: Optional[threading.Timer] = None
         self._token = connection.token or self._read()
-        self._renew_at = float("inf")
+        self._renew_at = self._expires_at = float("inf")
         self._schedule()
 
     def current(self) -> str:
@@ -55,6 +55,11 @@ class Credential:
             raise RuntimeError("invalid", "The token file {} is empty.".format(self._file))
         return token
 
+    def begin_in_child(self) -> None:
+        """After a fork, which takes no other threads along."""
+        self._lock, self._timer = threading.Lock(), None
+        self._schedule()
+
     def _renew_now(self) -> None:
         # Several threads renew once. A failure is not told: the token may still be good, and the call will say if it is not.
         with self._lock:
@@ -64,28 +69,34 @@ class Credential:
                 self._token = self._renew(self._token)
             except RuntimeError:
                 self._renew_at = time.time() + _RETRY
+                if self._renew_at < self._expires_at:
+                    self._wake(_RETRY)
                 return
             self._schedule()
 
     def _schedule(self) -> None:
+        times = _read_times(self._token)
+        if times is None:
+            self._renew_at = self._expires_at = float("inf")
+            return
+        made, self._expires_at = times
+        self._renew_at = self._expires_at - (self._expires_at - made) * _RENEWAL_PART
+        self._wake(max(0.0, self._renew_at - time.time()))
+
+    def _wake(self, wait: float) -> None:
+        """A script that waits for longer than its token lasts has a good one afterwards; it does not wait for the timer."""
         if self._timer is not None:
             self._timer.cancel()
-        made, expires = _read_times(self._token)
-        self._renew_at = expires - (expires - made) * _RENEWAL_PART
-        if self._renew_at == float("inf"):
-            return
-        # A script that waits for longer than its token lasts has a good one afterwards; it does not wait for the timer.
-        wait = min(max(0.0, self._renew_at - time.time()), threading.TIMEOUT_MAX)
-        self._timer = threading.Timer(wait, self._renew_now)
+        self._timer = threading.Timer(min(wait, threading.TIMEOUT_MAX), self._renew_now)
         self._timer.daemon = True
         self._timer.start()
 
 
-def _read_times(token: str) -> Tuple[float, float]:
-    """When a token was made and when it expires; never for one that does not say."""
+def _read_times(token: str) -> Optional[Tuple[float, float]]:
+    """When a token was made and when it expires; none for one that does not say."""
     try:
         part = token.split(".")[1]
         payload = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
         return float(payload["iat"]), float(payload["exp"])
     except (IndexError, KeyError, TypeError, ValueError):
-        return 0.0, float("inf")
+        return None

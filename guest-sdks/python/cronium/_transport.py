@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import uuid
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ._connection import Connection
 from ._credential import Credential
@@ -49,8 +49,10 @@ class Transport:
     def __init__(self, connection: Connection, environment: Mapping[str, str], timeout: float) -> None:
         self._connection = connection
         self._timeout = timeout
-        # One connection a thread; a child process must not use those of its parent.
-        self._local = threading.local()
+        # Connections that no thread uses now.
+        self._idle: List[http.client.HTTPConnection] = []
+        self._process = os.getpid()
+        self._lock = threading.Lock()
         self._headers = {
             "Accept": "application/json, application/problem+json",
             "User-Agent": "cronium-sdk-python/" + _VERSION,
@@ -63,6 +65,8 @@ class Transport:
 
     def send(self, call: Call) -> Reply:
         """Raises the error that the server answered, `timed-out` or `unavailable`. A missing thing is a reply."""
+        if self._process != os.getpid():
+            self._begin_in_child()
         headers = dict(call.headers)
         if call.effect:
             headers["Idempotency-Key"] = str(uuid.uuid4())
@@ -93,7 +97,15 @@ class Transport:
 
     def close(self) -> None:
         self._credential.close()
-        self._drop()
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _begin_in_child(self) -> None:
+        """After a fork: the parent's connections are the parent's, and its locks may be held by threads that are not here."""
+        self._process, self._idle, self._lock = os.getpid(), [], threading.Lock()
+        self._credential.begin_in_child()
 
     def _renew(self, token: str) -> str:
         reply = self._try(Call("POST", "/v1/token", {}, None, False), token, {})
@@ -109,25 +121,26 @@ class Transport:
         elif call.method != "GET":
             sent["Content-Length"] = "0"
         ends = time.monotonic() + self._timeout
+        connection: Optional[http.client.HTTPConnection] = None
+        keep = False
         try:
             connection = self._connect()
             connection.request(call.method, self._connection.base_path + call.path, body=call.body, headers=sent)
             response = connection.getresponse()
             body = self._read(connection, response, ends)
-            if response.will_close:
-                self._drop()
+            keep = not response.will_close
             return Reply(response.status, response.headers, body)
-        except RuntimeError:
-            self._drop()
-            raise
         except socket.timeout:
-            self._drop()
             raise RuntimeError("timed-out", "The runtime did not answer within {:g} seconds.".format(self._timeout)) from None
         except (OSError, http.client.HTTPException) as error:
-            self._drop()
             # Its text may hold what was sent.
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise RuntimeError("unavailable", "The runtime cannot be reached: {}.".format(reason)) from None
+        finally:
+            if keep and connection is not None:
+                self._idle.append(connection)
+            elif connection is not None:
+                connection.close()
 
     def _read(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, ends: float) -> bytes:
         length = response.length
@@ -154,22 +167,14 @@ class Transport:
         return b"".join(chunks)
 
     def _connect(self) -> http.client.HTTPConnection:
-        local = self._local
-        if getattr(local, "process", None) != os.getpid():
-            local.process, local.connection = os.getpid(), None
-        if local.connection is None:
-            connection = self._open()
-            connection.connect()
-            if connection.sock is not None:
-                connection.sock.settimeout(self._timeout)
-            local.connection = connection
-        return local.connection  # type: ignore[no-any-return]
-
-    def _drop(self) -> None:
-        connection = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None:
-            connection.close()
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        connection = self._open()
+        connection.connect()
+        if connection.sock is not None:
+            connection.sock.settimeout(self._timeout)
+        return connection
 
     def _open(self) -> http.client.HTTPConnection:
         to = self._connection

@@ -106,15 +106,25 @@ def enter(environment):
     os.environ.update(environment)
 
 
+def connect(create):
+    """A client, or why there is none: what every call is answered then."""
+    try:
+        return create(), None
+    except cronium.RuntimeError as error:
+        return None, describe(error)
+
+
 def main():
-    client = None
+    client, refusal = None, None
     for message in messages():
         if "environment" in message:
             if client:
                 client.close()
             enter(message["environment"])
-            client = cronium.Client()
+            client, refusal = connect(cronium.Client)
             answer({})
+        elif refusal:
+            answer(refusal)
         elif "lanes" in message:
             with ThreadPoolExecutor(message["lanes"]) as threads:
                 lanes = [threads.submit(repeat, client, message) for _ in range(message["lanes"])]
@@ -124,14 +134,16 @@ def main():
 
 
 async def main_aio():
-    client = None
+    client, refusal = None, None
     for message in messages():
         if "environment" in message:
             if client:
                 await client.close()
             enter(message["environment"])
-            client = aio.AsyncClient()
+            client, refusal = connect(aio.AsyncClient)
             answer({})
+        elif refusal:
+            answer(refusal)
         elif "lanes" in message:
             lanes = await asyncio.gather(*(repeat_aio(client, message) for _ in range(message["lanes"])))
             answer(join([result for lane in lanes for result in lane]))
