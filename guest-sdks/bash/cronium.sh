@@ -15,77 +15,66 @@ fi
 # --- JSON texts ------------------------------------------------------------------------------------------------------------------------------
 # Everything below runs with LC_ALL=C: texts are bytes, so a character that is not ASCII is never a part of what is looked for.
 
-# By regular expressions: what %% cuts off a text of 1 MiB takes seconds.
+# A regular expression: what %% cuts off a text of 1 MiB takes seconds.
 _cronium_in_string='^[^"\]*'
-_cronium_before_backslash='^[^\]*'
 
 # Sets _cronium_result to the text as a JSON string.
 _cronium_quote() {
-	local text=$1 code character
-	text=${text//\\/\\\\}
-	text=${text//\"/\\\"}
-	if [[ $text == *[[:cntrl:]]* ]]; then
-		text=${text//$'\n'/\\n}
-		text=${text//$'\t'/\\t}
-		text=${text//$'\r'/\\r}
-		while [[ $text =~ [[:cntrl:]] ]]; do
-			character=${BASH_REMATCH[0]}
-			printf -v code '\\u%04x' "'$character"
+	local _text=$1 _code _character
+	_text=${_text//\\/\\\\}
+	_text=${_text//\"/\\\"}
+	if [[ $_text == *[[:cntrl:]]* ]]; then
+		_text=${_text//$'\n'/\\n}
+		_text=${_text//$'\t'/\\t}
+		_text=${_text//$'\r'/\\r}
+		while [[ $_text =~ [[:cntrl:]] ]]; do
+			_character=${BASH_REMATCH[0]}
+			printf -v _code '\\u%04x' "'$_character"
 			# Quoted: since Bash 5.2 an ampersand would stand for what was found.
-			text=${text//"$character"/"$code"}
+			_text=${_text//"$_character"/"$_code"}
 		done
 	fi
-	_cronium_result="\"$text\""
+	_cronium_result="\"$_text\""
 }
 
 # Sets _cronium_result to the text that a JSON string stands for. Fails for a NUL, which Bash cannot hold, and for a lone surrogate.
 _cronium_unquote() {
-	local rest=${1#\"} text='' code low
-	rest=${rest%\"}
-	while [[ $rest == *\\* ]]; do
-		[[ $rest =~ $_cronium_before_backslash ]]
-		text+=${BASH_REMATCH[0]}
-		rest=${rest:${#BASH_REMATCH[0]}+1}
-		case $rest in
-		n*) text+=$'\n' ;;
-		t*) text+=$'\t' ;;
-		r*) text+=$'\r' ;;
-		b*) text+=$'\b' ;;
-		f*) text+=$'\f' ;;
-		u*)
-			code=$((16#${rest:1:4}))
-			rest=${rest:4}
-			if ((code >= 0xd800 && code < 0xdc00)); then
-				[[ $rest =~ ^.\\u([dD][c-fC-F][0-9a-fA-F]{2}) ]] || return 1
-				low=$((16#${BASH_REMATCH[1]}))
-				code=$((0x10000 + ((code - 0xd800) << 10) + low - 0xdc00))
-				rest=${rest:6}
-			elif ((code == 0 || (code >= 0xdc00 && code < 0xe000))); then
-				return 1
-			fi
-			_cronium_encode_character "$code"
-			text+=$_cronium_result
-			;;
-		*) text+=${rest:0:1} ;;
-		esac
-		rest=${rest:1}
+	local _text=${1#\"} _found _code
+	_text=${_text%\"}
+	_cronium_result=$_text
+	[[ $_text == *\\* ]] || return 0
+	# A backslash that stands for itself is put aside as a byte that no JSON string has: the others begin escapes, each of which is replaced wherever it
+	# is by one that printf knows.
+	_text=${_text//\\\\/$'\x01'}
+	_text=${_text//\\\//\/}
+	_text=${_text//\\\"/\"}
+	while [[ $_text =~ \\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2}) ]]; do
+		_found=${BASH_REMATCH[0]}
+		_cronium_escape_character $((0x10000 + ((16#${BASH_REMATCH[1]} - 0xd800) << 10) + 16#${BASH_REMATCH[2]} - 0xdc00))
+		_text=${_text//"$_found"/"$_cronium_result"}
 	done
-	_cronium_result=$text$rest
+	while [[ $_text =~ \\u([0-9a-fA-F]{4}) ]]; do
+		_found=${BASH_REMATCH[0]} _code=$((16#${BASH_REMATCH[1]}))
+		((_code != 0 && (_code < 0xd800 || _code > 0xdfff))) || return 1
+		_cronium_escape_character "$_code"
+		_text=${_text//"$_found"/"$_cronium_result"}
+	done
+	_text=${_text//$'\x01'/\\\\}
+	printf -v _cronium_result '%b' "$_text"
 }
 
-# Sets _cronium_result to the character as UTF-8.
-_cronium_encode_character() {
-	local code=$1 bytes=
-	if ((code < 0x80)); then
-		printf -v bytes '\\x%02x' "$code"
-	elif ((code < 0x800)); then
-		printf -v bytes '\\x%02x' $((0xc0 | code >> 6)) $((0x80 | code & 0x3f))
-	elif ((code < 0x10000)); then
-		printf -v bytes '\\x%02x' $((0xe0 | code >> 12)) $((0x80 | code >> 6 & 0x3f)) $((0x80 | code & 0x3f))
+# Sets _cronium_result to the bytes of the character in UTF-8, as escapes of printf.
+_cronium_escape_character() {
+	local _code=$1
+	if ((_code < 0x80)); then
+		printf -v _cronium_result '\\x%02x' "$_code"
+	elif ((_code < 0x800)); then
+		printf -v _cronium_result '\\x%02x' $((0xc0 | _code >> 6)) $((0x80 | _code & 0x3f))
+	elif ((_code < 0x10000)); then
+		printf -v _cronium_result '\\x%02x' $((0xe0 | _code >> 12)) $((0x80 | _code >> 6 & 0x3f)) $((0x80 | _code & 0x3f))
 	else
-		printf -v bytes '\\x%02x' $((0xf0 | code >> 18)) $((0x80 | code >> 12 & 0x3f)) $((0x80 | code >> 6 & 0x3f)) $((0x80 | code & 0x3f))
+		printf -v _cronium_result '\\x%02x' $((0xf0 | _code >> 18)) $((0x80 | _code >> 12 & 0x3f)) $((0x80 | _code >> 6 & 0x3f)) $((0x80 | _code & 0x3f))
 	fi
-	printf -v _cronium_result '%b' "$bytes"
 }
 
 _cronium_number='^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?'
@@ -94,88 +83,88 @@ _cronium_number='^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?'
 # _cronium_kind is what it is. Fails, with the reason in _cronium_problem, when it is not JSON, has a member twice, half of a character, or more than 128 levels (those of a file
 # that holds values: as many more as are given).
 _cronium_parse() {
-	local -i most=128+${2:-0}
-	local rest=$1 name='' before string part token state=value stack='' path='' limit
-	local -A seen=()
-	local -a counts=()
-	local -i number=0
+	local -i _most=128+${2:-0}
+	local _rest=$1 _name='' _before _string _part _token _state=value _stack='' _path='' _limit
+	local -A _seen=()
+	local -a _counts=()
+	local -i _number=0
 	_cronium_names=() _cronium_values=() _cronium_kind='' _cronium_problem=''
 	while true; do
-		rest=${rest#"${rest%%[!$' \t\n\r']*}"}
-		token=${rest:0:1}
-		case $state:$token in
+		_rest=${_rest#"${_rest%%[!$' \t\n\r']*}"}
+		_token=${_rest:0:1}
+		case $_state:$_token in
 		value:\{ | value:\[ | first-element:\[ | first-element:\{)
-			if [[ -z $stack ]]; then
-				if [[ $token == '{' ]]; then _cronium_kind=object; else _cronium_kind=array; fi
+			if [[ -z $_stack ]]; then
+				if [[ $_token == '{' ]]; then _cronium_kind=object; else _cronium_kind=array; fi
 			fi
-			((${#stack} == 1)) && before=$rest
-			stack+=$token
-			if ((${#stack} > most)); then
-				_cronium_problem="is nested more than $most levels deep (maxJsonDepth)"
+			((${#_stack} == 1)) && _before=$_rest
+			_stack+=$_token
+			if ((${#_stack} > _most)); then
+				_cronium_problem="is nested more than $_most levels deep (maxJsonDepth)"
 				return 1
 			fi
-			counts[${#stack}]=$((++number))
-			rest=${rest:1}
-			[[ $token == '{' ]] && state=first-member || state=first-element
+			_counts[${#_stack}]=$((++_number))
+			_rest=${_rest:1}
+			[[ $_token == '{' ]] && _state=first-member || _state=first-element
 			continue
 			;;
 		first-member:\} | first-element:\] | after:\} | after:\])
-			limit=${stack:${#stack}-1}
-			[[ $limit$token == '{}' || $limit$token == '[]' ]] || break
-			stack=${stack%?}
-			rest=${rest:1}
-			state=after
+			_limit=${_stack:${#_stack}-1}
+			[[ $_limit$_token == '{}' || $_limit$_token == '[]' ]] || break
+			_stack=${_stack%?}
+			_rest=${_rest:1}
+			_state=after
 			;;
 		first-member:\" | member:\")
 			_cronium_take_string || break
-			_cronium_unquote "$string" || _cronium_result="$string "
-			name=$_cronium_result
-			part=${counts[${#stack}]}:$name
-			if [[ -n ${seen[$part]+x} ]]; then
-				_cronium_quote "$name"
+			_cronium_unquote "$_string" || _cronium_result="$_string "
+			_name=$_cronium_result
+			_part=${_counts[${#_stack}]}:$_name
+			if [[ -n ${_seen[$_part]+x} ]]; then
+				_cronium_quote "$_name"
 				_cronium_problem="has the member $_cronium_result twice"
 				return 1
 			fi
-			seen[$part]=1
-			rest=${rest#"${rest%%[!$' \t\n\r']*}"}
-			[[ ${rest:0:1} == : ]] || break
-			rest=${rest:1}
-			[[ $stack == '{' ]] && _cronium_names+=("$name")
-			state=value
+			_seen[$_part]=1
+			_rest=${_rest#"${_rest%%[!$' \t\n\r']*}"}
+			[[ ${_rest:0:1} == : ]] || break
+			_rest=${_rest:1}
+			[[ $_stack == '{' ]] && _cronium_names+=("$_name")
+			_state=value
 			continue
 			;;
 		after:,)
-			[[ -n $stack ]] || break
-			rest=${rest:1}
-			[[ ${stack:${#stack}-1} == '{' ]] && state=member || state=value
+			[[ -n $_stack ]] || break
+			_rest=${_rest:1}
+			[[ ${_stack:${#_stack}-1} == '{' ]] && _state=member || _state=value
 			continue
 			;;
 		value:\" | first-element:\")
-			((${#stack} == 1)) && before=$rest
-			[[ -z $stack ]] && _cronium_kind=string
+			((${#_stack} == 1)) && _before=$_rest
+			[[ -z $_stack ]] && _cronium_kind=string
 			_cronium_take_string || break
-			state=after
+			_state=after
 			;;
 		value:[tfn-] | value:[0-9] | first-element:[tfn-] | first-element:[0-9])
-			((${#stack} == 1)) && before=$rest
-			if [[ $rest =~ ^(true|false|null) ]]; then
-				[[ -z $stack ]] && _cronium_kind=${BASH_REMATCH[0]}
-			elif [[ $rest =~ $_cronium_number ]]; then
-				[[ -z $stack ]] && _cronium_kind=number
+			((${#_stack} == 1)) && _before=$_rest
+			if [[ $_rest =~ ^(true|false|null) ]]; then
+				[[ -z $_stack ]] && _cronium_kind=${BASH_REMATCH[0]}
+			elif [[ $_rest =~ $_cronium_number ]]; then
+				[[ -z $_stack ]] && _cronium_kind=number
 			else
 				break
 			fi
-			rest=${rest:${#BASH_REMATCH[0]}}
-			state=after
+			_rest=${_rest:${#BASH_REMATCH[0]}}
+			_state=after
 			;;
 		after:)
-			[[ -z $stack ]] && return 0
+			[[ -z $_stack ]] && return 0
 			break
 			;;
 		*) break ;;
 		esac
 		# A member of the outermost object, or an element of the outermost list, is complete.
-		((${#stack} == 1)) && _cronium_values+=("${before:0:${#before}-${#rest}}")
+		((${#_stack} == 1)) && _cronium_values+=("${_before:0:${#_before}-${#_rest}}")
 	done
 	[[ -n $_cronium_problem ]] || _cronium_problem='is not JSON'
 	return 1
@@ -183,33 +172,33 @@ _cronium_parse() {
 
 # Takes a string off the beginning of `rest` into `string`: both are the caller's.
 _cronium_take_string() {
-	local chunk
-	string='"'
-	rest=${rest:1}
+	local _chunk
+	_string='"'
+	_rest=${_rest:1}
 	while true; do
-		[[ $rest =~ $_cronium_in_string ]]
-		chunk=${BASH_REMATCH[0]}
-		[[ $chunk == *[$'\x01'-$'\x1f']* ]] && return 1
-		string+=$chunk
-		rest=${rest:${#chunk}}
-		case $rest in
+		[[ $_rest =~ $_cronium_in_string ]]
+		_chunk=${BASH_REMATCH[0]}
+		[[ $_chunk == *[$'\x01'-$'\x1f']* ]] && return 1
+		_string+=$_chunk
+		_rest=${_rest:${#_chunk}}
+		case $_rest in
 		\"*)
-			string+='"'
-			rest=${rest:1}
+			_string+='"'
+			_rest=${_rest:1}
 			return 0
 			;;
 		\\[\"\\/bfnrt]*)
-			string+=${rest:0:2}
-			rest=${rest:2}
+			_string+=${_rest:0:2}
+			_rest=${_rest:2}
 			;;
 		\\u*)
-			[[ $rest =~ ^\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2} || $rest =~ ^\\u[0-9a-fA-F]{4} ]] || return 1
+			[[ $_rest =~ ^\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2} || $_rest =~ ^\\u[0-9a-fA-F]{4} ]] || return 1
 			if [[ ${#BASH_REMATCH[0]} == 6 && ${BASH_REMATCH[0]} == \\u[dD][89abAB-Fc-f]* ]]; then
 				_cronium_problem='has a lone surrogate (half of a character)'
 				return 1
 			fi
-			string+=${BASH_REMATCH[0]}
-			rest=${rest:${#BASH_REMATCH[0]}}
+			_string+=${BASH_REMATCH[0]}
+			_rest=${_rest:${#BASH_REMATCH[0]}}
 			;;
 		*) return 1 ;;
 		esac
@@ -218,10 +207,10 @@ _cronium_take_string() {
 
 # Sets _cronium_result to the JSON text of a member of the object that was parsed last; fails when there is none.
 _cronium_member() {
-	local index
-	for index in "${!_cronium_names[@]}"; do
-		if [[ ${_cronium_names[index]} == "$1" ]]; then
-			_cronium_result=${_cronium_values[index]}
+	local _index
+	for _index in "${!_cronium_names[@]}"; do
+		if [[ ${_cronium_names[_index]} == "$1" ]]; then
+			_cronium_result=${_cronium_values[_index]}
 			return 0
 		fi
 	done
@@ -235,12 +224,12 @@ _cronium_codes=(unauthenticated denied not-found conflict idempotency-mismatch i
 
 # Says what went wrong, and returns the status of its code: 10 and its place among the codes of the contract.
 _cronium_fail() {
-	local code=$1 index
-	CRONIUM_ERROR_CODE=$code
+	local _code=$1 _index
+	CRONIUM_ERROR_CODE=$_code
 	[[ ! $2 =~ \((max[A-Za-z]+)\) ]] || CRONIUM_ERROR_LIMIT=${BASH_REMATCH[1]}
-	_cronium_say "$code: $2"
-	for index in "${!_cronium_codes[@]}"; do
-		[[ ${_cronium_codes[index]} == "$code" ]] && return $((10 + index))
+	_cronium_say "$_code: $2"
+	for _index in "${!_cronium_codes[@]}"; do
+		[[ ${_cronium_codes[_index]} == "$_code" ]] && return $((10 + _index))
 	done
 	return $((9 + ${#_cronium_codes[@]}))
 }
@@ -254,38 +243,38 @@ _cronium_misuse() {
 
 # A line on standard error. Nothing in it can drive a terminal.
 _cronium_say() {
-	local text=$1 found code
-	while [[ $text =~ [[:cntrl:]]|$'\xc2'[$'\x80'-$'\x9f']|$'\xe2\x80'[$'\x8e\x8f\xaa'-$'\xae']|$'\xe2\x81'[$'\xa6'-$'\xa9'] ]]; do
-		found=${BASH_REMATCH[0]}
-		case ${#found} in
-		1) printf -v code '\\u%04x' "'$found" ;;
-		2) printf -v code '\\u%04x' $(($(_cronium_byte "${found:1:1}"))) ;;
-		*) printf -v code '\\u%04x' $((0x2000 | ($(_cronium_byte "${found:1:1}") & 0x3f) << 6 | $(_cronium_byte "${found:2:1}") & 0x3f)) ;;
+	local _text=$1 _found _code
+	while [[ $_text =~ [[:cntrl:]]|$'\xc2'[$'\x80'-$'\x9f']|$'\xe2\x80'[$'\x8e\x8f\xaa'-$'\xae']|$'\xe2\x81'[$'\xa6'-$'\xa9'] ]]; do
+		_found=${BASH_REMATCH[0]}
+		case ${#_found} in
+		1) printf -v _code '\\u%04x' "'$_found" ;;
+		2) printf -v _code '\\u%04x' $(($(_cronium_byte "${_found:1:1}"))) ;;
+		*) printf -v _code '\\u%04x' $((0x2000 | ($(_cronium_byte "${_found:1:1}") & 0x3f) << 6 | $(_cronium_byte "${_found:2:1}") & 0x3f)) ;;
 		esac
-		text=${text//"$found"/"$code"}
+		_text=${_text//"$_found"/"$_code"}
 	done
-	printf 'cronium: %s\n' "$text" >&2
+	printf 'cronium: %s\n' "$_text" >&2
 }
 
 _cronium_byte() {
-	local number
-	printf -v number '%d' "'$1"
-	printf '%d' $((number & 255))
+	local _number
+	printf -v _number '%d' "'$1"
+	printf '%d' $((_number & 255))
 }
 
 # Sets _cronium_result to the text percent-encoded: everything but unreserved characters.
 _cronium_encode() {
-	local text=$1 index character number
-	_cronium_result=$text
-	[[ $text == *[!A-Za-z0-9._~-]* ]] || return 0
+	local _text=$1 _index _character _number
+	_cronium_result=$_text
+	[[ $_text == *[!A-Za-z0-9._~-]* ]] || return 0
 	_cronium_result=
-	for ((index = 0; index < ${#text}; index++)); do
-		character=${text:index:1}
-		if [[ $character != [A-Za-z0-9._~-] ]]; then
-			printf -v number '%d' "'$character"
-			printf -v character '%%%02X' $((number & 255))
+	for ((_index = 0; _index < ${#_text}; _index++)); do
+		_character=${_text:_index:1}
+		if [[ $_character != [A-Za-z0-9._~-] ]]; then
+			printf -v _number '%d' "'$_character"
+			printf -v _character '%%%02X' $((_number & 255))
 		fi
-		_cronium_result+=$character
+		_cronium_result+=$_character
 	done
 }
 
@@ -298,46 +287,46 @@ _cronium_configure() {
 # The connection that the environment describes, in _cronium_base, _cronium_place and _cronium_origin (`stub` when there is none). Once for a
 # shell and its subshells.
 _cronium_connect() {
-	local name given=() url=${CRONIUM_API_URL-} socket=${CRONIUM_SOCKET-} ca=${CRONIUM_CA_CERT-}
-	local certificate=${CRONIUM_CLIENT_CERT-} key=${CRONIUM_CLIENT_KEY-} file
-	for name in API_URL SOCKET EXECUTION_TOKEN EXECUTION_TOKEN_FILE CA_CERT CLIENT_CERT CLIENT_KEY; do
-		name=CRONIUM_$name
-		[[ -n ${!name-} ]] && given+=("$name")
+	local _name _given=() _url=${CRONIUM_API_URL-} _socket=${CRONIUM_SOCKET-} _ca=${CRONIUM_CA_CERT-}
+	local _certificate=${CRONIUM_CLIENT_CERT-} _key=${CRONIUM_CLIENT_KEY-} _file
+	for _name in API_URL SOCKET EXECUTION_TOKEN EXECUTION_TOKEN_FILE CA_CERT CLIENT_CERT CLIENT_KEY; do
+		_name=CRONIUM_$_name
+		[[ -n ${!_name-} ]] && _given+=("$_name")
 	done
-	if ((${#given[@]} == 0)); then
+	if ((${#_given[@]} == 0)); then
 		_cronium_origin=stub
 		return 0
 	fi
-	local present="there is ${given[*]}."
-	present=${present// CRONIUM/, CRONIUM}
-	present=${present/is, /is }
-	if [[ -n $certificate && -z $key ]]; then
-		_cronium_fail invalid "CRONIUM_CLIENT_KEY is missing; $present"
+	local _present="there is ${_given[*]}."
+	_present=${_present// CRONIUM/, CRONIUM}
+	_present=${_present/is, /is }
+	if [[ -n $_certificate && -z $_key ]]; then
+		_cronium_fail invalid "CRONIUM_CLIENT_KEY is missing; $_present"
 		return
-	elif [[ -z $certificate && -n $key ]]; then
-		_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $present"
+	elif [[ -z $_certificate && -n $_key ]]; then
+		_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $_present"
 		return
 	elif [[ -z ${CRONIUM_EXECUTION_TOKEN-} && -z ${CRONIUM_EXECUTION_TOKEN_FILE-} ]]; then
-		_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN or CRONIUM_EXECUTION_TOKEN_FILE is missing; $present"
+		_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN or CRONIUM_EXECUTION_TOKEN_FILE is missing; $_present"
 		return
 	fi
 	_cronium_place='' _cronium_base=''
-	if [[ -n $socket ]]; then
+	if [[ -n $_socket ]]; then
 		_cronium_base=http://localhost
-		if [[ -n $ca || -n $certificate ]]; then
-			if [[ -z $certificate ]]; then
-				_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $present"
+		if [[ -n $_ca || -n $_certificate ]]; then
+			if [[ -z $_certificate ]]; then
+				_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $_present"
 				return
-			elif [[ -z $ca ]]; then
-				_cronium_fail invalid "CRONIUM_CA_CERT is missing; $present"
+			elif [[ -z $_ca ]]; then
+				_cronium_fail invalid "CRONIUM_CA_CERT is missing; $_present"
 				return
 			fi
 			_cronium_base=https://localhost
 		fi
-		_cronium_configure "$socket"
+		_cronium_configure "$_socket"
 		_cronium_place+="unix-socket = $_cronium_result"$'\n'
-	elif [[ -n $url ]]; then
-		if [[ ! $url =~ ^(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$ ]]; then
+	elif [[ -n $_url ]]; then
+		if [[ ! $_url =~ ^(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$ ]]; then
 			_cronium_fail invalid 'CRONIUM_API_URL must be the URL of a server, such as https://cronium.example:8443.'
 			return
 		fi
@@ -345,22 +334,22 @@ _cronium_connect() {
 			_cronium_fail invalid 'CRONIUM_API_URL is http: beyond this machine, where the token would travel in clear; use https:.'
 			return
 		fi
-		_cronium_base=$url
+		_cronium_base=$_url
 		while [[ $_cronium_base == */ ]]; do _cronium_base=${_cronium_base%/}; done
 	else
-		_cronium_fail invalid "CRONIUM_API_URL or CRONIUM_SOCKET is missing; $present"
+		_cronium_fail invalid "CRONIUM_API_URL or CRONIUM_SOCKET is missing; $_present"
 		return
 	fi
 	if [[ $_cronium_base == https:* ]]; then
-		for name in CA_CERT:cacert CLIENT_CERT:cert CLIENT_KEY:key; do
-			file=CRONIUM_${name%:*}
-			[[ -n ${!file-} ]] || continue
-			if [[ ! -r ${!file} ]]; then
-				_cronium_fail invalid "$file: ${!file} cannot be read."
+		for _name in CA_CERT:cacert CLIENT_CERT:cert CLIENT_KEY:key; do
+			_file=CRONIUM_${_name%:*}
+			[[ -n ${!_file-} ]] || continue
+			if [[ ! -r ${!_file} ]]; then
+				_cronium_fail invalid "$_file: ${!_file} cannot be read."
 				return
 			fi
-			_cronium_configure "${!file}"
-			_cronium_place+="${name#*:} = $_cronium_result"$'\n'
+			_cronium_configure "${!_file}"
+			_cronium_place+="${_name#*:} = $_cronium_result"$'\n'
 		done
 	fi
 	if ! command -v curl >/dev/null; then
@@ -373,12 +362,12 @@ _cronium_connect() {
 # What all subshells of a script know together is in a file that has no name any more: the token that one of them has renewed, and the variables of
 # the stub. Children of the script inherit it, as they inherit its environment.
 _cronium_open_memory() {
-	local name=${TMPDIR:-/tmp}/cronium-$BASHPID-$RANDOM$RANDOM
+	local _name=${TMPDIR:-/tmp}/cronium-$BASHPID-$RANDOM$RANDOM
 	_cronium_memory=
 	# Nobody else can have made it, and nobody else can read it.
-	if (umask 077 && set -C && : >"$name") 2>/dev/null; then
-		exec {_cronium_memory}<>"$name"
-		command rm -f -- "$name"
+	if (umask 077 && set -C && : >"$_name") 2>/dev/null; then
+		exec {_cronium_memory}<>"$_name"
+		command rm -f -- "$_name"
 	fi
 }
 
@@ -393,12 +382,12 @@ _cronium_remember() {
 
 # The token to call with, in _cronium_token; when it is to be renewed, in _cronium_renew_at (seconds since 1970).
 _cronium_find_token() {
-	local kept
+	local _kept
 	_cronium_recall
 	# The last line is complete only with its end.
 	if [[ $_cronium_result == *$'\n' ]]; then
-		read -r kept _cronium_renew_at <<<"$_cronium_result"
-		_cronium_token=$kept
+		read -r _kept _cronium_renew_at <<<"$_cronium_result"
+		_cronium_token=$_kept
 		return 0
 	fi
 	_cronium_read_token || return
@@ -406,11 +395,11 @@ _cronium_find_token() {
 }
 
 _cronium_read_token() {
-	local file=${CRONIUM_EXECUTION_TOKEN_FILE-}
+	local _file=${CRONIUM_EXECUTION_TOKEN_FILE-}
 	_cronium_token=${CRONIUM_EXECUTION_TOKEN-}
 	if [[ -z $_cronium_token ]]; then
-		if ! { read -r _cronium_token <"$file" || [[ -n $_cronium_token ]]; } 2>/dev/null; then
-			_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN_FILE: $file is empty or cannot be read."
+		if ! { read -r _cronium_token <"$_file" || [[ -n $_cronium_token ]]; } 2>/dev/null; then
+			_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN_FILE: $_file is empty or cannot be read."
 			return
 		fi
 	fi
@@ -422,15 +411,15 @@ _cronium_read_token() {
 
 # A token is renewed when less than a quarter of its lifetime is left.
 _cronium_schedule() {
-	local payload=${_cronium_token#*.} made expires
+	local _payload=${_cronium_token#*.} _made _expires
 	_cronium_renew_at=never
-	payload=${payload%%.*}
-	_cronium_decode_base64 "$payload"
+	_payload=${_payload%%.*}
+	_cronium_decode_base64 "$_payload"
 	if [[ $_cronium_result =~ \"iat\":([0-9]{1,12})[,\}] ]]; then
-		made=${BASH_REMATCH[1]}
+		_made=${BASH_REMATCH[1]}
 		if [[ $_cronium_result =~ \"exp\":([0-9]{1,12})[,\}] ]]; then
-			expires=${BASH_REMATCH[1]}
-			_cronium_renew_at=$((expires - (expires - made + 3) / 4))
+			_expires=${BASH_REMATCH[1]}
+			_cronium_renew_at=$((_expires - (_expires - _made + 3) / 4))
 		fi
 	fi
 	_cronium_remember "$_cronium_token $_cronium_renew_at"$'\n'
@@ -438,33 +427,33 @@ _cronium_schedule() {
 
 # What is no ASCII in it is left out: only numbers are looked for.
 _cronium_decode_base64() {
-	local text=$1 alphabet=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ before escaped='' code
-	local -i index bits=0 held=0
-	for ((index = 0; index < ${#text}; index++)); do
-		before=${alphabet%%"${text:index:1}"*}
-		held=$(((held << 6 | ${#before}) & 0xffff))
-		bits+=6
-		((bits >= 8)) || continue
-		bits+=-8
-		code=$((held >> bits & 0xff))
-		((code >= 32 && code < 127)) || continue
-		printf -v before '\\x%02x' "$code"
-		escaped+=$before
+	local _text=$1 _alphabet=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ _before _escaped='' _code
+	local -i _index _bits=0 _held=0
+	for ((_index = 0; _index < ${#_text}; _index++)); do
+		_before=${_alphabet%%"${_text:_index:1}"*}
+		_held=$(((_held << 6 | ${#_before}) & 0xffff))
+		_bits+=6
+		((_bits >= 8)) || continue
+		_bits+=-8
+		_code=$((_held >> _bits & 0xff))
+		((_code >= 32 && _code < 127)) || continue
+		printf -v _before '\\x%02x' "$_code"
+		_escaped+=$_before
 	done
-	printf -v _cronium_result '%b' "$escaped"
+	printf -v _cronium_result '%b' "$_escaped"
 }
 
 _cronium_renew() {
-	local now
+	local _now
 	[[ $_cronium_renew_at == never ]] && return
-	printf -v now '%(%s)T' -1
-	((now >= _cronium_renew_at)) || return
+	printf -v _now '%(%s)T' -1
+	((_now >= _cronium_renew_at)) || return
 	# A failure is not told: the token may still be good, and the call will say if it is not.
 	if _cronium_try POST /v1/token '' none && [[ $_cronium_status == 200 ]] && _cronium_parse "$_cronium_body" && _cronium_member token; then
 		_cronium_unquote "$_cronium_result" && _cronium_token=$_cronium_result
 		_cronium_schedule
 	else
-		_cronium_renew_at=$((now + 5))
+		_cronium_renew_at=$((_now + 5))
 		_cronium_remember "$_cronium_token $_cronium_renew_at"$'\n'
 	fi
 }
@@ -472,27 +461,27 @@ _cronium_renew() {
 # One request. The answer is in _cronium_status, _cronium_head and _cronium_body; without one it fails, with the problem in _cronium_code and
 # _cronium_detail. The token and the body go through descriptors: whoever lists processes sees neither.
 _cronium_try() {
-	local method=$1 path=$2 headers=$3 kind=$4 body=${5-} config answer ended=0
-	config="url = \"$_cronium_base$path\"
-request = \"$method\"
+	local _method=$1 _path=$2 _headers=$3 _kind=$4 _body=${5-} _config _answer _ended=0
+	_config="url = \"$_cronium_base$_path\"
+request = \"$_method\"
 header = \"Authorization: Bearer $_cronium_token\"
 header = \"Accept: application/json, application/problem+json\"
 header = \"Expect:\"
 user-agent = \"cronium-sdk-bash/0.1.0\"
-$_cronium_place$headers"
+$_cronium_place$_headers"
 	if [[ ${TRACEPARENT-} =~ ^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$ ]]; then
-		config+="header = \"traceparent: $TRACEPARENT\""$'\n'
+		_config+="header = \"traceparent: $TRACEPARENT\""$'\n'
 	fi
-	local flags=(-q -s -i -g --http1.1 --path-as-is --noproxy '*' --connect-timeout 10 --max-time 30 --max-filesize 67108864)
-	if [[ $kind == none ]]; then
-		[[ $method == GET ]] || config+='header = "Content-Length: 0"'$'\n'
-		answer=$(command curl "${flags[@]}" -K <(printf '%s' "$config") 2>/dev/null </dev/null) || ended=$?
+	local _flags=(-q -s -i -g --http1.1 --path-as-is --noproxy '*' --connect-timeout 10 --max-time 30 --max-filesize 67108864)
+	if [[ $_kind == none ]]; then
+		[[ $_method == GET ]] || _config+='header = "Content-Length: 0"'$'\n'
+		_answer=$(command curl "${_flags[@]}" -K <(printf '%s' "$_config") 2>/dev/null </dev/null) || _ended=$?
 	else
-		config+='header = "Content-Type: application/json"'$'\n'
-		answer=$(command curl "${flags[@]}" -K <(printf '%s' "$config") --data-binary @<(printf '%s' "$body") 2>/dev/null </dev/null) || ended=$?
+		_config+='header = "Content-Type: application/json"'$'\n'
+		_answer=$(command curl "${_flags[@]}" -K <(printf '%s' "$_config") --data-binary @<(printf '%s' "$_body") 2>/dev/null </dev/null) || _ended=$?
 	fi
 	_cronium_code='' _cronium_detail='' _cronium_status='' _cronium_head='' _cronium_body=''
-	case $ended in
+	case $_ended in
 	0) ;;
 	28)
 		_cronium_code=timed-out _cronium_detail='The runtime did not answer within 30 seconds.'
@@ -503,25 +492,25 @@ $_cronium_place$headers"
 		return 1
 		;;
 	*)
-		_cronium_code=unavailable _cronium_detail="The runtime cannot be reached (curl ended with $ended)."
+		_cronium_code=unavailable _cronium_detail="The runtime cannot be reached (curl ended with $_ended)."
 		return 1
 		;;
 	esac
-	while [[ $answer == HTTP/1.[01]\ 1* ]]; do answer=${answer#*$'\r\n\r\n'}; done
-	_cronium_status=${answer:9:3}
-	_cronium_body=${answer#*$'\r\n\r\n'}
-	_cronium_head=${answer:0:${#answer}-${#_cronium_body}}
+	while [[ $_answer == HTTP/1.[01]\ 1* ]]; do _answer=${_answer#*$'\r\n\r\n'}; done
+	_cronium_status=${_answer:9:3}
+	_cronium_body=${_answer#*$'\r\n\r\n'}
+	_cronium_head=${_answer:0:${#_answer}-${#_cronium_body}}
 }
 
 # Sets _cronium_result to a header of the answer; fails when it has none.
 _cronium_header() {
-	local rest=$_cronium_head line name
-	while [[ $rest == *$'\r\n'* ]]; do
-		line=${rest%%$'\r\n'*}
-		rest=${rest#*$'\r\n'}
-		name=${line%%:*}
-		if [[ ${name,,} == "${1,,}" ]]; then
-			_cronium_result=${line#*:}
+	local _rest=$_cronium_head _line _name
+	while [[ $_rest == *$'\r\n'* ]]; do
+		_line=${_rest%%$'\r\n'*}
+		_rest=${_rest#*$'\r\n'}
+		_name=${_line%%:*}
+		if [[ ${_name,,} == "${1,,}" ]]; then
+			_cronium_result=${_line#*:}
 			_cronium_result=${_cronium_result# }
 			return 0
 		fi
@@ -553,46 +542,46 @@ _cronium_read_problem() {
 
 # A call, and again where that is safe: a read, or a call with its idempotency key. Succeeds with the answer, or with a missing thing (404).
 _cronium_send() {
-	local method=$1 path=$2 headers=$3 kind=$4 body=${5-} effect=$6 tries id reloaded='' wait longest seconds refused
+	local _method=$1 _path=$2 _headers=$3 _kind=$4 _body=${5-} _effect=$6 _tries _id _reloaded='' _wait _longest _seconds _refused
 	_cronium_find_token || return
 	_cronium_renew
-	if [[ -n $effect ]]; then
+	if [[ -n $_effect ]]; then
 		_cronium_random_id
-		headers+="header = \"Idempotency-Key: $_cronium_result\""$'\n'
+		_headers+="header = \"Idempotency-Key: $_cronium_result\""$'\n'
 	fi
-	for ((tries = 1; ; tries++)); do
-		local repeat=''
+	for ((_tries = 1; ; _tries++)); do
+		local _repeat=''
 		_cronium_wait=0
-		if _cronium_try "$method" "$path" "$headers" "$kind" "$body"; then
+		if _cronium_try "$_method" "$_path" "$_headers" "$_kind" "$_body"; then
 			if [[ $_cronium_status == 2?? || $_cronium_status == 404 ]]; then return 0; fi
 			_cronium_read_problem
-			if [[ $_cronium_code == unauthenticated && -z $reloaded && -z ${CRONIUM_EXECUTION_TOKEN-} ]]; then
-				reloaded=1 refused=$_cronium_token
+			if [[ $_cronium_code == unauthenticated && -z $_reloaded && -z ${CRONIUM_EXECUTION_TOKEN-} ]]; then
+				_reloaded=1 _refused=$_cronium_token
 				_cronium_read_token || return
-				if [[ $_cronium_token != "$refused" ]]; then
+				if [[ $_cronium_token != "$_refused" ]]; then
 					_cronium_schedule
-					tries=$((tries - 1))
+					_tries=$((_tries - 1))
 					continue
 				fi
 			fi
 			case $_cronium_status:$_cronium_code in
 			5*:timed-out | 5*:tool-failed | 5*:internal | 5*:unsupported) ;;
-			429:* | 502:* | 503:* | 504:*) repeat=1 ;;
+			429:* | 502:* | 503:* | 504:*) _repeat=1 ;;
 			esac
 		elif [[ $_cronium_code == unavailable || $_cronium_code == timed-out ]]; then
-			repeat=1
+			_repeat=1
 		fi
-		longest=$((100 << (tries - 1)))
-		((longest <= 5000)) || longest=5000
-		wait=$((RANDOM * longest / 32768))
-		((wait >= _cronium_wait)) || wait=$_cronium_wait
+		_longest=$((100 << (_tries - 1)))
+		((_longest <= 5000)) || _longest=5000
+		_wait=$((RANDOM * _longest / 32768))
+		((_wait >= _cronium_wait)) || _wait=$_cronium_wait
 		# A server that asks for more is not waited for.
-		if [[ -z $repeat ]] || ((tries >= 5 || wait > 60000)); then
+		if [[ -z $_repeat ]] || ((_tries >= 5 || _wait > 60000)); then
 			_cronium_fail "$_cronium_code" "$_cronium_detail"
 			return
 		fi
-		printf -v seconds '%d.%03d' $((wait / 1000)) $((wait % 1000))
-		command sleep "$seconds"
+		printf -v _seconds '%d.%03d' $((_wait / 1000)) $((_wait % 1000))
+		command sleep "$_seconds"
 	done
 }
 
@@ -610,134 +599,134 @@ _cronium_perform() {
 		local -
 		set +euxfvTE +o pipefail
 	} 2>/dev/null
-	local LC_ALL=C IFS=$' \t\n' nocase=''
-	shopt -q nocasematch && nocase=1
-	[[ -z $nocase ]] || shopt -u nocasematch
+	local LC_ALL=C IFS=$' \t\n' _nocase=''
+	shopt -q nocasematch && _nocase=1
+	[[ -z $_nocase ]] || shopt -u nocasematch
 	_cronium_perform_call "$@"
-	local status=$?
-	[[ -z $nocase ]] || shopt -s nocasematch
-	return $status
+	local _status=$?
+	[[ -z $_nocase ]] || shopt -s nocasematch
+	return $_status
 }
 
 _cronium_perform_call() {
-	local operation=$1 usage="cronium_$1 $2" method=$3 path=$4 effect=$5 returns=$6 parameters=() given=() required='' text='' parameter
+	local _operation=$1 _usage="cronium_$1 $2" _method=$3 _path=$4 _effect=$5 _returns=$6 _parameters=() _given=() _required='' _text='' _parameter
 	shift 6
 	CRONIUM_ERROR_CODE='' CRONIUM_ERROR_LIMIT='' CRONIUM_CURRENT_VERSION=''
-	local -A options=()
+	local -A _options=()
 	while [[ $1 != -- ]]; do
-		parameters+=("$1")
+		_parameters+=("$1")
 		shift
 	done
 	shift
-	local name place wire form optional words=()
+	local _name _place _wire _form _optional _words=()
 	# Arguments first: a key may look like an option.
-	for parameter in "${parameters[@]}"; do
-		read -r name place wire form <<<"$parameter"
-		[[ $name == --* ]] && continue
+	for _parameter in "${_parameters[@]}"; do
+		read -r _name _place _wire _form <<<"$_parameter"
+		[[ $_name == --* ]] && continue
 		if (($# == 0)); then
-			if [[ $name == !* ]]; then
-				_cronium_misuse "usage: $usage"
+			if [[ $_name == !* ]]; then
+				_cronium_misuse "usage: $_usage"
 				return
 			fi
 			break
 		fi
-		[[ $name != !* && $1 == --* && $form != text ]] && break
-		words+=("${name#!} $place $wire $form")
-		given+=("$1")
+		[[ $_name != !* && $1 == --* && $_form != text ]] && break
+		_words+=("${_name#!} $_place $_wire $_form")
+		_given+=("$1")
 		shift
 	done
 	while (($# > 0)); do
 		case $1 in
-		--required) required=1 ;;
-		--text) text=1 ;;
+		--required) _required=1 ;;
+		--text) _text=1 ;;
 		--*)
-			parameter=
-			for parameter in "${parameters[@]}" ''; do [[ $parameter == "$1 "* ]] && break; done
-			if [[ -z $parameter ]]; then
-				_cronium_misuse "there is no option $1; usage: $usage"
+			_parameter=
+			for _parameter in "${_parameters[@]}" ''; do [[ $_parameter == "$1 "* ]] && break; done
+			if [[ -z $_parameter ]]; then
+				_cronium_misuse "there is no option $1; usage: $_usage"
 				return
 			fi
-			words+=("${parameter#--}")
-			if [[ $parameter == *\ star ]]; then
-				given+=(true)
+			_words+=("${_parameter#--}")
+			if [[ $_parameter == *\ star ]]; then
+				_given+=(true)
 			elif (($# < 2)); then
-				_cronium_misuse "$1 needs a value; usage: $usage"
+				_cronium_misuse "$1 needs a value; usage: $_usage"
 				return
 			else
-				given+=("$2")
+				_given+=("$2")
 				shift
 			fi
 			;;
 		*)
-			_cronium_misuse "there is an argument too much; usage: $usage"
+			_cronium_misuse "there is an argument too much; usage: $_usage"
 			return
 			;;
 		esac
 		shift
 	done
-	if [[ $returns != json && $returns != entry && -n $required$text ]]; then
-		_cronium_misuse "--required and --text are for values; usage: $usage"
+	if [[ $_returns != json && $_returns != entry && -n $_required$_text ]]; then
+		_cronium_misuse "--required and --text are for values; usage: $_usage"
 		return
 	fi
 	[[ -n ${_cronium_origin-} ]] || _cronium_connect || return
-	local output='' missing=''
+	local _output='' _missing=''
 	if [[ $_cronium_origin == stub ]]; then
-		_cronium_stub "$operation" || return
+		_cronium_stub "$_operation" || return
 	else
 		_cronium_call || return
 	fi
-	if [[ -n $missing ]]; then
-		[[ -z $required ]] || return 1
+	if [[ -n $_missing ]]; then
+		[[ -z $_required ]] || return 1
 		return 0
 	fi
 	# None is nothing; a value that is null is a value.
-	[[ -n $output && $returns:$output != plain:null ]] || return 0
-	if [[ $returns == text || -n $text && $output == \"* ]] && ! _cronium_decode_text "$output"; then
+	[[ -n $_output && $_returns:$_output != plain:null ]] || return 0
+	if [[ $_returns == text || -n $_text && $_output == \"* ]] && ! _cronium_unquote "$_output"; then
 		_cronium_fail invalid 'the text has a NUL character, which Bash cannot hold.'
 		return
-	elif [[ $returns == text || -n $text && $output == \"* ]]; then
-		output=$_cronium_result
+	elif [[ $_returns == text || -n $_text && $_output == \"* ]]; then
+		_output=$_cronium_result
 	fi
-	printf '%s\n' "$output"
+	printf '%s\n' "$_output"
 }
 
 # Makes the request of a call of `words` and `given`, and its result of the answer: `output`, or `missing`. All are the caller's.
 _cronium_call() {
-	local index name place wire form value headers='' query='' members='' body='' kind=none
-	for index in "${!words[@]}"; do
-		read -r name place wire form <<<"${words[index]}"
-		value=${given[index]}
-		_cronium_check "$name" "$form" "$value" || return
-		case $place in
+	local _index _name _place _wire _form _value _headers='' _query='' _members='' _body='' _kind=none
+	for _index in "${!_words[@]}"; do
+		read -r _name _place _wire _form <<<"${_words[_index]}"
+		_value=${_given[_index]}
+		_cronium_check "$_name" "$_form" "$_value" || return
+		case $_place in
 		path)
-			_cronium_encode "$value"
-			path=${path/"{$wire}"/"$_cronium_result"}
+			_cronium_encode "$_value"
+			_path=${_path/"{$_wire}"/"$_cronium_result"}
 			;;
 		query)
-			_cronium_encode "$value"
-			query+="&$wire=$_cronium_result"
+			_cronium_encode "$_value"
+			_query+="&$_wire=$_cronium_result"
 			;;
 		header)
-			if [[ $form == etag ]]; then value="\\\"$value\\\""; else value='*'; fi
-			headers+="header = \"$wire: $value\""$'\n'
+			if [[ $_form == etag ]]; then _value="\\\"$_value\\\""; else _value='*'; fi
+			_headers+="header = \"$_wire: $_value\""$'\n'
 			;;
 		body)
-			kind=json
+			_kind=json
 			_cronium_standard_input
-			[[ $form != string ]] || _cronium_quote "$value"
-			[[ $form == string ]] || _cronium_result=$value
-			if [[ $wire == - ]]; then body=$_cronium_result; else members+=",\"$wire\":$_cronium_result"; fi
+			[[ $_form != string ]] || _cronium_quote "$_value"
+			[[ $_form == string ]] || _cronium_result=$_value
+			if [[ $_wire == - ]]; then _body=$_cronium_result; else _members+=",\"$_wire\":$_cronium_result"; fi
 			;;
 		esac
 	done
-	[[ -z $members ]] || body="{${members:1}}"
-	[[ -z $query ]] || path+="?${query:1}"
-	_cronium_send "$method" "$path" "$headers" "$kind" "$body" "$effect" || return
+	[[ -z $_members ]] || _body="{${_members:1}}"
+	[[ -z $_query ]] || _path+="?${_query:1}"
+	_cronium_send "$_method" "$_path" "$_headers" "$_kind" "$_body" "$_effect" || return
 	if [[ $_cronium_status == 404 ]]; then
 		if _cronium_header Content-Type && [[ $_cronium_result == application/problem+json* ]]; then
 			_cronium_read_problem
-			if [[ $returns == json || $returns == entry ]]; then
-				missing=1
+			if [[ $_returns == json || $_returns == entry ]]; then
+				_missing=1
 				return 0
 			fi
 			_cronium_fail "$_cronium_code" "$_cronium_detail"
@@ -746,41 +735,41 @@ _cronium_call() {
 		_cronium_fail unavailable 'The server does not have the runtime API at this URL (404).'
 		return
 	fi
-	[[ $returns == none ]] && return 0
-	output=$_cronium_body
-	if [[ $returns == entry ]]; then
-		output="{\"value\":$_cronium_body,\"metadata\":{"
+	[[ $_returns == none ]] && return 0
+	_output=$_cronium_body
+	if [[ $_returns == entry ]]; then
+		_output="{\"value\":$_cronium_body,\"metadata\":{"
 		_cronium_header ETag
 		_cronium_result=${_cronium_result#\"}
-		output+="\"version\":\"${_cronium_result%\"}\""
-		for name in Created-At:createdAt Updated-At:updatedAt Updated-By:updatedBy Expires-At:expiresAt; do
-			_cronium_header "Cronium-${name%:*}" && output+=",\"${name#*:}\":\"$_cronium_result\""
+		_output+="\"version\":\"${_cronium_result%\"}\""
+		for _name in Created-At:createdAt Updated-At:updatedAt Updated-By:updatedBy Expires-At:expiresAt; do
+			_cronium_header "Cronium-${_name%:*}" && _output+=",\"${_name#*:}\":\"$_cronium_result\""
 		done
-		output+=",\"size\":${#_cronium_body}}}"
+		_output+=",\"size\":${#_cronium_body}}}"
 	fi
 }
 
 # Refuses what has no form in a request, or would be another request.
 _cronium_check() {
-	local name=$1 form=$2 value=$3
-	case $form in
+	local _name=$1 _form=$2 _value=$3
+	case $_form in
 	etag)
-		[[ -n $value && $value != *[!!-~]* && $value != *[\"\\]* ]] && return
-		_cronium_fail invalid "$name must be a version, as a call has printed it."
+		[[ -n $_value && $_value != *[!!-~]* && $_value != *[\"\\]* ]] && return
+		_cronium_fail invalid "$_name must be a version, as a call has printed it."
 		;;
 	number)
-		[[ $value =~ $_cronium_number && ${#BASH_REMATCH[0]} == "${#value}" ]] && return
-		_cronium_fail invalid "$name must be a number; it is $value."
+		[[ $_value =~ $_cronium_number && ${#BASH_REMATCH[0]} == "${#_value}" ]] && return
+		_cronium_fail invalid "$_name must be a number; it is $_value."
 		;;
 	boolean)
-		[[ $value == true || $value == false ]] && return
-		_cronium_fail invalid "$name must be true or false; it is $value."
+		[[ $_value == true || $_value == false ]] && return
+		_cronium_fail invalid "$_name must be true or false; it is $_value."
 		;;
 	object)
-		if ! _cronium_parse "$value"; then
-			_cronium_fail invalid "$name $_cronium_problem."
+		if ! _cronium_parse "$_value"; then
+			_cronium_fail invalid "$_name $_cronium_problem."
 		elif [[ $_cronium_kind != object ]]; then
-			_cronium_fail invalid "$name must be a JSON object."
+			_cronium_fail invalid "$_name must be a JSON object."
 		fi
 		;;
 	esac
@@ -788,20 +777,16 @@ _cronium_check() {
 
 # `-` for a value is what standard input holds. `value` and `form` are the caller's.
 _cronium_standard_input() {
-	[[ $form == json && $value == - ]] || return 0
-	value=$(command cat; printf x)
-	value=${value%x}
-	while [[ $value == *$'\n' ]]; do value=${value%$'\n'}; done
+	[[ $_form == json && $_value == - ]] || return 0
+	_value=$(command cat; printf x)
+	_value=${_value%x}
+	while [[ $_value == *$'\n' ]]; do _value=${_value%$'\n'}; done
 }
 
-# A long text is decoded by jq, where there is one: Bash takes a while for each escape.
-_cronium_decode_text() {
-	if ((${#1} > 16384)) && [[ $1 == *\\* && $1 != *\\u0000* ]] && command -v jq >/dev/null; then
-		_cronium_result=$(printf '%s' "$1" | command jq -j . && printf x) || return
-		_cronium_result=${_cronium_result%x}
-		return 0
-	fi
-	_cronium_unquote "$1"
+# Succeeds when jq is there and better: Bash takes long for long texts. A jq before 1.7 writes some numbers in another form, so it gets none of those.
+_cronium_is_for_jq() {
+	((${#1} > 4096)) && command -v jq >/dev/null || return
+	[[ ! $1 =~ [0-9]{16}|[0-9][.eE] || $(command jq -nc '[1.50,100000000000000000001]') == '[1.50,100000000000000000001]' ]]
 }
 
 # Runs an inner function with the caller's settings put aside, for those that are called directly.
@@ -830,7 +815,7 @@ cronium_text() {
 _cronium_print_text() {
 	if ! _cronium_parse "$1" || [[ $_cronium_kind != string ]]; then
 		_cronium_fail invalid "the text ${_cronium_problem:-is no JSON string}."
-	elif ! _cronium_decode_text "$1"; then
+	elif ! _cronium_unquote "$1"; then
 		_cronium_fail invalid 'the text has a NUL character, which Bash cannot hold.'
 	else
 		printf '%s\n' "$_cronium_result"
@@ -848,7 +833,10 @@ cronium_member() {
 }
 
 _cronium_print_member() {
-	if ! _cronium_parse "$1"; then
+	if _cronium_is_for_jq "$1" && _cronium_result=$(printf '%s' "$1" | command jq -c --arg name "$2" 'has($_name), .[$_name]' 2>/dev/null); then
+		[[ $_cronium_result == true* ]] || return 1
+		printf '%s\n' "${_cronium_result#*$'\n'}"
+	elif ! _cronium_parse "$1"; then
 		_cronium_fail invalid "the object $_cronium_problem."
 	elif [[ $_cronium_kind != object ]]; then
 		_cronium_fail invalid 'the value is no JSON object.'
@@ -863,14 +851,16 @@ cronium_elements() {
 }
 
 _cronium_print_elements() {
-	local index
-	if ! _cronium_parse "$1"; then
+	local _index
+	if _cronium_is_for_jq "$1" && [[ $1 == *([[:space:]])\[* ]] && _cronium_result=$(printf '%s' "$1" | command jq -c '.[]' 2>/dev/null); then
+		[[ -z $_cronium_result ]] || printf '%s\n' "$_cronium_result"
+	elif ! _cronium_parse "$1"; then
 		_cronium_fail invalid "the list $_cronium_problem."
 	elif [[ $_cronium_kind != array ]]; then
 		_cronium_fail invalid 'the value is no JSON list.'
 	else
 		# A line feed between two tokens is as good as a space; inside of strings there is none.
-		for index in "${!_cronium_values[@]}"; do printf '%s\n' "${_cronium_values[index]//$'\n'/ }"; done
+		for _index in "${!_cronium_values[@]}"; do printf '%s\n' "${_cronium_values[_index]//$'\n'/ }"; done
 	fi
 }
 
@@ -881,33 +871,33 @@ _cronium_max_bytes=1048576
 # Does what the runtime would. What it knows is in the memory of the script, its variables in the file CRONIUM_STUB_STATE when there is one; the
 # arguments (`words`, `given`) and the result (`output`, `missing`) are the caller's.
 _cronium_stub() {
-	local operation=$1 state input='' event='' condition='' next=1 kept='' started changed='' index name place wire form
-	local -A values=() versions=() created=() updated=() by=() expires=() argument=()
-	for index in "${!words[@]}"; do
-		read -r name place wire form <<<"${words[index]}"
+	local _operation=$1 _state _input='' _event='' _condition='' _next=1 _kept='' _started _changed='' _index _name _place _wire _form
+	local -A _values=() _versions=() _created=() _updated=() _by=() _expires=() _argument=()
+	for _index in "${!_words[@]}"; do
+		read -r _name _place _wire _form <<<"${_words[_index]}"
 		# Arguments that have no form in a request are refused as they would be there.
-		_cronium_check "$name" "$form" "${given[index]}" || return
-		local value=${given[index]}
+		_cronium_check "$_name" "$_form" "${_given[_index]}" || return
+		local _value=${_given[_index]}
 		_cronium_standard_input
-		argument[$name]=$value
+		_argument[$_name]=$_value
 	done
-	local before=''
+	local _before=''
 	_cronium_recall
 	if [[ -n $_cronium_result ]]; then
 		# Nobody but this script can have written it.
 		eval "$_cronium_result"
-		state=${_cronium_stub_state-} before=$kept
-		if [[ -n $state && -e $state ]]; then _cronium_stub_load || return; fi
+		_state=${_cronium_stub_state-} _before=$_kept
+		if [[ -n $_state && -e $_state ]]; then _cronium_stub_load || return; fi
 	else
 		_cronium_say 'no connection is configured; this is the stub (nothing leaves this process)'
 		_cronium_stub_settings || return
-		changed=memory
+		_changed=memory
 	fi
-	case $operation in
-	get_input) output=${input:-null} ;;
+	case $_operation in
+	get_input) _output=${_input:-null} ;;
 	set_output)
 		_cronium_stub_value value maxOutputBytes output || return
-		_cronium_say "output ${argument[value]}"
+		_cronium_say "output ${_argument[value]}"
 		;;
 	get_variable | get_variable_entry) _cronium_stub_get || return ;;
 	set_variable) _cronium_stub_set || return ;;
@@ -915,156 +905,156 @@ _cronium_stub() {
 	list_variables) _cronium_stub_list || return ;;
 	increment_variable) _cronium_stub_increment || return ;;
 	set_condition)
-		condition=${argument[value]}
-		changed=${changed:-memory}
-		_cronium_say "condition $condition"
+		_condition=${_argument[value]}
+		_changed=${_changed:-memory}
+		_cronium_say "condition $_condition"
 		;;
-	get_condition) output=${condition:-null} ;;
+	get_condition) _output=${_condition:-null} ;;
 	get_event_context) _cronium_stub_context ;;
 	write_log) _cronium_stub_log || return ;;
-	*) _cronium_fail unsupported "The stub does not have cronium_$operation." || return ;;
+	*) _cronium_fail unsupported "The stub does not have cronium_$_operation." || return ;;
 	esac
-	[[ $changed != variables || -z $state ]] || _cronium_stub_save || return
+	[[ $_changed != variables || -z $_state ]] || _cronium_stub_save || return
 	# A state that was read anew is worth remembering, too.
-	[[ $kept == "$before" ]] || changed=${changed:-memory}
-	if [[ -n $changed ]]; then
-		local _cronium_stub_state=$state
-		_cronium_remember "$(declare -p input event condition started _cronium_stub_state kept next values versions created updated by expires)"
+	[[ $_kept == "$_before" ]] || _changed=${_changed:-memory}
+	if [[ -n $_changed ]]; then
+		local _cronium_stub_state=$_state
+		_cronium_remember "$(declare -p _input _event _condition _started _cronium_stub_state _kept _next _values _versions _created _updated _by _expires)"
 	fi
 }
 
 # --- Sources: later ones are stronger
 
 _cronium_stub_settings() {
-	local source text file
-	local -A settings=()
+	local _source _text _file
+	local -A _settings=()
 	if [[ -r .env ]]; then _cronium_stub_env || return; fi
-	for name in "${!CRONIUM_STUB_@}"; do [[ -z ${!name} ]] || settings[$name]=${!name}; done
-	printf -v started '%(%s)T' -1
-	state=${settings[CRONIUM_STUB_STATE]-}
-	[[ -z $state || $state == /* ]] || state=$PWD/$state
-	if [[ -n $state && -e $state ]]; then _cronium_stub_load || return; fi
-	local -A found=()
-	file=${settings[CRONIUM_STUB_FIXTURE]-}
-	if [[ -n $file ]]; then
-		_cronium_stub_file "$file" CRONIUM_STUB_FIXTURE object || return
+	for _name in "${!CRONIUM_STUB_@}"; do [[ -z ${!_name} ]] || _settings[$_name]=${!_name}; done
+	printf -v _started '%(%s)T' -1
+	_state=${_settings[CRONIUM_STUB_STATE]-}
+	[[ -z $_state || $_state == /* ]] || _state=$PWD/$_state
+	if [[ -n $_state && -e $_state ]]; then _cronium_stub_load || return; fi
+	local -A _found=()
+	_file=${_settings[CRONIUM_STUB_FIXTURE]-}
+	if [[ -n $_file ]]; then
+		_cronium_stub_file "$_file" CRONIUM_STUB_FIXTURE object || return
 		if ! _cronium_stub_is fixture; then
-			_cronium_fail invalid "$file is not a fixture of format 1, as cronium run --record writes it."
+			_cronium_fail invalid "$_file is not a fixture of format 1, as cronium run --record writes it."
 			return
 		fi
-		_cronium_stub_take "$file" || return
+		_cronium_stub_take "$_file" || return
 	fi
-	file=${settings[CRONIUM_STUB_FILE]-}
-	if [[ -n $file ]]; then
-		_cronium_stub_file "$file" CRONIUM_STUB_FILE object || return
-		_cronium_stub_take "$file" || return
+	_file=${_settings[CRONIUM_STUB_FILE]-}
+	if [[ -n $_file ]]; then
+		_cronium_stub_file "$_file" CRONIUM_STUB_FILE object || return
+		_cronium_stub_take "$_file" || return
 	elif [[ -e cronium.local.json ]]; then
 		_cronium_stub_file cronium.local.json cronium.local.json object || return
 		_cronium_stub_take cronium.local.json || return
 	fi
-	for name in input variables event condition; do
-		source=CRONIUM_STUB_${name^^}
-		text=${settings[$source]-}
-		[[ -n $text ]] || continue
-		if [[ $text == @* ]]; then
-			_cronium_stub_file "${text#@}" "$source" || return
-		elif ! _cronium_parse "$text" 4; then
-			_cronium_fail invalid "$source $_cronium_problem."
+	for _name in input variables event condition; do
+		_source=CRONIUM_STUB_${_name^^}
+		_text=${_settings[$_source]-}
+		[[ -n $_text ]] || continue
+		if [[ $_text == @* ]]; then
+			_cronium_stub_file "${_text#@}" "$_source" || return
+		elif ! _cronium_parse "$_text" 4; then
+			_cronium_fail invalid "$_source $_cronium_problem."
 			return
 		else
-			_cronium_text=$text
+			_cronium_text=$_text
 		fi
-		_cronium_stub_take_one "$name" "$_cronium_text" "$source" || return
+		_cronium_stub_take_one "$_name" "$_cronium_text" "$_source" || return
 	done
-	for name in "${!found[@]}"; do
-		_cronium_stub_key "${name#=}" || return
-		_cronium_stub_find "${name#=}" || _cronium_stub_write "${name#=}" "${found[$name]}" ''
+	for _name in "${!_found[@]}"; do
+		_cronium_stub_key "${_name#=}" || return
+		_cronium_stub_find "${_name#=}" || _cronium_stub_write "${_name#=}" "${_found[$_name]}" ''
 	done
 }
 
 # `NAME=value` a line; of others than the stub's own nothing is taken.
 _cronium_stub_env() {
-	local line number=0 value quote
-	while IFS= read -r line || [[ -n $line ]]; do
-		number=$((number + 1))
-		line=${line%$'\r'}
-		[[ $line =~ ^[[:space:]]*(export[[:space:]]+)?(CRONIUM_STUB_[A-Z0-9_a-z]+)[[:space:]]*=[[:space:]]*(.*)$ ]] || continue
-		name=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]}
-		value=${value%"${value##*[![:space:]]}"}
-		quote=${value:0:1}
-		if [[ $quote == [\'\"] ]]; then
-			value=${value:1}
-			if [[ $value != *"$quote"* ]]; then
-				_cronium_fail invalid ".env, line $number: the value of $name has no closing quote."
+	local _line _number=0 _value _quote
+	while IFS= read -r _line || [[ -n $_line ]]; do
+		_number=$((_number + 1))
+		_line=${_line%$'\r'}
+		[[ $_line =~ ^[[:space:]]*(export[[:space:]]+)?(CRONIUM_STUB_[A-Z0-9_a-z]+)[[:space:]]*=[[:space:]]*(.*)$ ]] || continue
+		_name=${BASH_REMATCH[2]} _value=${BASH_REMATCH[3]}
+		_value=${_value%"${_value##*[![:space:]]}"}
+		_quote=${_value:0:1}
+		if [[ $_quote == [\'\"] ]]; then
+			_value=${_value:1}
+			if [[ $_value != *"$_quote"* ]]; then
+				_cronium_fail invalid ".env, line $_number: the value of $_name has no closing quote."
 				return
 			fi
-			value=${value%"$quote"*}
-			if [[ $quote == '"' ]]; then
-				for quote in '"' '\' '$' '`'; do value=${value//"\\$quote"/"$quote"}; done
-				value=${value//\\n/$'\n'}
+			_value=${_value%"$_quote"*}
+			if [[ $_quote == '"' ]]; then
+				for _quote in '"' '\' '$' '`'; do _value=${_value//"\\$_quote"/"$_quote"}; done
+				_value=${_value//\\n/$'\n'}
 			fi
-		elif [[ $value =~ ^(.*[^[:space:]])?[[:space:]]+#.*$ || $value == \#* ]]; then
-			value=${BASH_REMATCH[1]-}
+		elif [[ $_value =~ ^(.*[^[:space:]])?[[:space:]]+#.*$ || $_value == \#* ]]; then
+			_value=${BASH_REMATCH[1]-}
 		fi
-		[[ -z $value ]] || settings[$name]=$value
+		[[ -z $_value ]] || _settings[$_name]=$_value
 	done <.env
 }
 
 # Reads a JSON file into _cronium_text, and takes it apart.
 _cronium_stub_file() {
-	local file=$1 source=$2 kind=${3-}
-	if [[ ! -f $file || ! -r $file ]] || ! _cronium_text=$(command cat -- "$file" 2>/dev/null); then
-		_cronium_fail invalid "$source: $file cannot be read."
+	local _file=$1 _source=$2 _kind=${3-}
+	if [[ ! -f $_file || ! -r $_file ]] || ! _cronium_text=$(command cat -- "$_file" 2>/dev/null); then
+		_cronium_fail invalid "$_source: $_file cannot be read."
 	elif ! _cronium_parse "$_cronium_text" 4; then
-		_cronium_fail invalid "$source: $file $_cronium_problem."
-	elif [[ -n $kind && $_cronium_kind != "$kind" ]]; then
-		_cronium_fail invalid "$file must be a JSON $kind."
+		_cronium_fail invalid "$_source: $_file $_cronium_problem."
+	elif [[ -n $_kind && $_cronium_kind != "$_kind" ]]; then
+		_cronium_fail invalid "$_file must be a JSON $_kind."
 	fi
 }
 
 # Succeeds when the file that was read last is one of ours, of this kind and format 1.
 _cronium_stub_is() {
-	local kind
+	local _kind
 	[[ $_cronium_kind == object ]] && _cronium_member cronium || return 1
-	kind=$_cronium_result
-	[[ $kind == "\"$1\"" ]] && _cronium_member format && [[ $_cronium_result == 1 ]]
+	_kind=$_cronium_result
+	[[ $_kind == "\"$1\"" ]] && _cronium_member format && [[ $_cronium_result == 1 ]]
 }
 
 # Takes the members of the object that was read last.
 _cronium_stub_take() {
-	local origin=$1 member index
-	local names=("${_cronium_names[@]}") texts=("${_cronium_values[@]}")
-	for index in "${!names[@]}"; do
-		member=${names[index]}
-		case $member in
+	local _origin=$1 _member _index
+	local _names=("${_cronium_names[@]}") _texts=("${_cronium_values[@]}")
+	for _index in "${!_names[@]}"; do
+		_member=${_names[_index]}
+		case $_member in
 		input | condition) ;;
-		variables | event) [[ ${texts[index]} != null ]] || continue ;;
+		variables | event) [[ ${_texts[_index]} != null ]] || continue ;;
 		*) continue ;;
 		esac
-		_cronium_parse "${texts[index]}" 4
-		_cronium_stub_take_one "$member" "${texts[index]}" "$member in $origin" || return
+		_cronium_parse "${_texts[_index]}" 4
+		_cronium_stub_take_one "$_member" "${_texts[_index]}" "$_member in $_origin" || return
 	done
 }
 
 # Takes one value, which has been taken apart.
 _cronium_stub_take_one() {
-	local index
+	local _index
 	case $1 in
-	input) input=$2 ;;
+	input) _input=$2 ;;
 	condition)
 		if [[ $2 != true && $2 != false && $2 != null ]]; then
 			_cronium_fail invalid "$3 must be true, false or null."
 			return
 		fi
-		condition=${2#null}
+		_condition=${2#null}
 		;;
 	variables | event)
 		if [[ $_cronium_kind != object ]]; then
 			_cronium_fail invalid "$3 must be a JSON object."
 			return
 		fi
-		[[ $1 != event ]] || event=$2
-		[[ $1 != variables ]] || for index in "${!_cronium_names[@]}"; do found[=${_cronium_names[index]}]=${_cronium_values[index]}; done
+		[[ $1 != event ]] || _event=$2
+		[[ $1 != variables ]] || for _index in "${!_cronium_names[@]}"; do _found[=${_cronium_names[_index]}]=${_cronium_values[_index]}; done
 		;;
 	esac
 }
@@ -1072,187 +1062,187 @@ _cronium_stub_take_one() {
 # --- Variables
 
 _cronium_stub_key() {
-	local key=$1 bytes=${1//[$'\x80'-$'\xbf']/}
-	if [[ $key == *[[:cntrl:]]* || $key == *$'\xc2'[$'\x80'-$'\x9f']* ]]; then
-		_cronium_quote "$key"
+	local _key=$1 _bytes=${1//[$'\x80'-$'\xbf']/}
+	if [[ $_key == *[[:cntrl:]]* || $_key == *$'\xc2'[$'\x80'-$'\x9f']* ]]; then
+		_cronium_quote "$_key"
 		_cronium_fail invalid "key $_cronium_result has a control character."
-	elif ((${#bytes} < 1 || ${#bytes} > 255)); then
-		_cronium_fail invalid "key has ${#bytes} characters; it must have 1 to 255 (maxKeyCharacters)."
-	elif [[ $key == . || $key == .. ]]; then
-		_cronium_fail invalid "key must not be \"$key\"."
+	elif ((${#_bytes} < 1 || ${#_bytes} > 255)); then
+		_cronium_fail invalid "key has ${#_bytes} characters; it must have 1 to 255 (maxKeyCharacters)."
+	elif [[ $_key == . || $_key == .. ]]; then
+		_cronium_fail invalid "key must not be \"$_key\"."
 	fi
 }
 
 # Succeeds when there is such a variable that has not expired.
 _cronium_stub_find() {
-	local at="=$1"
-	[[ -n ${versions["$at"]-} ]] || return 1
-	[[ -n ${expires["$at"]-} ]] || return 0
+	local _at="=$1"
+	[[ -n ${_versions["$_at"]-} ]] || return 1
+	[[ -n ${_expires["$_at"]-} ]] || return 0
 	_cronium_now
-	[[ ! ${expires["$at"]} > $_cronium_result ]] || return 0
-	versions["$at"]=
+	[[ ! ${_expires["$_at"]} > $_cronium_result ]] || return 0
+	_versions["$_at"]=
 	return 1
 }
 
 _cronium_stub_write() {
-	local at="=$1"
-	_cronium_stub_find "$1" || created["$at"]=
+	local _at="=$1"
+	_cronium_stub_find "$1" || _created["$_at"]=
 	_cronium_now
-	[[ -n ${created["$at"]} ]] || created["$at"]=$_cronium_result
-	values["$at"]=$2 versions["$at"]=$((next++)) updated["$at"]=$_cronium_result by["$at"]=stub expires["$at"]=$3
-	changed=variables
+	[[ -n ${_created["$_at"]} ]] || _created["$_at"]=$_cronium_result
+	_values["$_at"]=$2 _versions["$_at"]=$((_next++)) _updated["$_at"]=$_cronium_result _by["$_at"]=stub _expires["$_at"]=$3
+	_changed=variables
 }
 
 _cronium_stub_get() {
-	local key=${argument[key]}
-	_cronium_stub_key "$key" || return
-	if ! _cronium_stub_find "$key"; then
-		missing=1
+	local _key=${_argument[key]}
+	_cronium_stub_key "$_key" || return
+	if ! _cronium_stub_find "$_key"; then
+		_missing=1
 		return 0
 	fi
-	output=${values["=$key"]}
-	[[ $operation == get_variable ]] && return 0
-	_cronium_stub_metadata "$key"
-	output="{\"value\":$output,\"metadata\":$_cronium_result}"
+	_output=${_values["=$_key"]}
+	[[ $_operation == get_variable ]] && return 0
+	_cronium_stub_metadata "$_key"
+	_output="{\"value\":$_output,\"metadata\":$_cronium_result}"
 }
 
 _cronium_stub_metadata() {
-	local at="=$1" text
-	text="{\"version\":\"${versions["$at"]}\",\"createdAt\":\"${created["$at"]}\",\"updatedAt\":\"${updated["$at"]}\""
-	text+=",\"updatedBy\":\"${by["$at"]}\",\"size\":${#values["$at"]}"
-	[[ -z ${expires["$at"]-} ]] || text+=",\"expiresAt\":\"${expires["$at"]}\""
-	_cronium_result="$text}"
+	local _at="=$1" _text
+	_text="{\"version\":\"${_versions["$_at"]}\",\"createdAt\":\"${_created["$_at"]}\",\"updatedAt\":\"${_updated["$_at"]}\""
+	_text+=",\"updatedBy\":\"${_by["$_at"]}\",\"size\":${#_values["$_at"]}"
+	[[ -z ${_expires["$_at"]-} ]] || _text+=",\"expiresAt\":\"${_expires["$_at"]}\""
+	_cronium_result="$_text}"
 }
 
 # Checks a value that is to be kept.
 _cronium_stub_value() {
-	local text=${argument[$1]}
-	if ((${#text} > _cronium_max_bytes)); then
-		_cronium_fail too-large "$3 has ${#text} bytes; the limit is $_cronium_max_bytes ($2)."
-	elif ! _cronium_parse "$text"; then
+	local _text=${_argument[$1]}
+	if ((${#_text} > _cronium_max_bytes)); then
+		_cronium_fail too-large "$3 has ${#_text} bytes; the limit is $_cronium_max_bytes ($2)."
+	elif ! _cronium_parse "$_text"; then
 		_cronium_fail invalid "$3 $_cronium_problem."
 	fi
 }
 
 _cronium_stub_set() {
-	local key=${argument[key]} wanted=${argument[if-version]-} absent=${argument[if-absent]-} later=${argument[expires-in-ms]-} until=''
-	_cronium_stub_key "$key" || return
+	local _key=${_argument[key]} _wanted=${_argument[if-version]-} _absent=${_argument[if-absent]-} _later=${_argument[expires-in-ms]-} _until=''
+	_cronium_stub_key "$_key" || return
 	_cronium_stub_value value maxValueBytes value || return
-	if [[ -n $wanted && -n $absent ]]; then
+	if [[ -n $_wanted && -n $_absent ]]; then
 		_cronium_fail invalid '--if-version and --if-absent exclude each other.'
 		return
 	fi
-	if [[ -n ${argument[expires-in-ms]+x} ]]; then
-		if [[ ! $later =~ ^[1-9][0-9]{0,15}$ ]]; then
-			_cronium_fail invalid "expires-in-ms is $later; it must be a whole number from 1."
+	if [[ -n ${_argument[expires-in-ms]+x} ]]; then
+		if [[ ! $_later =~ ^[1-9][0-9]{0,15}$ ]]; then
+			_cronium_fail invalid "expires-in-ms is $_later; it must be a whole number from 1."
 			return
 		fi
-		_cronium_now "$later"
-		until=$_cronium_result
+		_cronium_now "$_later"
+		_until=$_cronium_result
 	fi
-	_cronium_stub_version "$key" "$wanted" "$absent" || return
-	_cronium_stub_write "$key" "${argument[value]}" "$until"
-	output="\"${versions["=$key"]}\""
-	_cronium_quote "$key"
-	_cronium_say "variable $_cronium_result = ${argument[value]}"
+	_cronium_stub_version "$_key" "$_wanted" "$_absent" || return
+	_cronium_stub_write "$_key" "${_argument[value]}" "$_until"
+	_output="\"${_versions["=$_key"]}\""
+	_cronium_quote "$_key"
+	_cronium_say "variable $_cronium_result = ${_argument[value]}"
 }
 
 _cronium_stub_version() {
-	local key=$1 wanted=$2 absent=$3 current='' state='there is no such variable'
-	if _cronium_stub_find "$key"; then current=${versions["=$key"]} state="it has the version $current"; fi
-	if [[ -n $absent ]]; then
-		[[ -n $current ]] || return 0
-	elif [[ -z $wanted || $wanted == "$current" ]]; then
+	local _key=$1 _wanted=$2 _absent=$3 _current='' _state='there is no such variable'
+	if _cronium_stub_find "$_key"; then _current=${_versions["=$_key"]} _state="it has the version $_current"; fi
+	if [[ -n $_absent ]]; then
+		[[ -n $_current ]] || return 0
+	elif [[ -z $_wanted || $_wanted == "$_current" ]]; then
 		return 0
 	fi
-	CRONIUM_CURRENT_VERSION=$current
-	_cronium_quote "$key"
-	_cronium_fail conflict "The variable $_cronium_result is not as expected: $state."
+	CRONIUM_CURRENT_VERSION=$_current
+	_cronium_quote "$_key"
+	_cronium_fail conflict "The variable $_cronium_result is not as expected: $_state."
 }
 
 _cronium_stub_delete() {
-	local key=${argument[key]}
-	_cronium_stub_key "$key" || return
-	_cronium_stub_version "$key" "${argument[if-version]-}" '' || return
-	output=false
-	_cronium_stub_find "$key" || return 0
-	versions["=$key"]=
-	changed=variables
-	output=true
-	_cronium_quote "$key"
+	local _key=${_argument[key]}
+	_cronium_stub_key "$_key" || return
+	_cronium_stub_version "$_key" "${_argument[if-version]-}" '' || return
+	_output=false
+	_cronium_stub_find "$_key" || return 0
+	_versions["=$_key"]=
+	_changed=variables
+	_output=true
+	_cronium_quote "$_key"
 	_cronium_say "variable $_cronium_result deleted"
 }
 
 _cronium_stub_list() {
-	local prefix=${argument[prefix]-} cursor=${argument[cursor]-} limit=${argument[limit]-100} after='' key other sorted=() items='' count=0 last index
-	if [[ ! $limit =~ ^[1-9][0-9]{0,9}$ ]] || ((limit > 1000)); then
-		_cronium_fail invalid "limit is $limit; it must be a whole number from 1 to 1000 (maxPageSize)."
+	local _prefix=${_argument[prefix]-} _cursor=${_argument[cursor]-} _limit=${_argument[limit]-100} _after='' _key _other _sorted=() _items='' _count=0 _last _index
+	if [[ ! $_limit =~ ^[1-9][0-9]{0,9}$ ]] || ((_limit > 1000)); then
+		_cronium_fail invalid "limit is $_limit; it must be a whole number from 1 to 1000 (maxPageSize)."
 		return
 	fi
-	if [[ -n ${argument[cursor]+x} ]]; then
+	if [[ -n ${_argument[cursor]+x} ]]; then
 		# The bytes of the last key in hexadecimal.
-		if [[ ! $cursor =~ ^k(([0-9a-f]{2})+)$ ]]; then
+		if [[ ! $_cursor =~ ^k(([0-9a-f]{2})+)$ ]]; then
 			_cronium_fail invalid 'cursor is not one that a page had.'
 			return
 		fi
-		after=${BASH_REMATCH[1]}
-		other=
-		for ((index = 0; index < ${#after}; index += 2)); do other+="\\x${after:index:2}"; done
-		printf -v after '%b' "$other"
+		_after=${BASH_REMATCH[1]}
+		_other=
+		for ((_index = 0; _index < ${#_after}; _index += 2)); do _other+="\\x${_after:_index:2}"; done
+		printf -v _after '%b' "$_other"
 	fi
-	for key in "${!versions[@]}"; do
-		key=${key#=}
-		if [[ $key != "$prefix"* ]] || ! _cronium_stub_find "$key"; then continue; fi
-		[[ -z ${argument[cursor]+x} || $key > $after ]] || continue
+	for _key in "${!_versions[@]}"; do
+		_key=${_key#=}
+		if [[ $_key != "$_prefix"* ]] || ! _cronium_stub_find "$_key"; then continue; fi
+		[[ -z ${_argument[cursor]+x} || $_key > $_after ]] || continue
 		# In the order of their bytes.
-		for ((index = ${#sorted[@]}; index > 0; index--)); do
-			[[ ${sorted[index - 1]} > $key ]] || break
-			sorted[index]=${sorted[index - 1]}
+		for ((_index = ${#_sorted[@]}; _index > 0; _index--)); do
+			[[ ${_sorted[_index - 1]} > $_key ]] || break
+			_sorted[_index]=${_sorted[_index - 1]}
 		done
-		sorted[index]=$key
+		_sorted[_index]=$_key
 	done
-	for key in "${sorted[@]:0:limit}"; do
-		_cronium_quote "$key"
-		items+=",{\"key\":$_cronium_result"
-		_cronium_stub_metadata "$key"
-		items+=",\"metadata\":$_cronium_result}"
-		last=$key
+	for _key in "${_sorted[@]:0:_limit}"; do
+		_cronium_quote "$_key"
+		_items+=",{\"key\":$_cronium_result"
+		_cronium_stub_metadata "$_key"
+		_items+=",\"metadata\":$_cronium_result}"
+		_last=$_key
 	done
-	output="{\"items\":[${items:1}]"
-	if ((${#sorted[@]} > limit)); then
-		cursor=k
-		for ((index = 0; index < ${#last}; index++)); do
-			printf -v count '%d' "'${last:index:1}"
-			printf -v count '%02x' $((count & 255))
-			cursor+=$count
+	_output="{\"items\":[${_items:1}]"
+	if ((${#_sorted[@]} > _limit)); then
+		_cursor=k
+		for ((_index = 0; _index < ${#_last}; _index++)); do
+			printf -v _count '%d' "'${_last:_index:1}"
+			printf -v _count '%02x' $((_count & 255))
+			_cursor+=$_count
 		done
-		output+=",\"cursor\":\"$cursor\""
+		_output+=",\"cursor\":\"$_cursor\""
 	fi
-	output+='}'
+	_output+='}'
 }
 
 _cronium_stub_increment() {
-	local key=${argument[key]} amount=${argument[by]-1} value=0 until=''
-	_cronium_stub_key "$key" || return
-	if _cronium_stub_find "$key"; then value=${values["=$key"]} until=${expires["=$key"]}; fi
-	_cronium_quote "$key"
-	local shown=$_cronium_result
-	if [[ ! $value =~ $_cronium_number || ${#BASH_REMATCH[0]} != "${#value}" ]]; then
-		_cronium_fail invalid "The variable $shown is not a number."
+	local _key=${_argument[key]} _amount=${_argument[by]-1} _value=0 _until=''
+	_cronium_stub_key "$_key" || return
+	if _cronium_stub_find "$_key"; then _value=${_values["=$_key"]} _until=${_expires["=$_key"]}; fi
+	_cronium_quote "$_key"
+	local _shown=$_cronium_result
+	if [[ ! $_value =~ $_cronium_number || ${#BASH_REMATCH[0]} != "${#_value}" ]]; then
+		_cronium_fail invalid "The variable $_shown is not a number."
 		return
 	fi
-	if [[ $value$amount =~ ^[-0-9]{1,30}$ ]] && ((${#value} < 17 && ${#amount} < 17)); then
-		_cronium_result=$((value + amount))
+	if [[ $_value$_amount =~ ^[-0-9]{1,30}$ ]] && ((${#_value} < 17 && ${#_amount} < 17)); then
+		_cronium_result=$((_value + _amount))
 	else
-		_cronium_add "$value" "$amount"
+		_cronium_add "$_value" "$_amount"
 	fi
 	if [[ ! $_cronium_result =~ $_cronium_number ]] || _cronium_is_unsafe "$_cronium_result"; then
 		_cronium_fail invalid "The sum $_cronium_result is beyond ±(2^53−1) or not finite."
 		return
 	fi
-	output=$_cronium_result
-	_cronium_stub_write "$key" "$output" "$until"
-	_cronium_say "variable $shown = $output"
+	_output=$_cronium_result
+	_cronium_stub_write "$_key" "$_output" "$_until"
+	_cronium_say "variable $_shown = $_output"
 }
 
 # Succeeds for an integer beyond what a double can count.
@@ -1274,82 +1264,82 @@ _cronium_add() {
 # --- The rest
 
 _cronium_stub_context() {
-	local text=${event:-"{}"} from until
-	TZ=UTC0 printf -v from '%(%Y-%m-%dT%H:%M:%S)T.000Z' "$started"
-	TZ=UTC0 printf -v until '%(%Y-%m-%dT%H:%M:%S)T.000Z' $((started + 86400))
-	_cronium_parse "$text"
-	text=${text%\}*}
-	((${#_cronium_names[@]} == 0)) || text+=,
-	output="$text\"execution\":{\"id\":\"stub\",\"namespace\":\"stub\",\"mode\":\"external\",\"attempt\":1"
-	output+=",\"startedAt\":\"$from\",\"deadlineAt\":\"$until\"}}"
+	local _text=${_event:-"{}"} _from _until
+	TZ=UTC0 printf -v _from '%(%Y-%m-%dT%H:%M:%S)T.000Z' "$_started"
+	TZ=UTC0 printf -v _until '%(%Y-%m-%dT%H:%M:%S)T.000Z' $((_started + 86400))
+	_cronium_parse "$_text"
+	_text=${_text%\}*}
+	((${#_cronium_names[@]} == 0)) || _text+=,
+	_output="$_text\"execution\":{\"id\":\"stub\",\"namespace\":\"stub\",\"mode\":\"external\",\"attempt\":1"
+	_output+=",\"startedAt\":\"$_from\",\"deadlineAt\":\"$_until\"}}"
 }
 
 _cronium_stub_log() {
-	case ${argument[level]} in
-	debug | info | warn | error) _cronium_say "${argument[level]} ${argument[message]}${argument[fields]:+ ${argument[fields]}}" ;;
+	case ${_argument[level]} in
+	debug | info | warn | error) _cronium_say "${_argument[level]} ${_argument[message]}${_argument[fields]:+ ${_argument[fields]}}" ;;
 	*) _cronium_fail invalid 'level must be "debug", "info", "warn" or "error".' ;;
 	esac
 }
 
 # Sets _cronium_result to the time (RFC 3339, UTC), or to that of so many milliseconds later.
 _cronium_now() {
-	local later=${1:-0} seconds milliseconds
+	local _later=${1:-0} _seconds _milliseconds
 	if [[ -n ${EPOCHREALTIME-} ]]; then
-		seconds=${EPOCHREALTIME%[.,]*} milliseconds=${EPOCHREALTIME#*[.,]}
-		milliseconds=${milliseconds:0:3}
+		_seconds=${EPOCHREALTIME%[.,]*} _milliseconds=${EPOCHREALTIME#*[.,]}
+		_milliseconds=${_milliseconds:0:3}
 	else
-		printf -v seconds '%(%s)T' -1
-		milliseconds=$(command date +%3N 2>/dev/null)
-		[[ $milliseconds == [0-9][0-9][0-9] ]] || milliseconds=000
+		printf -v _seconds '%(%s)T' -1
+		_milliseconds=$(command date +%3N 2>/dev/null)
+		[[ $_milliseconds == [0-9][0-9][0-9] ]] || _milliseconds=000
 	fi
-	milliseconds=$((10#$milliseconds + later))
-	seconds=$((seconds + milliseconds / 1000))
-	((seconds <= 253402300799)) || seconds=253402300799
-	TZ=UTC0 printf -v _cronium_result '%(%Y-%m-%dT%H:%M:%S)T.%03dZ' "$seconds" $((milliseconds % 1000))
+	_milliseconds=$((10#$_milliseconds + _later))
+	_seconds=$((_seconds + _milliseconds / 1000))
+	((_seconds <= 253402300799)) || _seconds=253402300799
+	TZ=UTC0 printf -v _cronium_result '%(%Y-%m-%dT%H:%M:%S)T.%03dZ' "$_seconds" $((_milliseconds % 1000))
 }
 
 # The file is that of the other languages.
 _cronium_stub_load() {
-	local index member
+	local _index _member
 	# What this script has written itself it has in its memory.
-	[[ -z $kept || $(<"$state") != "$kept" ]] || return 0
-	_cronium_stub_file "$state" CRONIUM_STUB_STATE || return
+	[[ -z $_kept || $(<"$_state") != "$_kept" ]] || return 0
+	_cronium_stub_file "$_state" CRONIUM_STUB_STATE || return
 	if ! _cronium_stub_is stub-state; then
-		_cronium_fail invalid "CRONIUM_STUB_STATE: $state is not a state of format 1."
+		_cronium_fail invalid "CRONIUM_STUB_STATE: $_state is not a state of format 1."
 		return
 	fi
-	kept=$_cronium_text
-	_cronium_member nextVersion && next=$_cronium_result
+	_kept=$_cronium_text
+	_cronium_member nextVersion && _next=$_cronium_result
 	_cronium_member variables && _cronium_parse "$_cronium_result" 4
-	local names=("${_cronium_names[@]}") texts=("${_cronium_values[@]}")
-	values=() versions=() created=() updated=() by=() expires=()
-	for index in "${!names[@]}"; do
-		member="=${names[index]}"
-		_cronium_parse "${texts[index]}" 4
-		_cronium_member value && values["$member"]=$_cronium_result
-		_cronium_member version && versions["$member"]=${_cronium_result//\"/}
-		_cronium_member createdAt && created["$member"]=${_cronium_result//\"/}
-		_cronium_member updatedAt && updated["$member"]=${_cronium_result//\"/}
-		_cronium_member updatedBy && by["$member"]=${_cronium_result//\"/}
+	local _names=("${_cronium_names[@]}") _texts=("${_cronium_values[@]}")
+	_values=() _versions=() _created=() _updated=() _by=() _expires=()
+	for _index in "${!_names[@]}"; do
+		_member="=${_names[_index]}"
+		_cronium_parse "${_texts[_index]}" 4
+		_cronium_member value && _values["$_member"]=$_cronium_result
+		_cronium_member version && _versions["$_member"]=${_cronium_result//\"/}
+		_cronium_member createdAt && _created["$_member"]=${_cronium_result//\"/}
+		_cronium_member updatedAt && _updated["$_member"]=${_cronium_result//\"/}
+		_cronium_member updatedBy && _by["$_member"]=${_cronium_result//\"/}
 		_cronium_member expiresAt
-		expires["$member"]=${_cronium_result//\"/}
+		_expires["$_member"]=${_cronium_result//\"/}
 	done
 }
 
 # Whole or not at all, and for this user only.
 _cronium_stub_save() {
-	local draft=$state.$BASHPID.new text='' at
-	for at in "${!versions[@]}"; do
-		[[ -n ${versions["$at"]} ]] || continue
-		_cronium_quote "${at#=}"
-		text+=",$_cronium_result:{\"value\":${values["$at"]},\"version\":\"${versions["$at"]}\",\"createdAt\":\"${created["$at"]}\""
-		text+=",\"updatedAt\":\"${updated["$at"]}\",\"updatedBy\":\"${by["$at"]}\"${expires["$at"]:+,\"expiresAt\":\"${expires["$at"]}\"}}"
+	local _draft=$_state.$BASHPID.new _text='' _at
+	for _at in "${!_versions[@]}"; do
+		[[ -n ${_versions["$_at"]} ]] || continue
+		_cronium_quote "${_at#=}"
+		_text+=",$_cronium_result:{\"value\":${_values["$_at"]},\"version\":\"${_versions["$_at"]}\",\"createdAt\":\"${_created["$_at"]}\""
+		_text+=",\"updatedAt\":\"${_updated["$_at"]}\",\"updatedBy\":\"${_by["$_at"]}\"${_expires["$_at"]:+,\"expiresAt\":\"${_expires["$_at"]}\"}}"
 	done
-	text="{\"cronium\":\"stub-state\",\"format\":1,\"nextVersion\":$next,\"variables\":{${text:1}}}"
-	kept=$text
-	if ! (umask 077 && printf '%s\n' "$text" >"$draft" && command mv -f -- "$draft" "$state") 2>/dev/null; then
-		command rm -f -- "$draft"
-		_cronium_fail unavailable "CRONIUM_STUB_STATE: $state cannot be written."
+	_text="{\"cronium\":\"stub-state\",\"format\":1,\"nextVersion\":$_next,\"variables\":{${_text:1}}}"
+	_kept=$_text
+	if ! (umask 077 && printf '%s\n' "$_text" >"$_draft" && command mv -f -- "$_draft" "$_state") 2>/dev/null; then
+		command rm -f -- "$_draft"
+		_cronium_fail unavailable "CRONIUM_STUB_STATE: $_state cannot be written."
 	fi
 }
 

@@ -4,12 +4,12 @@ _cronium_codes=(@ERROR_CODES@)
 
 # Says what went wrong, and returns the status of its code: 10 and its place among the codes of the contract.
 _cronium_fail() {
-	local code=$1 index
-	CRONIUM_ERROR_CODE=$code
+	local _code=$1 _index
+	CRONIUM_ERROR_CODE=$_code
 	[[ ! $2 =~ \((max[A-Za-z]+)\) ]] || CRONIUM_ERROR_LIMIT=${BASH_REMATCH[1]}
-	_cronium_say "$code: $2"
-	for index in "${!_cronium_codes[@]}"; do
-		[[ ${_cronium_codes[index]} == "$code" ]] && return $((10 + index))
+	_cronium_say "$_code: $2"
+	for _index in "${!_cronium_codes[@]}"; do
+		[[ ${_cronium_codes[_index]} == "$_code" ]] && return $((10 + _index))
 	done
 	return $((9 + ${#_cronium_codes[@]}))
 }
@@ -23,38 +23,38 @@ _cronium_misuse() {
 
 # A line on standard error. Nothing in it can drive a terminal.
 _cronium_say() {
-	local text=$1 found code
-	while [[ $text =~ [[:cntrl:]]|$'\xc2'[$'\x80'-$'\x9f']|$'\xe2\x80'[$'\x8e\x8f\xaa'-$'\xae']|$'\xe2\x81'[$'\xa6'-$'\xa9'] ]]; do
-		found=${BASH_REMATCH[0]}
-		case ${#found} in
-		1) printf -v code '\\u%04x' "'$found" ;;
-		2) printf -v code '\\u%04x' $(($(_cronium_byte "${found:1:1}"))) ;;
-		*) printf -v code '\\u%04x' $((0x2000 | ($(_cronium_byte "${found:1:1}") & 0x3f) << 6 | $(_cronium_byte "${found:2:1}") & 0x3f)) ;;
+	local _text=$1 _found _code
+	while [[ $_text =~ [[:cntrl:]]|$'\xc2'[$'\x80'-$'\x9f']|$'\xe2\x80'[$'\x8e\x8f\xaa'-$'\xae']|$'\xe2\x81'[$'\xa6'-$'\xa9'] ]]; do
+		_found=${BASH_REMATCH[0]}
+		case ${#_found} in
+		1) printf -v _code '\\u%04x' "'$_found" ;;
+		2) printf -v _code '\\u%04x' $(($(_cronium_byte "${_found:1:1}"))) ;;
+		*) printf -v _code '\\u%04x' $((0x2000 | ($(_cronium_byte "${_found:1:1}") & 0x3f) << 6 | $(_cronium_byte "${_found:2:1}") & 0x3f)) ;;
 		esac
-		text=${text//"$found"/"$code"}
+		_text=${_text//"$_found"/"$_code"}
 	done
-	printf 'cronium: %s\n' "$text" >&2
+	printf 'cronium: %s\n' "$_text" >&2
 }
 
 _cronium_byte() {
-	local number
-	printf -v number '%d' "'$1"
-	printf '%d' $((number & 255))
+	local _number
+	printf -v _number '%d' "'$1"
+	printf '%d' $((_number & 255))
 }
 
 # Sets _cronium_result to the text percent-encoded: everything but unreserved characters.
 _cronium_encode() {
-	local text=$1 index character number
-	_cronium_result=$text
-	[[ $text == *[!A-Za-z0-9._~-]* ]] || return 0
+	local _text=$1 _index _character _number
+	_cronium_result=$_text
+	[[ $_text == *[!A-Za-z0-9._~-]* ]] || return 0
 	_cronium_result=
-	for ((index = 0; index < ${#text}; index++)); do
-		character=${text:index:1}
-		if [[ $character != [A-Za-z0-9._~-] ]]; then
-			printf -v number '%d' "'$character"
-			printf -v character '%%%02X' $((number & 255))
+	for ((_index = 0; _index < ${#_text}; _index++)); do
+		_character=${_text:_index:1}
+		if [[ $_character != [A-Za-z0-9._~-] ]]; then
+			printf -v _number '%d' "'$_character"
+			printf -v _character '%%%02X' $((_number & 255))
 		fi
-		_cronium_result+=$character
+		_cronium_result+=$_character
 	done
 }
 
@@ -67,46 +67,46 @@ _cronium_configure() {
 # The connection that the environment describes, in _cronium_base, _cronium_place and _cronium_origin (`stub` when there is none). Once for a
 # shell and its subshells.
 _cronium_connect() {
-	local name given=() url=${CRONIUM_API_URL-} socket=${CRONIUM_SOCKET-} ca=${CRONIUM_CA_CERT-}
-	local certificate=${CRONIUM_CLIENT_CERT-} key=${CRONIUM_CLIENT_KEY-} file
-	for name in API_URL SOCKET EXECUTION_TOKEN EXECUTION_TOKEN_FILE CA_CERT CLIENT_CERT CLIENT_KEY; do
-		name=CRONIUM_$name
-		[[ -n ${!name-} ]] && given+=("$name")
+	local _name _given=() _url=${CRONIUM_API_URL-} _socket=${CRONIUM_SOCKET-} _ca=${CRONIUM_CA_CERT-}
+	local _certificate=${CRONIUM_CLIENT_CERT-} _key=${CRONIUM_CLIENT_KEY-} _file
+	for _name in API_URL SOCKET EXECUTION_TOKEN EXECUTION_TOKEN_FILE CA_CERT CLIENT_CERT CLIENT_KEY; do
+		_name=CRONIUM_$_name
+		[[ -n ${!_name-} ]] && _given+=("$_name")
 	done
-	if ((${#given[@]} == 0)); then
+	if ((${#_given[@]} == 0)); then
 		_cronium_origin=stub
 		return 0
 	fi
-	local present="there is ${given[*]}."
-	present=${present// CRONIUM/, CRONIUM}
-	present=${present/is, /is }
-	if [[ -n $certificate && -z $key ]]; then
-		_cronium_fail invalid "CRONIUM_CLIENT_KEY is missing; $present"
+	local _present="there is ${_given[*]}."
+	_present=${_present// CRONIUM/, CRONIUM}
+	_present=${_present/is, /is }
+	if [[ -n $_certificate && -z $_key ]]; then
+		_cronium_fail invalid "CRONIUM_CLIENT_KEY is missing; $_present"
 		return
-	elif [[ -z $certificate && -n $key ]]; then
-		_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $present"
+	elif [[ -z $_certificate && -n $_key ]]; then
+		_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $_present"
 		return
 	elif [[ -z ${CRONIUM_EXECUTION_TOKEN-} && -z ${CRONIUM_EXECUTION_TOKEN_FILE-} ]]; then
-		_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN or CRONIUM_EXECUTION_TOKEN_FILE is missing; $present"
+		_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN or CRONIUM_EXECUTION_TOKEN_FILE is missing; $_present"
 		return
 	fi
 	_cronium_place='' _cronium_base=''
-	if [[ -n $socket ]]; then
+	if [[ -n $_socket ]]; then
 		_cronium_base=http://localhost
-		if [[ -n $ca || -n $certificate ]]; then
-			if [[ -z $certificate ]]; then
-				_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $present"
+		if [[ -n $_ca || -n $_certificate ]]; then
+			if [[ -z $_certificate ]]; then
+				_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $_present"
 				return
-			elif [[ -z $ca ]]; then
-				_cronium_fail invalid "CRONIUM_CA_CERT is missing; $present"
+			elif [[ -z $_ca ]]; then
+				_cronium_fail invalid "CRONIUM_CA_CERT is missing; $_present"
 				return
 			fi
 			_cronium_base=https://localhost
 		fi
-		_cronium_configure "$socket"
+		_cronium_configure "$_socket"
 		_cronium_place+="unix-socket = $_cronium_result"$'\n'
-	elif [[ -n $url ]]; then
-		if [[ ! $url =~ ^(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$ ]]; then
+	elif [[ -n $_url ]]; then
+		if [[ ! $_url =~ ^(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$ ]]; then
 			_cronium_fail invalid 'CRONIUM_API_URL must be the URL of a server, such as https://cronium.example:8443.'
 			return
 		fi
@@ -114,22 +114,22 @@ _cronium_connect() {
 			_cronium_fail invalid 'CRONIUM_API_URL is http: beyond this machine, where the token would travel in clear; use https:.'
 			return
 		fi
-		_cronium_base=$url
+		_cronium_base=$_url
 		while [[ $_cronium_base == */ ]]; do _cronium_base=${_cronium_base%/}; done
 	else
-		_cronium_fail invalid "CRONIUM_API_URL or CRONIUM_SOCKET is missing; $present"
+		_cronium_fail invalid "CRONIUM_API_URL or CRONIUM_SOCKET is missing; $_present"
 		return
 	fi
 	if [[ $_cronium_base == https:* ]]; then
-		for name in CA_CERT:cacert CLIENT_CERT:cert CLIENT_KEY:key; do
-			file=CRONIUM_${name%:*}
-			[[ -n ${!file-} ]] || continue
-			if [[ ! -r ${!file} ]]; then
-				_cronium_fail invalid "$file: ${!file} cannot be read."
+		for _name in CA_CERT:cacert CLIENT_CERT:cert CLIENT_KEY:key; do
+			_file=CRONIUM_${_name%:*}
+			[[ -n ${!_file-} ]] || continue
+			if [[ ! -r ${!_file} ]]; then
+				_cronium_fail invalid "$_file: ${!_file} cannot be read."
 				return
 			fi
-			_cronium_configure "${!file}"
-			_cronium_place+="${name#*:} = $_cronium_result"$'\n'
+			_cronium_configure "${!_file}"
+			_cronium_place+="${_name#*:} = $_cronium_result"$'\n'
 		done
 	fi
 	if ! command -v curl >/dev/null; then
@@ -142,12 +142,12 @@ _cronium_connect() {
 # What all subshells of a script know together is in a file that has no name any more: the token that one of them has renewed, and the variables of
 # the stub. Children of the script inherit it, as they inherit its environment.
 _cronium_open_memory() {
-	local name=${TMPDIR:-/tmp}/cronium-$BASHPID-$RANDOM$RANDOM
+	local _name=${TMPDIR:-/tmp}/cronium-$BASHPID-$RANDOM$RANDOM
 	_cronium_memory=
 	# Nobody else can have made it, and nobody else can read it.
-	if (umask 077 && set -C && : >"$name") 2>/dev/null; then
-		exec {_cronium_memory}<>"$name"
-		command rm -f -- "$name"
+	if (umask 077 && set -C && : >"$_name") 2>/dev/null; then
+		exec {_cronium_memory}<>"$_name"
+		command rm -f -- "$_name"
 	fi
 }
 
@@ -162,12 +162,12 @@ _cronium_remember() {
 
 # The token to call with, in _cronium_token; when it is to be renewed, in _cronium_renew_at (seconds since 1970).
 _cronium_find_token() {
-	local kept
+	local _kept
 	_cronium_recall
 	# The last line is complete only with its end.
 	if [[ $_cronium_result == *$'\n' ]]; then
-		read -r kept _cronium_renew_at <<<"$_cronium_result"
-		_cronium_token=$kept
+		read -r _kept _cronium_renew_at <<<"$_cronium_result"
+		_cronium_token=$_kept
 		return 0
 	fi
 	_cronium_read_token || return
@@ -175,11 +175,11 @@ _cronium_find_token() {
 }
 
 _cronium_read_token() {
-	local file=${CRONIUM_EXECUTION_TOKEN_FILE-}
+	local _file=${CRONIUM_EXECUTION_TOKEN_FILE-}
 	_cronium_token=${CRONIUM_EXECUTION_TOKEN-}
 	if [[ -z $_cronium_token ]]; then
-		if ! { read -r _cronium_token <"$file" || [[ -n $_cronium_token ]]; } 2>/dev/null; then
-			_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN_FILE: $file is empty or cannot be read."
+		if ! { read -r _cronium_token <"$_file" || [[ -n $_cronium_token ]]; } 2>/dev/null; then
+			_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN_FILE: $_file is empty or cannot be read."
 			return
 		fi
 	fi
@@ -191,15 +191,15 @@ _cronium_read_token() {
 
 # A token is renewed when less than a quarter of its lifetime is left.
 _cronium_schedule() {
-	local payload=${_cronium_token#*.} made expires
+	local _payload=${_cronium_token#*.} _made _expires
 	_cronium_renew_at=never
-	payload=${payload%%.*}
-	_cronium_decode_base64 "$payload"
+	_payload=${_payload%%.*}
+	_cronium_decode_base64 "$_payload"
 	if [[ $_cronium_result =~ \"iat\":([0-9]{1,12})[,\}] ]]; then
-		made=${BASH_REMATCH[1]}
+		_made=${BASH_REMATCH[1]}
 		if [[ $_cronium_result =~ \"exp\":([0-9]{1,12})[,\}] ]]; then
-			expires=${BASH_REMATCH[1]}
-			_cronium_renew_at=$((expires - (expires - made + 3) / 4))
+			_expires=${BASH_REMATCH[1]}
+			_cronium_renew_at=$((_expires - (_expires - _made + 3) / 4))
 		fi
 	fi
 	_cronium_remember "$_cronium_token $_cronium_renew_at"$'\n'
@@ -207,33 +207,33 @@ _cronium_schedule() {
 
 # What is no ASCII in it is left out: only numbers are looked for.
 _cronium_decode_base64() {
-	local text=$1 alphabet=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ before escaped='' code
-	local -i index bits=0 held=0
-	for ((index = 0; index < ${#text}; index++)); do
-		before=${alphabet%%"${text:index:1}"*}
-		held=$(((held << 6 | ${#before}) & 0xffff))
-		bits+=6
-		((bits >= 8)) || continue
-		bits+=-8
-		code=$((held >> bits & 0xff))
-		((code >= 32 && code < 127)) || continue
-		printf -v before '\\x%02x' "$code"
-		escaped+=$before
+	local _text=$1 _alphabet=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ _before _escaped='' _code
+	local -i _index _bits=0 _held=0
+	for ((_index = 0; _index < ${#_text}; _index++)); do
+		_before=${_alphabet%%"${_text:_index:1}"*}
+		_held=$(((_held << 6 | ${#_before}) & 0xffff))
+		_bits+=6
+		((_bits >= 8)) || continue
+		_bits+=-8
+		_code=$((_held >> _bits & 0xff))
+		((_code >= 32 && _code < 127)) || continue
+		printf -v _before '\\x%02x' "$_code"
+		_escaped+=$_before
 	done
-	printf -v _cronium_result '%b' "$escaped"
+	printf -v _cronium_result '%b' "$_escaped"
 }
 
 _cronium_renew() {
-	local now
+	local _now
 	[[ $_cronium_renew_at == never ]] && return
-	printf -v now '%(%s)T' -1
-	((now >= _cronium_renew_at)) || return
+	printf -v _now '%(%s)T' -1
+	((_now >= _cronium_renew_at)) || return
 	# A failure is not told: the token may still be good, and the call will say if it is not.
 	if _cronium_try POST /v1/token '' none && [[ $_cronium_status == 200 ]] && _cronium_parse "$_cronium_body" && _cronium_member token; then
 		_cronium_unquote "$_cronium_result" && _cronium_token=$_cronium_result
 		_cronium_schedule
 	else
-		_cronium_renew_at=$((now + 5))
+		_cronium_renew_at=$((_now + 5))
 		_cronium_remember "$_cronium_token $_cronium_renew_at"$'\n'
 	fi
 }
@@ -241,27 +241,27 @@ _cronium_renew() {
 # One request. The answer is in _cronium_status, _cronium_head and _cronium_body; without one it fails, with the problem in _cronium_code and
 # _cronium_detail. The token and the body go through descriptors: whoever lists processes sees neither.
 _cronium_try() {
-	local method=$1 path=$2 headers=$3 kind=$4 body=${5-} config answer ended=0
-	config="url = \"$_cronium_base$path\"
-request = \"$method\"
+	local _method=$1 _path=$2 _headers=$3 _kind=$4 _body=${5-} _config _answer _ended=0
+	_config="url = \"$_cronium_base$_path\"
+request = \"$_method\"
 header = \"Authorization: Bearer $_cronium_token\"
 header = \"Accept: application/json, application/problem+json\"
 header = \"Expect:\"
 user-agent = \"cronium-sdk-bash/@VERSION@\"
-$_cronium_place$headers"
+$_cronium_place$_headers"
 	if [[ ${TRACEPARENT-} =~ ^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$ ]]; then
-		config+="header = \"traceparent: $TRACEPARENT\""$'\n'
+		_config+="header = \"traceparent: $TRACEPARENT\""$'\n'
 	fi
-	local flags=(-q -s -i -g --http1.1 --path-as-is --noproxy '*' --connect-timeout 10 --max-time 30 --max-filesize 67108864)
-	if [[ $kind == none ]]; then
-		[[ $method == GET ]] || config+='header = "Content-Length: 0"'$'\n'
-		answer=$(command curl "${flags[@]}" -K <(printf '%s' "$config") 2>/dev/null </dev/null) || ended=$?
+	local _flags=(-q -s -i -g --http1.1 --path-as-is --noproxy '*' --connect-timeout 10 --max-time 30 --max-filesize 67108864)
+	if [[ $_kind == none ]]; then
+		[[ $_method == GET ]] || _config+='header = "Content-Length: 0"'$'\n'
+		_answer=$(command curl "${_flags[@]}" -K <(printf '%s' "$_config") 2>/dev/null </dev/null) || _ended=$?
 	else
-		config+='header = "Content-Type: application/json"'$'\n'
-		answer=$(command curl "${flags[@]}" -K <(printf '%s' "$config") --data-binary @<(printf '%s' "$body") 2>/dev/null </dev/null) || ended=$?
+		_config+='header = "Content-Type: application/json"'$'\n'
+		_answer=$(command curl "${_flags[@]}" -K <(printf '%s' "$_config") --data-binary @<(printf '%s' "$_body") 2>/dev/null </dev/null) || _ended=$?
 	fi
 	_cronium_code='' _cronium_detail='' _cronium_status='' _cronium_head='' _cronium_body=''
-	case $ended in
+	case $_ended in
 	0) ;;
 	28)
 		_cronium_code=timed-out _cronium_detail='The runtime did not answer within 30 seconds.'
@@ -272,25 +272,25 @@ $_cronium_place$headers"
 		return 1
 		;;
 	*)
-		_cronium_code=unavailable _cronium_detail="The runtime cannot be reached (curl ended with $ended)."
+		_cronium_code=unavailable _cronium_detail="The runtime cannot be reached (curl ended with $_ended)."
 		return 1
 		;;
 	esac
-	while [[ $answer == HTTP/1.[01]\ 1* ]]; do answer=${answer#*$'\r\n\r\n'}; done
-	_cronium_status=${answer:9:3}
-	_cronium_body=${answer#*$'\r\n\r\n'}
-	_cronium_head=${answer:0:${#answer}-${#_cronium_body}}
+	while [[ $_answer == HTTP/1.[01]\ 1* ]]; do _answer=${_answer#*$'\r\n\r\n'}; done
+	_cronium_status=${_answer:9:3}
+	_cronium_body=${_answer#*$'\r\n\r\n'}
+	_cronium_head=${_answer:0:${#_answer}-${#_cronium_body}}
 }
 
 # Sets _cronium_result to a header of the answer; fails when it has none.
 _cronium_header() {
-	local rest=$_cronium_head line name
-	while [[ $rest == *$'\r\n'* ]]; do
-		line=${rest%%$'\r\n'*}
-		rest=${rest#*$'\r\n'}
-		name=${line%%:*}
-		if [[ ${name,,} == "${1,,}" ]]; then
-			_cronium_result=${line#*:}
+	local _rest=$_cronium_head _line _name
+	while [[ $_rest == *$'\r\n'* ]]; do
+		_line=${_rest%%$'\r\n'*}
+		_rest=${_rest#*$'\r\n'}
+		_name=${_line%%:*}
+		if [[ ${_name,,} == "${1,,}" ]]; then
+			_cronium_result=${_line#*:}
 			_cronium_result=${_cronium_result# }
 			return 0
 		fi
@@ -322,46 +322,46 @@ _cronium_read_problem() {
 
 # A call, and again where that is safe: a read, or a call with its idempotency key. Succeeds with the answer, or with a missing thing (404).
 _cronium_send() {
-	local method=$1 path=$2 headers=$3 kind=$4 body=${5-} effect=$6 tries id reloaded='' wait longest seconds refused
+	local _method=$1 _path=$2 _headers=$3 _kind=$4 _body=${5-} _effect=$6 _tries _id _reloaded='' _wait _longest _seconds _refused
 	_cronium_find_token || return
 	_cronium_renew
-	if [[ -n $effect ]]; then
+	if [[ -n $_effect ]]; then
 		_cronium_random_id
-		headers+="header = \"Idempotency-Key: $_cronium_result\""$'\n'
+		_headers+="header = \"Idempotency-Key: $_cronium_result\""$'\n'
 	fi
-	for ((tries = 1; ; tries++)); do
-		local repeat=''
+	for ((_tries = 1; ; _tries++)); do
+		local _repeat=''
 		_cronium_wait=0
-		if _cronium_try "$method" "$path" "$headers" "$kind" "$body"; then
+		if _cronium_try "$_method" "$_path" "$_headers" "$_kind" "$_body"; then
 			if [[ $_cronium_status == 2?? || $_cronium_status == 404 ]]; then return 0; fi
 			_cronium_read_problem
-			if [[ $_cronium_code == unauthenticated && -z $reloaded && -z ${CRONIUM_EXECUTION_TOKEN-} ]]; then
-				reloaded=1 refused=$_cronium_token
+			if [[ $_cronium_code == unauthenticated && -z $_reloaded && -z ${CRONIUM_EXECUTION_TOKEN-} ]]; then
+				_reloaded=1 _refused=$_cronium_token
 				_cronium_read_token || return
-				if [[ $_cronium_token != "$refused" ]]; then
+				if [[ $_cronium_token != "$_refused" ]]; then
 					_cronium_schedule
-					tries=$((tries - 1))
+					_tries=$((_tries - 1))
 					continue
 				fi
 			fi
 			case $_cronium_status:$_cronium_code in
 			5*:timed-out | 5*:tool-failed | 5*:internal | 5*:unsupported) ;;
-			429:* | 502:* | 503:* | 504:*) repeat=1 ;;
+			429:* | 502:* | 503:* | 504:*) _repeat=1 ;;
 			esac
 		elif [[ $_cronium_code == unavailable || $_cronium_code == timed-out ]]; then
-			repeat=1
+			_repeat=1
 		fi
-		longest=$((100 << (tries - 1)))
-		((longest <= 5000)) || longest=5000
-		wait=$((RANDOM * longest / 32768))
-		((wait >= _cronium_wait)) || wait=$_cronium_wait
+		_longest=$((100 << (_tries - 1)))
+		((_longest <= 5000)) || _longest=5000
+		_wait=$((RANDOM * _longest / 32768))
+		((_wait >= _cronium_wait)) || _wait=$_cronium_wait
 		# A server that asks for more is not waited for.
-		if [[ -z $repeat ]] || ((tries >= 5 || wait > 60000)); then
+		if [[ -z $_repeat ]] || ((_tries >= 5 || _wait > 60000)); then
 			_cronium_fail "$_cronium_code" "$_cronium_detail"
 			return
 		fi
-		printf -v seconds '%d.%03d' $((wait / 1000)) $((wait % 1000))
-		command sleep "$seconds"
+		printf -v _seconds '%d.%03d' $((_wait / 1000)) $((_wait % 1000))
+		command sleep "$_seconds"
 	done
 }
 
@@ -379,134 +379,134 @@ _cronium_perform() {
 		local -
 		set +euxfvTE +o pipefail
 	} 2>/dev/null
-	local LC_ALL=C IFS=$' \t\n' nocase=''
-	shopt -q nocasematch && nocase=1
-	[[ -z $nocase ]] || shopt -u nocasematch
+	local LC_ALL=C IFS=$' \t\n' _nocase=''
+	shopt -q nocasematch && _nocase=1
+	[[ -z $_nocase ]] || shopt -u nocasematch
 	_cronium_perform_call "$@"
-	local status=$?
-	[[ -z $nocase ]] || shopt -s nocasematch
-	return $status
+	local _status=$?
+	[[ -z $_nocase ]] || shopt -s nocasematch
+	return $_status
 }
 
 _cronium_perform_call() {
-	local operation=$1 usage="cronium_$1 $2" method=$3 path=$4 effect=$5 returns=$6 parameters=() given=() required='' text='' parameter
+	local _operation=$1 _usage="cronium_$1 $2" _method=$3 _path=$4 _effect=$5 _returns=$6 _parameters=() _given=() _required='' _text='' _parameter
 	shift 6
 	CRONIUM_ERROR_CODE='' CRONIUM_ERROR_LIMIT='' CRONIUM_CURRENT_VERSION=''
-	local -A options=()
+	local -A _options=()
 	while [[ $1 != -- ]]; do
-		parameters+=("$1")
+		_parameters+=("$1")
 		shift
 	done
 	shift
-	local name place wire form optional words=()
+	local _name _place _wire _form _optional _words=()
 	# Arguments first: a key may look like an option.
-	for parameter in "${parameters[@]}"; do
-		read -r name place wire form <<<"$parameter"
-		[[ $name == --* ]] && continue
+	for _parameter in "${_parameters[@]}"; do
+		read -r _name _place _wire _form <<<"$_parameter"
+		[[ $_name == --* ]] && continue
 		if (($# == 0)); then
-			if [[ $name == !* ]]; then
-				_cronium_misuse "usage: $usage"
+			if [[ $_name == !* ]]; then
+				_cronium_misuse "usage: $_usage"
 				return
 			fi
 			break
 		fi
-		[[ $name != !* && $1 == --* && $form != text ]] && break
-		words+=("${name#!} $place $wire $form")
-		given+=("$1")
+		[[ $_name != !* && $1 == --* && $_form != text ]] && break
+		_words+=("${_name#!} $_place $_wire $_form")
+		_given+=("$1")
 		shift
 	done
 	while (($# > 0)); do
 		case $1 in
-		--required) required=1 ;;
-		--text) text=1 ;;
+		--required) _required=1 ;;
+		--text) _text=1 ;;
 		--*)
-			parameter=
-			for parameter in "${parameters[@]}" ''; do [[ $parameter == "$1 "* ]] && break; done
-			if [[ -z $parameter ]]; then
-				_cronium_misuse "there is no option $1; usage: $usage"
+			_parameter=
+			for _parameter in "${_parameters[@]}" ''; do [[ $_parameter == "$1 "* ]] && break; done
+			if [[ -z $_parameter ]]; then
+				_cronium_misuse "there is no option $1; usage: $_usage"
 				return
 			fi
-			words+=("${parameter#--}")
-			if [[ $parameter == *\ star ]]; then
-				given+=(true)
+			_words+=("${_parameter#--}")
+			if [[ $_parameter == *\ star ]]; then
+				_given+=(true)
 			elif (($# < 2)); then
-				_cronium_misuse "$1 needs a value; usage: $usage"
+				_cronium_misuse "$1 needs a value; usage: $_usage"
 				return
 			else
-				given+=("$2")
+				_given+=("$2")
 				shift
 			fi
 			;;
 		*)
-			_cronium_misuse "there is an argument too much; usage: $usage"
+			_cronium_misuse "there is an argument too much; usage: $_usage"
 			return
 			;;
 		esac
 		shift
 	done
-	if [[ $returns != json && $returns != entry && -n $required$text ]]; then
-		_cronium_misuse "--required and --text are for values; usage: $usage"
+	if [[ $_returns != json && $_returns != entry && -n $_required$_text ]]; then
+		_cronium_misuse "--required and --text are for values; usage: $_usage"
 		return
 	fi
 	[[ -n ${_cronium_origin-} ]] || _cronium_connect || return
-	local output='' missing=''
+	local _output='' _missing=''
 	if [[ $_cronium_origin == stub ]]; then
-		_cronium_stub "$operation" || return
+		_cronium_stub "$_operation" || return
 	else
 		_cronium_call || return
 	fi
-	if [[ -n $missing ]]; then
-		[[ -z $required ]] || return 1
+	if [[ -n $_missing ]]; then
+		[[ -z $_required ]] || return 1
 		return 0
 	fi
 	# None is nothing; a value that is null is a value.
-	[[ -n $output && $returns:$output != plain:null ]] || return 0
-	if [[ $returns == text || -n $text && $output == \"* ]] && ! _cronium_decode_text "$output"; then
+	[[ -n $_output && $_returns:$_output != plain:null ]] || return 0
+	if [[ $_returns == text || -n $_text && $_output == \"* ]] && ! _cronium_unquote "$_output"; then
 		_cronium_fail invalid 'the text has a NUL character, which Bash cannot hold.'
 		return
-	elif [[ $returns == text || -n $text && $output == \"* ]]; then
-		output=$_cronium_result
+	elif [[ $_returns == text || -n $_text && $_output == \"* ]]; then
+		_output=$_cronium_result
 	fi
-	printf '%s\n' "$output"
+	printf '%s\n' "$_output"
 }
 
 # Makes the request of a call of `words` and `given`, and its result of the answer: `output`, or `missing`. All are the caller's.
 _cronium_call() {
-	local index name place wire form value headers='' query='' members='' body='' kind=none
-	for index in "${!words[@]}"; do
-		read -r name place wire form <<<"${words[index]}"
-		value=${given[index]}
-		_cronium_check "$name" "$form" "$value" || return
-		case $place in
+	local _index _name _place _wire _form _value _headers='' _query='' _members='' _body='' _kind=none
+	for _index in "${!_words[@]}"; do
+		read -r _name _place _wire _form <<<"${_words[_index]}"
+		_value=${_given[_index]}
+		_cronium_check "$_name" "$_form" "$_value" || return
+		case $_place in
 		path)
-			_cronium_encode "$value"
-			path=${path/"{$wire}"/"$_cronium_result"}
+			_cronium_encode "$_value"
+			_path=${_path/"{$_wire}"/"$_cronium_result"}
 			;;
 		query)
-			_cronium_encode "$value"
-			query+="&$wire=$_cronium_result"
+			_cronium_encode "$_value"
+			_query+="&$_wire=$_cronium_result"
 			;;
 		header)
-			if [[ $form == etag ]]; then value="\\\"$value\\\""; else value='*'; fi
-			headers+="header = \"$wire: $value\""$'\n'
+			if [[ $_form == etag ]]; then _value="\\\"$_value\\\""; else _value='*'; fi
+			_headers+="header = \"$_wire: $_value\""$'\n'
 			;;
 		body)
-			kind=json
+			_kind=json
 			_cronium_standard_input
-			[[ $form != string ]] || _cronium_quote "$value"
-			[[ $form == string ]] || _cronium_result=$value
-			if [[ $wire == - ]]; then body=$_cronium_result; else members+=",\"$wire\":$_cronium_result"; fi
+			[[ $_form != string ]] || _cronium_quote "$_value"
+			[[ $_form == string ]] || _cronium_result=$_value
+			if [[ $_wire == - ]]; then _body=$_cronium_result; else _members+=",\"$_wire\":$_cronium_result"; fi
 			;;
 		esac
 	done
-	[[ -z $members ]] || body="{${members:1}}"
-	[[ -z $query ]] || path+="?${query:1}"
-	_cronium_send "$method" "$path" "$headers" "$kind" "$body" "$effect" || return
+	[[ -z $_members ]] || _body="{${_members:1}}"
+	[[ -z $_query ]] || _path+="?${_query:1}"
+	_cronium_send "$_method" "$_path" "$_headers" "$_kind" "$_body" "$_effect" || return
 	if [[ $_cronium_status == 404 ]]; then
 		if _cronium_header Content-Type && [[ $_cronium_result == application/problem+json* ]]; then
 			_cronium_read_problem
-			if [[ $returns == json || $returns == entry ]]; then
-				missing=1
+			if [[ $_returns == json || $_returns == entry ]]; then
+				_missing=1
 				return 0
 			fi
 			_cronium_fail "$_cronium_code" "$_cronium_detail"
@@ -515,41 +515,41 @@ _cronium_call() {
 		_cronium_fail unavailable 'The server does not have the runtime API at this URL (404).'
 		return
 	fi
-	[[ $returns == none ]] && return 0
-	output=$_cronium_body
-	if [[ $returns == entry ]]; then
-		output="{\"value\":$_cronium_body,\"metadata\":{"
+	[[ $_returns == none ]] && return 0
+	_output=$_cronium_body
+	if [[ $_returns == entry ]]; then
+		_output="{\"value\":$_cronium_body,\"metadata\":{"
 		_cronium_header ETag
 		_cronium_result=${_cronium_result#\"}
-		output+="\"version\":\"${_cronium_result%\"}\""
-		for name in Created-At:createdAt Updated-At:updatedAt Updated-By:updatedBy Expires-At:expiresAt; do
-			_cronium_header "Cronium-${name%:*}" && output+=",\"${name#*:}\":\"$_cronium_result\""
+		_output+="\"version\":\"${_cronium_result%\"}\""
+		for _name in Created-At:createdAt Updated-At:updatedAt Updated-By:updatedBy Expires-At:expiresAt; do
+			_cronium_header "Cronium-${_name%:*}" && _output+=",\"${_name#*:}\":\"$_cronium_result\""
 		done
-		output+=",\"size\":${#_cronium_body}}}"
+		_output+=",\"size\":${#_cronium_body}}}"
 	fi
 }
 
 # Refuses what has no form in a request, or would be another request.
 _cronium_check() {
-	local name=$1 form=$2 value=$3
-	case $form in
+	local _name=$1 _form=$2 _value=$3
+	case $_form in
 	etag)
-		[[ -n $value && $value != *[!!-~]* && $value != *[\"\\]* ]] && return
-		_cronium_fail invalid "$name must be a version, as a call has printed it."
+		[[ -n $_value && $_value != *[!!-~]* && $_value != *[\"\\]* ]] && return
+		_cronium_fail invalid "$_name must be a version, as a call has printed it."
 		;;
 	number)
-		[[ $value =~ $_cronium_number && ${#BASH_REMATCH[0]} == "${#value}" ]] && return
-		_cronium_fail invalid "$name must be a number; it is $value."
+		[[ $_value =~ $_cronium_number && ${#BASH_REMATCH[0]} == "${#_value}" ]] && return
+		_cronium_fail invalid "$_name must be a number; it is $_value."
 		;;
 	boolean)
-		[[ $value == true || $value == false ]] && return
-		_cronium_fail invalid "$name must be true or false; it is $value."
+		[[ $_value == true || $_value == false ]] && return
+		_cronium_fail invalid "$_name must be true or false; it is $_value."
 		;;
 	object)
-		if ! _cronium_parse "$value"; then
-			_cronium_fail invalid "$name $_cronium_problem."
+		if ! _cronium_parse "$_value"; then
+			_cronium_fail invalid "$_name $_cronium_problem."
 		elif [[ $_cronium_kind != object ]]; then
-			_cronium_fail invalid "$name must be a JSON object."
+			_cronium_fail invalid "$_name must be a JSON object."
 		fi
 		;;
 	esac
@@ -557,20 +557,16 @@ _cronium_check() {
 
 # `-` for a value is what standard input holds. `value` and `form` are the caller's.
 _cronium_standard_input() {
-	[[ $form == json && $value == - ]] || return 0
-	value=$(command cat; printf x)
-	value=${value%x}
-	while [[ $value == *$'\n' ]]; do value=${value%$'\n'}; done
+	[[ $_form == json && $_value == - ]] || return 0
+	_value=$(command cat; printf x)
+	_value=${_value%x}
+	while [[ $_value == *$'\n' ]]; do _value=${_value%$'\n'}; done
 }
 
-# A long text is decoded by jq, where there is one: Bash takes a while for each escape.
-_cronium_decode_text() {
-	if ((${#1} > 16384)) && [[ $1 == *\\* && $1 != *\\u0000* ]] && command -v jq >/dev/null; then
-		_cronium_result=$(printf '%s' "$1" | command jq -j . && printf x) || return
-		_cronium_result=${_cronium_result%x}
-		return 0
-	fi
-	_cronium_unquote "$1"
+# Succeeds when jq is there and better: Bash takes long for long texts. A jq before 1.7 writes some numbers in another form, so it gets none of those.
+_cronium_is_for_jq() {
+	((${#1} > 4096)) && command -v jq >/dev/null || return
+	[[ ! $1 =~ [0-9]{16}|[0-9][.eE] || $(command jq -nc '[1.50,100000000000000000001]') == '[1.50,100000000000000000001]' ]]
 }
 
 # Runs an inner function with the caller's settings put aside, for those that are called directly.
@@ -599,7 +595,7 @@ cronium_text() {
 _cronium_print_text() {
 	if ! _cronium_parse "$1" || [[ $_cronium_kind != string ]]; then
 		_cronium_fail invalid "the text ${_cronium_problem:-is no JSON string}."
-	elif ! _cronium_decode_text "$1"; then
+	elif ! _cronium_unquote "$1"; then
 		_cronium_fail invalid 'the text has a NUL character, which Bash cannot hold.'
 	else
 		printf '%s\n' "$_cronium_result"
@@ -617,7 +613,10 @@ cronium_member() {
 }
 
 _cronium_print_member() {
-	if ! _cronium_parse "$1"; then
+	if _cronium_is_for_jq "$1" && _cronium_result=$(printf '%s' "$1" | command jq -c --arg name "$2" 'has($_name), .[$_name]' 2>/dev/null); then
+		[[ $_cronium_result == true* ]] || return 1
+		printf '%s\n' "${_cronium_result#*$'\n'}"
+	elif ! _cronium_parse "$1"; then
 		_cronium_fail invalid "the object $_cronium_problem."
 	elif [[ $_cronium_kind != object ]]; then
 		_cronium_fail invalid 'the value is no JSON object.'
@@ -632,13 +631,15 @@ cronium_elements() {
 }
 
 _cronium_print_elements() {
-	local index
-	if ! _cronium_parse "$1"; then
+	local _index
+	if _cronium_is_for_jq "$1" && [[ $1 == *([[:space:]])\[* ]] && _cronium_result=$(printf '%s' "$1" | command jq -c '.[]' 2>/dev/null); then
+		[[ -z $_cronium_result ]] || printf '%s\n' "$_cronium_result"
+	elif ! _cronium_parse "$1"; then
 		_cronium_fail invalid "the list $_cronium_problem."
 	elif [[ $_cronium_kind != array ]]; then
 		_cronium_fail invalid 'the value is no JSON list.'
 	else
 		# A line feed between two tokens is as good as a space; inside of strings there is none.
-		for index in "${!_cronium_values[@]}"; do printf '%s\n' "${_cronium_values[index]//$'\n'/ }"; done
+		for _index in "${!_cronium_values[@]}"; do printf '%s\n' "${_cronium_values[_index]//$'\n'/ }"; done
 	fi
 }
