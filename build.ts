@@ -14,6 +14,7 @@ for (const entryPoints of [
 	{ "script-worker": "host/sandbox/worker.ts", "engine-images": "host/sandbox/engine-images.ts" },
 	{ "source-worker": "host/sandbox/source-worker.ts" },
 	{ "store-writer": "host/store/lmdb-writer.ts" },
+	{ "dev-runner": "host/cli/dev-runner.ts" },
 ])
 	await build({
 		entryPoints,

@@ -11,6 +11,14 @@ export const programFiles = {
 	scriptWorker: locate("./sandbox/worker.ts", "./script-worker.js"),
 	sourceWorker: locate("./sandbox/source-worker.ts", "./source-worker.js"),
 	storeWriter: locate("./store/lmdb-writer.ts", "./store-writer.js"),
+	devRunner: locate("./cli/dev-runner.ts", "./dev-runner.js"),
+	/** The SDKs, which are beside the program. */
+	sdks: locate("../guest-sdks/", "../guest-sdks/"),
+	/** The JavaScript SDK's modules, by the names that scripts import. */
+	javascriptSdk: {
+		cronium: locate("../guest-sdks/js/src/index.ts", "../guest-sdks/js/dist/index.js").href,
+		"cronium/sync": locate("../guest-sdks/js/src/sync.ts", "../guest-sdks/js/dist/sync.js").href,
+	},
 	prelude: locate("./sandbox/generated/prelude.js", "./prelude.js"),
 	images: { directory: fileURLToPath(locate("../node_modules/.cache/cronium/", "./")), isKept: isSource },
 } as const;
