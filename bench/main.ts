@@ -8,11 +8,27 @@ import type { Measurement } from "./measurement.ts";
 import { formatLoad, formatMachine, formatMeasurement } from "./report.ts";
 
 /** One file each. */
-const questions = ["script-start", "helper-call", "host-run", "cli-first-result", "memory"] as const;
+const questions = [
+	"script-start",
+	"helper-call",
+	"host-run",
+	"cli-first-result",
+	"memory",
+	"http-calls",
+	"sdk-calls",
+	"sdk-imports",
+	"revocation",
+] as const;
+
+/** Several at once. */
+const groups: Readonly<Record<string, readonly string[]>> = { http: ["http-calls", "sdk-calls", "sdk-imports", "revocation"] };
 
 const usage = `usage: npm run bench -- [name …] [--quick] [--json FILE]
 
 names: ${questions.join(", ")}; all of them when none is given
+${Object.entries(groups)
+	.map(([name, members]) => `${name}: ${members.join(", ")}`)
+	.join("\n")}
 --quick      fewer rounds: at most 90 seconds in all
 --json FILE  writes machine, load and results to FILE
 
@@ -68,10 +84,11 @@ function parse(): { readonly names: readonly string[]; readonly quick: boolean; 
 			console.log(usage);
 			return 0;
 		}
-		for (const name of positionals)
+		const names = positionals.flatMap((name) => groups[name] ?? [name]);
+		for (const name of names)
 			if (!(questions as readonly string[]).includes(name))
 				throw new TypeError(`There is no bench named ${JSON.stringify(name)}.`);
-		return { names: positionals.length > 0 ? positionals : questions, quick: values.quick, json: values.json };
+		return { names: names.length > 0 ? names : questions, quick: values.quick, json: values.json };
 	} catch (error) {
 		console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
 		return 2;

@@ -32,7 +32,7 @@ export interface Row extends Summary {
 	readonly rounds: readonly number[];
 }
 
-export type Unit = "ns" | "µs" | "ms" | "runs/s" | "MB" | "KB";
+export type Unit = "ns" | "µs" | "ms" | "runs/s" | "calls/s" | "MB" | "KB";
 
 /** A figure to reach. */
 export interface Target {
@@ -56,6 +56,13 @@ export function fasterTarget(text: string, fast: Row, slow: Row, factor: number)
 	const ratio = ratioByRound(slow.rounds, fast.rounds);
 	const measured = `${formatValue(fast.p50)} against ${formatValue(slow.p50)} ${fast.unit}`;
 	return { text, measured, ratio, limit: factor, comparison: "at least", met: ratio.median >= factor };
+}
+
+/** The target that a rate is at least `share` of another. */
+export function shareTarget(text: string, part: Row, whole: Row, share: number): Target {
+	const ratio = ratioByRound(part.rounds, whole.rounds);
+	const measured = `${formatValue(part.p50)} against ${formatValue(whole.p50)} ${part.unit}`;
+	return { text, measured, ratio, limit: share, comparison: "at least", met: ratio.median >= share };
 }
 
 /** The target that a value stays at or below a bound. `rounds` are the value's own, and tell how much of it is the machine's. */
