@@ -87,10 +87,11 @@ export function createVariables({ execution, store, journal }: VariablesBinding)
 }
 
 function metadataOf(entry: StoreHead): Metadata {
+	const updatedAt = new Date(entry.updatedAt).toISOString();
 	return {
 		version: entry.version,
-		createdAt: new Date(entry.createdAt).toISOString(),
-		updatedAt: new Date(entry.updatedAt).toISOString(),
+		createdAt: entry.createdAt === entry.updatedAt ? updatedAt : new Date(entry.createdAt).toISOString(),
+		updatedAt,
 		updatedBy: entry.author === "" ? "operator" : entry.author,
 		...(entry.expiresAt !== undefined && { expiresAt: new Date(entry.expiresAt).toISOString() }),
 		size: entry.size,

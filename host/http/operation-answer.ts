@@ -10,15 +10,15 @@ const jsonType = "application/json; charset=utf-8";
 export function answerWriter(operation: Operation): (request: FastifyRequest, reply: FastifyReply, result: unknown) => void {
 	const { method, status, body, headers, none } = operation.http;
 	// Fastify measures the body itself.
-	const written = headers.filter(({ name }) => name !== "Content-Length");
-	const hasTag = written.some(({ as }) => as === "etag");
+	const written = headers.filter(({ name }) => name !== "Content-Length").map(headerWriter);
+	const hasTag = headers.some(({ as }) => as === "etag");
 
 	return (request, reply, result) => {
 		if (result === undefined && none === "not-found") {
 			const { key } = request.params as { readonly key: string };
 			throw new RuntimeError("not-found", `There is no variable ${excerpt(key)}.`);
 		}
-		for (const header of written) setHeader(reply, header, result);
+		for (const writeHeader of written) writeHeader(reply, result);
 		if (body === "none") return void reply.code(status).send();
 		if (method === "GET" && hasTag && isKnown(request.headers["if-none-match"], reply.getHeader("ETag") as string))
 			return void reply.code(304).send();
@@ -32,10 +32,13 @@ export function answerWriter(operation: Operation): (request: FastifyRequest, re
 	};
 }
 
-function setHeader(reply: FastifyReply, { name, field, as }: HttpResponseHeader, result: unknown): void {
-	let value = result;
-	for (const part of field === "" ? [] : field.split(".")) value = (value as Record<string, unknown> | undefined)?.[part];
-	if (value !== undefined) reply.header(name, as === "etag" ? `"${value}"` : String(value));
+function headerWriter({ name, field, as }: HttpResponseHeader): (reply: FastifyReply, result: unknown) => void {
+	const path = field === "" ? [] : field.split(".");
+	return (reply, result) => {
+		let value = result;
+		for (const part of path) value = (value as Record<string, unknown> | undefined)?.[part];
+		if (value !== undefined) reply.header(name, as === "etag" ? `"${value}"` : String(value));
+	};
 }
 
 /** Whether `If-None-Match` names the version (RFC 9110, section 13.1.2: compared weakly). */

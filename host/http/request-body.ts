@@ -38,14 +38,16 @@ export function readBody(request: IncomingMessage, limit: Limit, as: "text" | "b
 const maxDiscardedBytes = 4 * 1024 * 1024;
 const maxDiscardMs = 500;
 
+/** Whether all of a request has come, or has no body to come. */
+export function isRead({ complete, headers }: IncomingMessage): boolean {
+	return complete || (headers["transfer-encoding"] === undefined && (headers["content-length"] ?? "0") === "0");
+}
+
 /**
  * Reads what is left of a body and throws it away, within bounds: a connection that is closed while the client is still sending is reset, and the
  * answer is lost with it. Resolves to whether all of it has come, so that the connection can be used again.
  */
 export function discardBody(request: IncomingMessage): Promise<boolean> {
-	const { headers } = request;
-	const hasBody = headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
-	if (request.complete || !hasBody) return Promise.resolve(true);
 	return new Promise((resolve) => {
 		let bytes = 0;
 		const finish = (): void => {

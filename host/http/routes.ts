@@ -9,7 +9,7 @@ import { answerWriter } from "./operation-answer.ts";
 import { bodyLimit, type RequestParts, requestReader } from "./operation-request.ts";
 import { readBody } from "./request-body.ts";
 import { sendProblem } from "./server.ts";
-import { type RunTraffic, rateLimitHeaders, type Traffic } from "./traffic.ts";
+import { type RunTraffic, type Traffic, tellRate } from "./traffic.ts";
 
 /** Whoever makes a call, once it is known: a run, and what its credential allows of the run's scopes. */
 export interface Caller {
@@ -88,7 +88,7 @@ function addRoute(server: FastifyInstance, operation: Operation): void {
 		config: { operation },
 		handler: (request, reply) => {
 			const { run, scopes } = request.caller as Caller;
-			if (request.traffic) reply.headers(rateLimitHeaders(request.traffic));
+			if (request.traffic) tellRate(reply, request.traffic);
 			const fail = (error: unknown): void => void sendProblem(reply, error, request.id);
 			try {
 				const given = read(request as RequestParts, run.execution.limits);
@@ -98,7 +98,7 @@ function addRoute(server: FastifyInstance, operation: Operation): void {
 			} catch (error) {
 				fail(error);
 			}
-			return reply;
+			// Nothing is returned: Fastify would wait for a reply that it got, with listeners of its own.
 		},
 	});
 }

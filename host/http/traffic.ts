@@ -1,3 +1,4 @@
+import type { FastifyReply } from "fastify";
 import { RuntimeError } from "../contract/errors.ts";
 import { describeLimit, type Limits } from "../contract/limits.ts";
 import type { ExternalRun } from "../executors/external.ts";
@@ -88,7 +89,7 @@ function refusal(
 }
 
 /** What every answer says about the run's rate (draft-ietf-httpapi-ratelimit-headers). */
-export function rateLimitHeaders({ budget }: RunTraffic): Record<string, string> {
-	const { perSecond, left } = budget;
-	return { RateLimit: `"run";r=${left};t=1`, "RateLimit-Policy": `"run";q=${perSecond};w=1` };
+export function tellRate(reply: FastifyReply, { budget }: RunTraffic): void {
+	reply.header("RateLimit", `"run";r=${budget.left};t=1`);
+	reply.header("RateLimit-Policy", `"run";q=${budget.perSecond};w=1`);
 }
