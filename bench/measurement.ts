@@ -58,6 +58,13 @@ export function fasterTarget(text: string, fast: Row, slow: Row, factor: number)
 	return { text, measured, ratio, limit: factor, comparison: "at least", met: ratio.median >= factor };
 }
 
+/** The target that `whole` takes at most `factor` times as long as `part`. */
+export function ratioTarget(text: string, whole: Row, part: Row, factor: number): Target {
+	const ratio = ratioByRound(whole.rounds, part.rounds);
+	const measured = `${formatValue(whole.p50)} against ${formatValue(part.p50)} ${whole.unit}`;
+	return { text, measured, ratio, limit: factor, comparison: "at most", met: ratio.median <= factor };
+}
+
 /** The target that a rate is at least `share` of another. */
 export function shareTarget(text: string, part: Row, whole: Row, share: number): Target {
 	const ratio = ratioByRound(part.rounds, whole.rounds);
