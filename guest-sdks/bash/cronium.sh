@@ -475,10 +475,10 @@ $_cronium_place$_headers"
 	local _flags=(-q -s -i -g --http1.1 --path-as-is --noproxy '*' --connect-timeout 10 --max-time 30 --max-filesize 67108864)
 	if [[ $_kind == none ]]; then
 		[[ $_method == GET ]] || _config+='header = "Content-Length: 0"'$'\n'
-		_answer=$(command curl "${_flags[@]}" -K <(printf '%s' "$_config") 2>/dev/null </dev/null) || _ended=$?
+		_answer=$(exec curl "${_flags[@]}" -K <(printf '%s' "$_config") 2>/dev/null </dev/null) || _ended=$?
 	else
 		_config+='header = "Content-Type: application/json"'$'\n'
-		_answer=$(command curl "${_flags[@]}" -K <(printf '%s' "$_config") --data-binary @<(printf '%s' "$_body") 2>/dev/null </dev/null) || _ended=$?
+		_answer=$(exec curl "${_flags[@]}" -K <(printf '%s' "$_config") --data-binary @<(printf '%s' "$_body") 2>/dev/null </dev/null) || _ended=$?
 	fi
 	_cronium_code='' _cronium_detail='' _cronium_status='' _cronium_head='' _cronium_body=''
 	case $_ended in
