@@ -8,7 +8,6 @@ import type { IssuedToken } from "../tokens/execution-tokens.ts";
 import { answerWriter } from "./operation-answer.ts";
 import { bodyLimit, type RequestParts, requestReader } from "./operation-request.ts";
 import { readBody } from "./request-body.ts";
-import { sendProblem } from "./server.ts";
 import { rateLimitHeaders, type Traffic } from "./traffic.ts";
 
 /** Whoever makes a call, once it is known: a run, and what its credential allows of the run's scopes. */
@@ -90,7 +89,7 @@ function addRoute(server: FastifyInstance, operation: Operation): void {
 		config: { operation },
 		handler: (request, reply) => {
 			const { run, scopes } = request.caller as Caller;
-			const fail = (error: unknown): void => void sendProblem(reply, error, request.id);
+			const fail = (error: unknown): void => void reply.send(error);
 			try {
 				const given = read(request as RequestParts, run.execution.limits);
 				const answer = invoke(run, operation, given, callContext(request, operation, scopes));

@@ -75,9 +75,9 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 	// Nothing is expected that could fail (RFC 9110, section 10.1.1: an unknown expectation may be ignored).
 	server.server.on("checkExpectation", (request, response) => void server.server.emit("request", request, response));
 	server.removeAllContentTypeParsers();
-	server.setErrorHandler((error: FastifyError, request, reply) => {
+	server.setErrorHandler((error: unknown, request, reply) => {
 		const problem = fromFramework(error);
-		if (problem.code === "internal") onInternalError((problem.cause as Error | undefined) ?? problem);
+		if (problem.code === "internal") onInternalError(problem.cause instanceof Error ? problem.cause : problem);
 		return sendProblem(reply, problem, request.id);
 	});
 	const routes = new RouteList();
@@ -119,9 +119,10 @@ export async function drainServer(server: FastifyInstance, graceMs: number): Pro
 	}
 }
 
-function fromFramework(error: Error & { code?: string; statusCode?: number }): RuntimeError {
+/** @param error whatever was thrown */
+function fromFramework(error: unknown): RuntimeError {
 	if (error instanceof RuntimeError) return error;
-	switch (error.code) {
+	switch ((error as Partial<FastifyError> | null)?.code) {
 		case "FST_ERR_BAD_URL":
 		case "FST_ERR_MAX_PARAM_LENGTH":
 			return new RuntimeError("invalid", "The path of the request is malformed or too long.");

@@ -54,7 +54,7 @@ export const everyServer: readonly ServerKind[] = [
 				`Bearer ${credential}`,
 				"/control/v1/namespaces/default/variables/value",
 				{ name: "maxControlBodyBytes", value: smallest },
-				() => server[Symbol.asyncDispose](),
+				() => Promise.resolve(server[Symbol.asyncDispose]()),
 			);
 		},
 	},

@@ -29,7 +29,7 @@ describe.each(everyServer)("$name", ({ open }) => {
 	])("refuses a request with %s", async (_name, rest) => {
 		await server.put('"before"');
 		const answer = await exchange(server, server.head().slice(0, -2) + rest);
-		expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*"detail":"The request is not valid HTTP\/1\.1\."/);
+		expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*"detail":"The request is not valid HTTP\/1\.1\."/);
 		expect(answer).toMatch(/Connection: close/i);
 		expect(answer.match(/HTTP\/1\.1/g)?.length, answer).toBe(2);
 		expect(await server.readValue()).toMatchObject({ text: '"before"' });
@@ -42,7 +42,7 @@ describe.each(everyServer)("$name", ({ open }) => {
 		["a method that there is not", "FOO / HTTP/1.1\r\nHost: a\r\n\r\n"],
 		["a version that there is not", "GET / HTTP/9.9\r\nHost: a\r\n\r\n"],
 	])("answers %s with 400 and closes the connection", async (_name, bytes) => {
-		expect(await exchange(server, bytes)).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json/);
+		expect(await exchange(server, bytes)).toMatch(/^HTTP\/1\.1 400 [\s\S]*application\/problem\+json/);
 		expect(await server.readValue()).toMatchObject({ status: 200 });
 	});
 
@@ -53,7 +53,7 @@ describe.each(everyServer)("$name", ({ open }) => {
 
 	test("refuses a request without a host with problem details, and ignores what a client expects", async () => {
 		const answer = await exchange(server, `GET ${server.valuePath} HTTP/1.1\r\nConnection: close\r\n\r\n`);
-		expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*"detail":"The Host header is missing\."/);
+		expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*"detail":"The Host header is missing\."/);
 		const headers = { authorization: server.authorization, expect: "miracles" };
 		expect(await sendRequest(server, "GET", server.valuePath, { headers })).toMatchObject({ status: 200 });
 	});
