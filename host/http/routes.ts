@@ -88,11 +88,11 @@ function addRoute(server: FastifyInstance, operation: Operation): void {
 		url,
 		config: { operation },
 		handler: (request, reply) => {
-			const { run, scopes } = request.caller as Caller;
+			const { run } = request.caller as Caller;
 			const fail = (error: unknown): void => void reply.send(error);
 			try {
 				const given = read(request as RequestParts, run.execution.limits);
-				const answer = invoke(run, operation, given, callContext(request, operation, scopes));
+				const answer = invoke(run, operation, given, callContext(request, operation, request.caller as Caller));
 				if (answer instanceof Promise) answer.then((result) => write(request, reply, result)).catch(fail);
 				else write(request, reply, answer);
 			} catch (error) {
@@ -110,8 +110,9 @@ function invoke({ helpers }: ExternalRun, operation: Operation, given: readonly 
 	return (helper[operation.method] as HelperFunction)(...given, call);
 }
 
-function callContext({ id, headers }: FastifyRequest, operation: Operation, scopes: readonly Scope[]): CallContext {
-	const { traceparent, "idempotency-key": idempotencyKey } = headers;
+function callContext({ id, headers }: FastifyRequest, operation: Operation, { run, scopes }: Caller): CallContext {
+	// As in the sandbox, calls belong to the trace of their run when they say nothing else.
+	const { traceparent = run.execution.traceparent, "idempotency-key": idempotencyKey } = headers;
 	return {
 		callId: id,
 		scopes,

@@ -87,8 +87,13 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 		if (raw.httpVersion === "1.1" && raw.headers.host === undefined)
 			throw new RuntimeError("invalid", "The Host header is missing.");
 	});
+	let ending = false;
+	server.addHook("preClose", async () => {
+		ending = true;
+	});
 	server.addHook("onSend", async ({ raw }, reply, payload) => {
-		if (!(await discardBody(raw))) reply.header("Connection", "close");
+		// A connection that stayed open would hold up the end of the server for as long as it may.
+		if (!(await discardBody(raw)) || ending) reply.header("Connection", "close");
 		reply.headers(privateHeaders);
 		return payload;
 	});

@@ -48,7 +48,7 @@ test("an effect whose answer was lost takes place once", async () => {
 		connection.write(
 			`POST /v1/variables/n/increment HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${run.token}\r\nIdempotency-Key: key-1\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n1`,
 		);
-		await new Promise((resolve) => connection.socket.end(resolve));
+		await new Promise<void>((resolve) => connection.socket.end(() => resolve()));
 		connection.socket.destroy();
 	}
 	expect(await increment()).toMatchObject({ status: 200, text: "1" });
