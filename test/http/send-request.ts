@@ -1,4 +1,5 @@
-import { type IncomingHttpHeaders, request } from "node:http";
+import { type IncomingHttpHeaders, request as requestInClear } from "node:http";
+import { request as requestOverTls } from "node:https";
 import { connect, type Socket } from "node:net";
 
 /** An answer, read to its end. */
@@ -10,7 +11,13 @@ export interface HttpAnswer {
 	readonly body: any;
 }
 
-export type Target = { readonly url: string } | { readonly socketPath: string };
+export type Target =
+	| {
+			readonly url: string;
+			/** With an `https:` URL: whom the client trusts, and the certificate that it shows, if any (PEM). */
+			readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
+	  }
+	| { readonly socketPath: string };
 
 export interface RequestOptions {
 	readonly headers?: Readonly<Record<string, string | readonly string[]>>;
@@ -21,9 +28,10 @@ export interface RequestOptions {
 export function sendRequest(target: Target, method: string, path: string, options: RequestOptions = {}): Promise<HttpAnswer> {
 	const { headers = {}, body } = options;
 	return new Promise((resolve, reject) => {
-		const call = request({
+		const isTls = "url" in target && target.url.startsWith("https:");
+		const call = (isTls ? requestOverTls : requestInClear)({
 			...("url" in target
-				? { host: new URL(target.url).hostname, port: new URL(target.url).port }
+				? { host: new URL(target.url).hostname, port: new URL(target.url).port, ...target.tls }
 				: { socketPath: target.socketPath }),
 			agent: false,
 			method,
