@@ -1,4 +1,4 @@
-import { STATUS_CODES } from "node:http";
+import { type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { httpStatus, RuntimeError } from "../contract/errors.ts";
@@ -27,6 +27,8 @@ export interface ServerOptions {
 /** Keys have up to 255 characters, each of up to 12 characters when percent-encoded. */
 const maxPathParameter = 4_096;
 const maxHeaderBytes = 16 * 1024;
+/** Everything here is some run's own. */
+const privateHeaders = { "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" };
 
 /**
  * A Fastify server that speaks problem+json whatever happens, has no routes yet, and waits for nobody: headers, bodies and idle connections
@@ -34,6 +36,15 @@ const maxHeaderBytes = 16 * 1024;
  */
 export function createServer(options: ServerOptions = {}): FastifyInstance {
 	const { tls, requestTimeoutMs = 30_000, idleTimeoutMs = 75_000, onInternalError = warn } = options;
+	const headersTimeoutMs = Math.min(10_000, requestTimeoutMs);
+	const connections = {
+		maxHeaderSize: maxHeaderBytes,
+		headersTimeout: headersTimeoutMs,
+		// Node looks for late requests only so often: at its own pace a request has half a minute more than it should.
+		connectionsCheckingInterval: Math.min(1_000, Math.ceil(requestTimeoutMs / 4)),
+		// Its own refusal has no body.
+		requireHostHeader: false,
+	};
 	let requests = 0;
 	const server = Fastify({
 		...(tls && {
@@ -41,11 +52,12 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 				key: tls.key,
 				cert: tls.certificate,
 				minVersion: "TLSv1.3",
+				handshakeTimeout: headersTimeoutMs,
 				...(tls.clientIssuers !== undefined && { ca: tls.clientIssuers, requestCert: true, rejectUnauthorized: true }),
-				maxHeaderSize: maxHeaderBytes,
+				...connections,
 			},
 		}),
-		...(!tls && { http: { maxHeaderSize: maxHeaderBytes } }),
+		...(!tls && { http: connections }),
 		requestTimeout: requestTimeoutMs,
 		keepAliveTimeout: idleTimeoutMs,
 		connectionTimeout: 0,
@@ -56,24 +68,33 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 		routerOptions: { maxParamLength: maxPathParameter, ignoreTrailingSlash: false, caseSensitive: true },
 		genReqId: () => `http-${(++requests).toString(36)}`,
 		requestIdHeader: false,
-		frameworkErrors: (error, request, reply) => void sendProblem(reply, fromFramework(error), request.id),
+		// No hooks are run for these.
+		frameworkErrors: (error, request, reply) => void sendProblem(reply.headers(privateHeaders), fromFramework(error), request.id),
 		clientErrorHandler: refuseConnection,
 	});
-	server.server.headersTimeout = Math.min(10_000, requestTimeoutMs);
+	// Nothing is expected that could fail (RFC 9110, section 10.1.1: an unknown expectation may be ignored).
+	server.server.on("checkExpectation", (request, response) => void server.server.emit("request", request, response));
 	server.removeAllContentTypeParsers();
-	server.setErrorHandler((error: FastifyError, request, reply) => {
+	server.setErrorHandler((error: unknown, request, reply) => {
 		const problem = fromFramework(error);
-		if (problem.code === "internal") onInternalError((problem.cause as Error | undefined) ?? problem);
+		if (problem.code === "internal") onInternalError(problem.cause instanceof Error ? problem.cause : problem);
 		return sendProblem(reply, problem, request.id);
 	});
 	const routes = new RouteList();
 	server.addHook("onRoute", ({ method, url }) => routes.add(method, url));
 	server.setNotFoundHandler((request, reply) => sendProblem(reply, routes.describeUnknown(request), request.id));
+	server.addHook("onRequest", async ({ raw }) => {
+		if (raw.httpVersion === "1.1" && raw.headers.host === undefined)
+			throw new RuntimeError("invalid", "The Host header is missing.");
+	});
+	let ending = false;
+	server.addHook("preClose", async () => {
+		ending = true;
+	});
 	server.addHook("onSend", async ({ raw }, reply, payload) => {
-		if (!(await discardBody(raw))) reply.header("Connection", "close");
-		// Everything here is some run's own.
-		reply.header("Cache-Control", "no-store");
-		reply.header("X-Content-Type-Options", "nosniff");
+		// A connection that stayed open would hold up the end of the server for as long as it may.
+		if (!(await discardBody(raw)) || ending) reply.header("Connection", "close");
+		reply.headers(privateHeaders);
 		return payload;
 	});
 	return server;
@@ -103,9 +124,10 @@ export async function drainServer(server: FastifyInstance, graceMs: number): Pro
 	}
 }
 
-function fromFramework(error: Error & { code?: string; statusCode?: number }): RuntimeError {
+/** @param error whatever was thrown */
+function fromFramework(error: unknown): RuntimeError {
 	if (error instanceof RuntimeError) return error;
-	switch (error.code) {
+	switch ((error as Partial<FastifyError> | null)?.code) {
 		case "FST_ERR_BAD_URL":
 		case "FST_ERR_MAX_PARAM_LENGTH":
 			return new RuntimeError("invalid", "The path of the request is malformed or too long.");
@@ -140,7 +162,9 @@ class RouteList {
 
 /** Answers what never became a request: malformed HTTP, headers that are too large or too slow. */
 function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
-	if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) return void socket.destroy();
+	// An answer that has begun would have this one in its middle.
+	const answered = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
+	if (error.code === "ECONNRESET" || answered || socket.destroyed || !socket.writable) return void socket.destroy();
 	const problem =
 		error.code === "HPE_HEADER_OVERFLOW"
 			? new HttpError(431, "too-large", `The headers are larger than ${maxHeaderBytes} bytes.`)
@@ -149,7 +173,7 @@ function refuseConnection(error: Error & { code?: string }, socket: Socket): voi
 				: new HttpError(400, "invalid", "The request is not valid HTTP/1.1.");
 	const body = describeProblem(problem, undefined, problem.status);
 	socket.end(
-		`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+		`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
 		// A client that goes on sending would keep the socket open.
 		() => socket.destroy(),
 	);
