@@ -34,6 +34,7 @@ import {
 	resolveRunOptions,
 	resolveRunTerms,
 } from "./run-options.ts";
+import { RunPlaces } from "./run-places.ts";
 import { RunRecord } from "./run-record.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { mapStack, prepareSource } from "./sandbox/source.ts";
@@ -84,6 +85,8 @@ export interface StartedRun {
 export class Host implements AsyncDisposable {
 	readonly #parts: HostParts;
 	readonly #external: ExternalExecutor;
+	readonly #sandboxPlaces: RunPlaces;
+	readonly #externalPlaces: RunPlaces;
 	/** Every run that is under way, with what cancels it. */
 	readonly #running = new Map<string, RunningRun>();
 	#disposed: Promise<void> | undefined;
@@ -92,6 +95,8 @@ export class Host implements AsyncDisposable {
 	constructor(parts: HostParts) {
 		this.#parts = parts;
 		this.#external = new ExternalExecutor(parts.store);
+		this.#sandboxPlaces = RunPlaces.sandbox(parts.limits);
+		this.#externalPlaces = RunPlaces.external(parts.limits);
 	}
 
 	/** The name of this process in the data directory. */
@@ -107,9 +112,10 @@ export class Host implements AsyncDisposable {
 	/**
 	 * Runs a script to its end. A script that fails is an Outcome, not an exception.
 	 *
-	 * Rejects with RuntimeError `invalid` or `too-large` when the options are wrong, `unavailable` when `maxQueuedRuns` runs wait
-	 * already or when the host is disposed: then the script did not run. Rejects with `unavailable`, too, when the store cannot be written, not
-	 * even that the run has ended: then it is found as lost, or, when nothing of it could be written, has left nothing.
+	 * Rejects with RuntimeError `invalid` or `too-large` when the options are wrong, `unavailable` when too many runs wait
+	 * already (`maxQueuedRuns`, `maxNamespaceQueuedRuns`) or when the host is disposed: then the script did not run. Rejects with `unavailable`,
+	 * too, when the store cannot be written, not even that the run has ended: then it is found as lost, or, when nothing of it could be written,
+	 * has left nothing.
 	 *
 	 * @example
 	 * await using host = await createHost();
@@ -133,20 +139,15 @@ export class Host implements AsyncDisposable {
 
 	/**
 	 * Opens a run whose script somebody else runs, and resolves when it is in the store. It is under way until its `end` is called, until its
-	 * deadline, or until it is cancelled. Rejects as `run` does; `unavailable` over `maxExternalRuns`.
+	 * deadline, or until it is cancelled. Rejects as `run` does; `unavailable` over `maxExternalRuns` and
+	 * `maxNamespaceExternalRuns`.
 	 */
 	async open(options: ExternalRunOptions): Promise<ExternalRun & StartedRun> {
 		this.#requireOpen();
 		const { limits } = this.#parts;
-		if (this.#external.size >= limits.maxExternalRuns)
-			throw new RuntimeError(
-				"unavailable",
-				`${this.#external.size} external runs are under way; the limit maxExternalRuns is ${limits.maxExternalRuns}.`,
-				{ limit: describeLimit(limits, "maxExternalRuns"), retryAfterMs: 1_000 },
-			);
 		const terms = resolveRunTerms(options, limits);
 		const opened = Promise.withResolvers<ExternalRun>();
-		const started = this.#begin(terms, options, { mode: "external", allowedHosts: [] }, async (run) => {
+		const started = this.#begin(this.#externalPlaces, terms, options, { mode: "external", allowedHosts: [] }, async (run) => {
 			await run.create();
 			return this.#external.run({ ...run, input: terms.input, limits: terms.limits, onOpen: opened.resolve });
 		});
@@ -265,22 +266,18 @@ export class Host implements AsyncDisposable {
 	#runInSandbox(options: RunOptions, created?: () => void): StartedRun {
 		this.#requireOpen();
 		const { limits: hostLimits, executor } = this.#parts;
-		if (this.#running.size - this.#external.size >= hostLimits.maxWorkers + hostLimits.maxQueuedRuns)
-			throw new RuntimeError(
-				"unavailable",
-				`${hostLimits.maxQueuedRuns} runs wait for a worker already; the limit is ${hostLimits.maxQueuedRuns} (maxQueuedRuns).`,
-				{ limit: describeLimit(hostLimits, "maxQueuedRuns"), retryAfterMs: 1_000 },
-			);
+		// Before anything else is looked at: refusing a flood costs little.
+		this.#sandboxPlaces.require(requireNamespace(options.namespace ?? "default"));
 		const plan: RunPlan = resolveRunOptions(options, hostLimits, this.#parts.engine);
-		const { script, engine, input, limits } = plan;
+		const { namespace, script, engine, input, limits } = plan;
 		const known = {
 			mode: "sandbox",
 			allowedHosts: plan.allowedHosts,
 			engine,
 			script: { name: script.name, sha256: sha256(script.source), bytes: utf8Length(script.source) },
 		} as const;
-		return this.#begin(plan, options, known, async (run) => {
-			const preparing = prepareSource(script, plan.namespace);
+		return this.#begin(this.#sandboxPlaces, plan, options, known, async (run) => {
+			const preparing = prepareSource(script, namespace);
 			// What the script will find, and that it may reach the outside, is in the store before it starts.
 			if (created || plan.writes.length > 0 || plan.allowedHosts.length > 0) await run.create();
 			created?.();
@@ -288,19 +285,21 @@ export class Host implements AsyncDisposable {
 			if ("failure" in prepared) return { status: "failed", error: prepared.failure, usage: noUsage, operations: [] };
 			if (run.signal.aborted)
 				return { status: "cancelled", error: stopFailure(limits, run.signal), usage: noUsage, operations: [] };
-			const end = await executor.run({ ...run, script: prepared.script, input, engine, limits });
-			return end.error ? { ...end, error: await locate(end.error, script.sourceMap) } : end;
+			const end = await executor.run({ ...run, namespace, script: prepared.script, input, engine, limits });
+			return end.error ? { ...end, error: await locate(end.error, script.sourceMap, namespace) } : end;
 		});
 	}
 
-	/** Begins a run: `known` completes its record, `execute` is what its executor does. */
+	/** Begins a run, which has one of the places until it has ended: `known` completes its record, `execute` is what its executor does. */
 	#begin(
+		places: RunPlaces,
 		terms: RunTerms,
 		options: Pick<RunOptions, "signal" | "onLog">,
 		known: Pick<ExecutionRecord, "mode" | "allowedHosts" | "engine" | "script">,
 		execute: (run: RunUnderWay) => Promise<ExecutorEnd>,
 	): StartedRun {
 		const { limits, traceparent } = terms;
+		const place = places.take(terms.namespace);
 		const now = Date.now();
 		const record: ExecutionRecord = {
 			id: createExecutionId(now),
@@ -320,9 +319,10 @@ export class Host implements AsyncDisposable {
 		const abort = new AbortController();
 		const stored = new RunRecord(this.#parts.executions, record, terms.input);
 		const logs = new RunLogs(limits.logFlushMs, (lines) => stored.appendLogs(lines), options.onLog);
-		const outcome = this.#conduct(record, stored, terms, logs, options.signal, abort, execute).finally(() =>
-			this.#running.delete(record.id),
-		);
+		const outcome = this.#conduct(record, stored, terms, logs, options.signal, abort, execute).finally(() => {
+			place[Symbol.dispose]();
+			this.#running.delete(record.id);
+		});
 		this.#running.set(record.id, { abort, logs, outcome });
 		return { id: record.id, outcome };
 	}
@@ -401,9 +401,9 @@ function forwardAbort(signal: AbortSignal | undefined, abort: AbortController): 
 }
 
 /** Puts the author's own files and lines into a failure's stack. */
-async function locate(failure: Failure, sourceMap: string | undefined): Promise<Failure> {
+async function locate(failure: Failure, sourceMap: string | undefined, namespace: string): Promise<Failure> {
 	if (failure.stack === undefined || sourceMap === undefined) return failure;
-	return { ...failure, stack: await mapStack(failure.stack, sourceMap) };
+	return { ...failure, stack: await mapStack(failure.stack, sourceMap, namespace) };
 }
 
 /** A UUID of version 7 (RFC 9562): its first 48 bits are the time, so ids sort by creation. */

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { group as audit } from "../host/cli/audit.ts";
 import { command as bundleCommand } from "../host/cli/bundle-command.ts";
 import { type Command, exitCodes } from "../host/cli/command.ts";
+import { command as devCommand } from "../host/cli/dev.ts";
 import { group as executions } from "../host/cli/executions.ts";
 import { group as keys } from "../host/cli/keys.ts";
 import { command as limits } from "../host/cli/limits.ts";
@@ -176,17 +177,19 @@ describe("docs/command-line.md", () => {
 	const page = read("docs/command-line.md");
 	const groups = [variables, executions, keys, audit].flatMap(({ commands }) => Object.values(commands));
 
-	test.each([run, ...groups, serveCommand, bundleCommand, limits].map((command): [string, Command] => [command.name, command]))(
-		"describes %s with every option and no other",
-		(name, { operands, options }) => {
-			const text = section(page, name);
-			expect(text).toContain(`\`${`${name} ${operands}`.trim()}\``);
-			const expected = options.map(
-				(option) => `--${option.name}${option.value ? ` ${option.value}` : ""}${option.repeats ? " …" : ""}`,
-			);
-			expect([...text.matchAll(/^\| `(--.+?)` \|/gm)].map(([, form]) => form)).toEqual(expected);
-		},
-	);
+	test.each(
+		[run, devCommand, ...groups, serveCommand, bundleCommand, limits].map((command): [string, Command] => [
+			command.name,
+			command,
+		]),
+	)("describes %s with every option and no other", (name, { operands, options }) => {
+		const text = section(page, name);
+		expect(text).toContain(`\`${`${name} ${operands}`.trim()}\``);
+		const expected = options.map(
+			(option) => `--${option.name}${option.value ? ` ${option.value}` : ""}${option.repeats ? " …" : ""}`,
+		);
+		expect([...text.matchAll(/^\| `(--.+?)` \|/gm)].map(([, form]) => form)).toEqual(expected);
+	});
 
 	test("explains every exit code and no other", () => {
 		const codes = [...section(page, "Exit codes").matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));

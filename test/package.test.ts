@@ -62,6 +62,26 @@ test("its command line runs a script", async () => {
 	expect((await run(process.execPath, args)).stdout).toBe("42\n");
 });
 
+test("it has the SDKs' stub for scripts in each language", async () => {
+	const scripts = {
+		"stub.ts": 'import { getInput, setOutput } from "cronium/sync"; setOutput(getInput() as number);',
+		"stub.py": "import cronium\ncronium.set_output(cronium.get_input())\n",
+		"stub.sh": 'source cronium.sh\ncronium_set_output "$(cronium_get_input)"\n',
+	};
+	for (const [name, source] of Object.entries(scripts)) {
+		await writeFile(join(directory, name), source);
+		const args = [join(installed, "bin", "cronium.js"), "dev", "--once", join(directory, name), "--input", "[1]"];
+		expect((await run(process.execPath, args, { cwd: directory })).stderr, name).toMatch(
+			/ is the stub .*\ncronium: output \[1\]\n$/,
+		);
+	}
+	const main = join(directory, "stub-main.mjs");
+	await writeFile(main, 'import { twice } from "./stub-lib.mjs"; export default twice;');
+	await writeFile(join(directory, "stub-lib.mjs"), "export const twice = (n) => n * 2;");
+	const args = [join(installed, "bin", "cronium.js"), "dev", "--once", main, "--input", "21"];
+	expect((await run(process.execPath, args)).stderr).toMatch(/cronium: output 42\n$/);
+});
+
 test("its engine's memory image is the one that its own program takes", async () => {
 	const dist = join(installed, "dist");
 	const sources = await Promise.all(

@@ -11,8 +11,8 @@ import { WitError } from "./syntax.ts";
 
 const schemaReference = (typeName: string) => `#/components/schemas/${typeName}`;
 
-/** Errors that a call over HTTP can end with besides those of its function. */
-const httpErrors = ["unauthenticated", "denied", "unsupported"];
+/** Errors that a call over HTTP can end with besides those of its function: every route refuses query parameters that it does not have. */
+const httpErrors = ["unauthenticated", "denied", "invalid", "unsupported"];
 
 /** `guest-sdks/openapi.json`: OpenAPI 3.1 for every route of the contract. */
 export function emitOpenapi(contract: Contract, operations: readonly BoundOperation[]): string {
@@ -44,7 +44,7 @@ export function emitOpenapi(contract: Contract, operations: readonly BoundOperat
 			title: "Cronium runtime",
 			version: contract.version,
 			summary: "The helpers of a script over HTTP.",
-			description: `${contract.world.documentation}\n\nEvery call acts as one run, the one its token was made for. A JSON text (the value of a variable, input, output) is the bare body and is kept as received; errors are problem details (RFC 9457) with a stable \`code\`.`,
+			description: `${contract.world.documentation}\n\nEvery call acts as one run, the one its token was made for. A JSON text (the value of a variable, input, output) is the bare body and is kept as received; errors are problem details (RFC 9457) with a stable \`code\`. Where HTTP has a more exact status than that of the code it is used: 405 (\`not-found\`), 408 (\`timed-out\`), 415 (\`invalid\`) and 431 (\`too-large\`).`,
 			license: { name: "MIT", identifier: "MIT" },
 		},
 		servers: [
@@ -83,7 +83,11 @@ function describeRoute(
 		.map((place) => describeParameter(writer, operation, place, example.parameters?.[place.path]));
 	const shared = ["Traceparent", ...(operation.effect ? ["IdempotencyKey"] : [])];
 	const body = describeBody(writer, operation, example);
-	const responses: Record<string, unknown> = { [operation.http.answer.status]: describeAnswer(writer, operation, example) };
+	const conditional = describeConditionalRead(operation, example);
+	const responses: Record<string, unknown> = {
+		[operation.http.answer.status]: describeAnswer(writer, operation, example),
+		...conditional?.responses,
+	};
 	for (const code of errors) responses[httpStatus[code as ErrorCode]] = { $ref: `#/components/responses/${pascalCase(code)}` };
 	return {
 		operationId: (all[0] as BoundOperation).sdkName,
@@ -93,9 +97,34 @@ function describeRoute(
 		"x-cronium-operations": all.map(({ id }) => id),
 		"x-cronium-scope": operation.scope,
 		security: [{ executionToken: [operation.scope] }, { executionToken: [operation.scope], clientCertificate: [] }],
-		parameters: [...parameters, ...shared.map((name) => ({ $ref: `#/components/parameters/${name}` }))],
+		parameters: [...parameters, ...(conditional?.parameters ?? []), ...shared.map((name) => ({ $ref: `#/components/parameters/${name}` }))],
 		...(body ? { requestBody: body } : {}),
 		responses,
+	};
+}
+
+/** What every door does for a GET whose answer has a version (RFC 9110, section 13.1.2). */
+function describeConditionalRead({ http }: BoundOperation, { answer }: OperationExample) {
+	const tag = http.answer.headers?.find(({ as }) => as === "etag");
+	if (http.method !== "GET" || !tag || answer === undefined) return undefined;
+	const schema = { type: "string", pattern: '^"[^"]+"$' };
+	return {
+		parameters: [
+			{
+				name: "If-None-Match",
+				in: "header",
+				required: false,
+				description: "Answer with 304 and no body when the value still has this version. A version in quotation marks, as in `ETag`.",
+				schema: { type: "string" },
+				example: '"1041"',
+			},
+		],
+		responses: {
+			304: {
+				description: "The value still has this version.",
+				headers: { [tag.name]: { description: tag.description, schema }, ...rateLimitHeaders },
+			},
+		},
 	};
 }
 
@@ -202,7 +231,6 @@ function pathOf(operation: BoundOperation, place: BoundPlace): string {
 function errorsOf(operation: BoundOperation, also: readonly BoundOperation[]): ReadonlySet<string> {
 	const errors = new Set([...httpErrors, ...operation.errors, ...also.flatMap((one) => one.errors)]);
 	if (operation.http.answer.none === "not-found") errors.add("not-found");
-	if (operation.places.length > 0) errors.add("invalid");
 	if (operation.effect) errors.add("idempotency-mismatch");
 	return errors;
 }

@@ -74,12 +74,12 @@ export function emitPythonCalls(operations: readonly BoundOperation[], isAsync: 
 			.trimEnd()})`;
 		return `    ${asynchronous}def ${snakeCase(one.sdkName)}(${parameters.join(", ")}) -> ${resultType(one)}:
 ${docstring(one.documentation, 2)}
-        ${one.resultKind === "none" ? "" : "return "}${isAsync ? "await " : ""}self._perform(_contract.${constantName(one.id)}, ${given})
+        ${performed(one, `${isAsync ? "await " : ""}self._perform(_contract.${constantName(one.id)}, ${given})`)}
 `;
 	});
 	return `${banner}"""The functions of the contract${isAsync ? ", as coroutines" : ""}."""
 
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Tuple
 
 from . import _contract
 from ._contract import ${[...types, "VariableEntry"].sort().join(", ")}
@@ -88,10 +88,17 @@ from ._contract import ${[...types, "VariableEntry"].sort().join(", ")}
 class ${isAsync ? "AsyncCalls" : "Calls"}:
     """The helpers of one run. How a call is performed is up to the client."""
 
-    ${asynchronous}def _perform(self, operation: _contract.Operation, given: tuple) -> Any:
+    ${asynchronous}def _perform(self, operation: _contract.Operation, given: Tuple[Any, ...]) -> Any:
         raise NotImplementedError
 
 ${methods.join("\n")}`;
+}
+
+/** The statement that makes a call. What `_perform` returns has any type; type checkers want to be told which. */
+function performed(one: BoundOperation, call: string): string {
+	const type = resultType(one);
+	if (type === "None") return call;
+	return type === "Any" ? `return ${call}` : `result: ${type} = ${call}\n        return result`;
 }
 
 /** The functions of the module: those of a client that the environment connects. */

@@ -2,7 +2,7 @@
  * The process in which `cronium dev` runs a script in JavaScript: the bundled source in the place of its file, the SDK in the place of `cronium`, and
  * the sandbox's convention of a default export that is called with the input.
  */
-import { registerHooks } from "node:module";
+import { createRequire, registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
 
 /** What the process is sent when it has started. */
@@ -27,10 +27,15 @@ process.once("message", async ({ file, source, sdk }: RunnerMessage) => {
 	process.argv.splice(1, 2, file);
 	const url = pathToFileURL(file).href;
 	registerHooks({
-		resolve: (specifier, context, next) =>
-			Object.hasOwn(sdk, specifier) ? { url: sdk[specifier] as string, shortCircuit: true } : next(specifier, context),
+		resolve: (specifier, context, next) => {
+			// Not where it leads when it is a link: its source is what was sent.
+			if (specifier === url) return { url, shortCircuit: true };
+			return Object.hasOwn(sdk, specifier) ? { url: sdk[specifier] as string, shortCircuit: true } : next(specifier, context);
+		},
 		load: (loaded, context, next) => (loaded === url ? { format: "module", source, shortCircuit: true } : next(loaded, context)),
 	});
+	// A module in CommonJS that was bundled asks for packages with it.
+	Object.defineProperty(globalThis, "require", { value: createRequire(url), configurable: true, writable: true });
 	try {
 		const { default: main } = (await import(url)) as { default?: unknown };
 		if (typeof main !== "function") return;
@@ -39,6 +44,7 @@ process.once("message", async ({ file, source, sdk }: RunnerMessage) => {
 		if (output !== undefined) await setOutput(output);
 	} catch (error) {
 		console.error(error);
-		process.exitCode = 1;
+		// At once, as after any error that nobody catches: what is still open would keep the process.
+		process.exit(1);
 	}
 });

@@ -1,6 +1,7 @@
-import { readdirSync } from "node:fs";
+import { type Dirent, readdirSync } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Message } from "esbuild";
 import { programFiles } from "../program-files.ts";
 import type { RunnerMessage } from "./dev-runner.ts";
 import type { DevPlan } from "./dev-session.ts";
@@ -29,7 +30,10 @@ export class ScriptError extends Error {
 }
 
 /** Finds out how the script is run with its SDK. Throws ScriptError when it cannot be parsed. */
-export function prepareScript({ kind, file, environment }: DevPlan): DevScript | Promise<DevScript> {
+export function prepareScript(
+	{ kind, file }: Pick<DevPlan, "kind" | "file">,
+	environment: Readonly<Record<string, string>>,
+): DevScript | Promise<DevScript> {
 	switch (kind) {
 		case "javascript":
 			return bundleJavascript(file);
@@ -37,8 +41,13 @@ export function prepareScript({ kind, file, environment }: DevPlan): DevScript |
 			return {
 				program: "python3",
 				arguments: [file],
-				environment: { PYTHONPATH: prepend(sdk("python/"), environment.PYTHONPATH), PYTHONDONTWRITEBYTECODE: "1" },
-				files: besides(file, ".py"),
+				environment: {
+					PYTHONPATH: prepend(sdk("python/"), environment.PYTHONPATH),
+					PYTHONDONTWRITEBYTECODE: "1",
+					// What it prints is there when it is stopped, and in order with what its helpers print.
+					PYTHONUNBUFFERED: "1",
+				},
+				files: findBeside(file, ".py"),
 			};
 		case "bash":
 			return {
@@ -46,7 +55,7 @@ export function prepareScript({ kind, file, environment }: DevPlan): DevScript |
 				arguments: [file],
 				// `source cronium.sh` looks for it there.
 				environment: { PATH: prepend(sdk("bash/"), environment.PATH) },
-				files: besides(file, ".sh", ".bash"),
+				files: findBeside(file, ".sh", ".bash"),
 			};
 	}
 }
@@ -55,12 +64,31 @@ const sdk = (path: string): string => fileURLToPath(new URL(path, programFiles.s
 
 const prepend = (directory: string, list: string | undefined): string => (list ? `${directory}:${list}` : directory);
 
-/** What is imported from where the script is, as far as that can be known without running it. */
-function besides(file: string, ...extensions: readonly string[]): string[] {
-	const directory = dirname(file);
-	return readdirSync(directory)
-		.filter((name) => extensions.includes(extname(name)))
-		.map((name) => join(directory, name));
+/** More directories than a project of scripts has. */
+const maxDirectories = 200;
+
+/** What a script may import from beside it and from directories there: what it does import is known only when it has run. */
+function findBeside(file: string, ...extensions: readonly string[]): string[] {
+	const found: string[] = [];
+	const directories = [dirname(file)];
+	for (let index = 0; index < directories.length && index < maxDirectories; index++) {
+		const directory = directories[index] as string;
+		for (const entry of listDirectory(directory)) {
+			const path = join(directory, entry.name);
+			if (extensions.includes(extname(entry.name))) found.push(path);
+			else if (entry.isDirectory() && !/^\.|^(?:node_modules|__pycache__|venv)$/.test(entry.name)) directories.push(path);
+		}
+	}
+	return found;
+}
+
+/** Nothing for a directory that is gone or closed: then the script itself says what is wrong. */
+function listDirectory(directory: string): Dirent[] {
+	try {
+		return readdirSync(directory, { withFileTypes: true });
+	} catch {
+		return [];
+	}
 }
 
 /** One module of the script and its own files; packages stay imports, and so does `cronium`. Node runs it in the place of the script. */
@@ -79,25 +107,39 @@ async function bundleJavascript(file: string): Promise<DevScript> {
 			platform: "node",
 			format: "esm",
 			target: "es2024",
+			// As `cronium run` bundles.
+			tsconfigRaw: "{}",
 			sourcemap: "inline",
 			logLevel: "silent",
 		});
 		return {
 			program: process.execPath,
-			arguments: ["--enable-source-maps", "--no-warnings", fileURLToPath(programFiles.devRunner), file],
+			arguments: ["--enable-source-maps", "--disable-warning=ExperimentalWarning", fileURLToPath(programFiles.devRunner), file],
 			environment: {},
 			message: { file, source: outputFiles[0]?.text ?? "", sdk: programFiles.javascriptSdk },
 			files: Object.keys(metafile.inputs).map((path) => resolve(directory, path)),
 		};
 	} catch (cause) {
-		const { errors } = cause as {
-			errors?: readonly { text: string; location: { file: string; line: number; column: number } | null }[];
-		};
+		const { errors } = cause as { errors?: readonly Message[] };
 		if (!errors) throw cause;
 		const lines = errors.map(({ text, location }) =>
 			location ? `${location.file}:${location.line}:${location.column + 1}: ${text}` : text,
 		);
-		const files = errors.flatMap(({ location }) => (location ? [resolve(directory, location.file)] : []));
-		throw new ScriptError(lines.join("\n"), files);
+		throw new ScriptError(
+			lines.join("\n"),
+			errors.flatMap((error) => findMissing(error, directory)),
+		);
 	}
+}
+
+/** The file that an error is in, and those of which any would make an import good. */
+function findMissing({ text, location }: Message, directory: string): string[] {
+	if (!location) return [];
+	const file = resolve(directory, location.file);
+	const [, missing] = /^Could not resolve "(\.[^"]*)"/.exec(text) ?? [];
+	if (missing === undefined) return [file];
+	const path = resolve(dirname(file), missing);
+	const stem = path.replace(/\.[cm]?js$/, "");
+	const ends = ["", ".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", ".json"];
+	return [file, path, ...ends.map((end) => stem + end), ...ends.slice(1).map((end) => join(path, `index${end}`))];
 }

@@ -61,15 +61,15 @@ async function run(line: CommandLine): Promise<number> {
 		);
 	if (!existsSync(file)) throw new UsageError(`The script: ${JSON.stringify(file)} cannot be read: there is no such file.`);
 	if (!statSync(file).isFile()) throw new UsageError(`The script: ${JSON.stringify(file)} is not a file.`);
-	const { environment, files } = readStubOptions(line);
+	const { files } = readStubOptions(line);
 	const present = connectionVariables.filter((name) => process.env[name]);
 	if (present.length > 0) printError(`${present.join(", ")}: not used here; this run has no platform.`);
 	const { DevSession } = await import("./dev-session.ts");
 	const session = new DevSession({
 		kind,
 		file: resolve(file),
-		environment: { ...withoutConnection(process.env), ...environment },
-		sources: [...files, ".env", "cronium.local.json"].map((name) => resolve(name)),
+		readEnvironment: () => ({ ...withoutConnection(process.env), ...readStubOptions(line).environment }),
+		stubFiles: [...files, ...filesOfEnvironment(process.env), ".env", "cronium.local.json"].map((name) => resolve(name)),
 		clear: line.flag("clear"),
 	});
 	return line.flag("once") ? session.runOnce() : session.watch();
@@ -80,7 +80,7 @@ function readStubOptions(line: CommandLine): { environment: Record<string, strin
 	const environment: Record<string, string> = {};
 	const files: string[] = [];
 	const give = (name: string, option: string, argument: string): void => {
-		if (argument === "-") throw new UsageError(`--${option} cannot be standard input: a script is run more than once.`);
+		if (argument === "-") throw notStandardInput(`--${option}`);
 		// What is wrong is said now, and not by the script.
 		const text = readJsonArgument(`--${option}`, argument);
 		if (argument.startsWith("@")) {
@@ -99,7 +99,7 @@ function readStubOptions(line: CommandLine): { environment: Record<string, strin
 			throw new UsageError(`--condition is ${JSON.stringify(condition)}; it must be true or false.`);
 		environment.CRONIUM_STUB_CONDITION = condition;
 	}
-	const variables = line.values("var").map((text) => readVariable(text));
+	const variables = line.values("var").map((text) => readVariable(text, files));
 	if (variables.length > 0) environment.CRONIUM_STUB_VARIABLES = `{${variables.join(",")}}`;
 	for (const [option, name] of [
 		["state", "CRONIUM_STUB_STATE"],
@@ -116,12 +116,27 @@ function readStubOptions(line: CommandLine): { environment: Record<string, strin
 	return { environment, files };
 }
 
-function readVariable(text: string): string {
+const notStandardInput = (option: string): UsageError =>
+	new UsageError(`${option} cannot be standard input: it is read at every run.`);
+
+/** Files that settings of the stub name, as they are set already. */
+function filesOfEnvironment(environment: NodeJS.ProcessEnv): string[] {
+	const { CRONIUM_STUB_FILE, CRONIUM_STUB_FIXTURE, CRONIUM_STUB_INPUT, CRONIUM_STUB_VARIABLES, CRONIUM_STUB_EVENT } = environment;
+	const values = [CRONIUM_STUB_INPUT, CRONIUM_STUB_VARIABLES, CRONIUM_STUB_EVENT].map((value) =>
+		value?.startsWith("@") ? value.slice(1) : undefined,
+	);
+	return [CRONIUM_STUB_FILE, CRONIUM_STUB_FIXTURE, ...values].filter((file) => file !== undefined && file !== "") as string[];
+}
+
+function readVariable(text: string, files: string[]): string {
 	const equals = text.indexOf("=");
 	if (equals < 1)
 		throw new UsageError(`--var is ${JSON.stringify(text)}; it must be KEY=JSON, such as threshold=5000 or 'currency="EUR"'.`);
 	const key = text.slice(0, equals);
-	return `${JSON.stringify(key)}:${readJsonArgument(`--var ${key}`, text.slice(equals + 1))}`;
+	const value = text.slice(equals + 1);
+	if (value === "-") throw notStandardInput(`--var ${key}`);
+	if (value.startsWith("@")) files.push(value.slice(1));
+	return `${JSON.stringify(key)}:${readJsonArgument(`--var ${key}`, value)}`;
 }
 
 /** A run of this command never reaches a platform, whatever the terminal is set up for. */

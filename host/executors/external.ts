@@ -50,11 +50,6 @@ export class ExternalExecutor {
 		this.#store = store;
 	}
 
-	/** How many runs are under way. */
-	get size(): number {
-		return this.#runs.size;
-	}
-
 	/** The run, while it is under way. */
 	get(id: string): ExternalRun | undefined {
 		return this.#runs.get(id);

@@ -9,6 +9,7 @@ import { type ExecutorEnd, failedStatus, stopFailure } from "./executor-end.ts";
 
 /** One run for an executor. */
 export interface ExecutorRun {
+	readonly namespace: string;
 	readonly script: Script;
 	readonly input: Json | undefined;
 	readonly engine: EngineName;
@@ -36,8 +37,19 @@ export class SandboxExecutor implements AsyncDisposable {
 	}
 
 	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */
-	async run({ script, input, engine, limits, signal, onLog, onCpuTimeExceeded, start }: ExecutorRun): Promise<ExecutorEnd> {
+	async run({
+		namespace,
+		script,
+		input,
+		engine,
+		limits,
+		signal,
+		onLog,
+		onCpuTimeExceeded,
+		start,
+	}: ExecutorRun): Promise<ExecutorEnd> {
 		const end = await this.#pool.run({
+			namespace,
 			signal,
 			maxCpuTimeMs: limits.maxCpuTimeMs,
 			onCpuTimeExceeded,

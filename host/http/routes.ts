@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Operation, operations } from "../contract/generated/operations.ts";
 import type { Answer, CallContext, Scope } from "../contract/generated/types.ts";
 import { describeLimit } from "../contract/limits.ts";
@@ -8,8 +8,7 @@ import type { IssuedToken } from "../tokens/execution-tokens.ts";
 import { answerWriter } from "./operation-answer.ts";
 import { bodyLimit, type RequestParts, requestReader } from "./operation-request.ts";
 import { readBody } from "./request-body.ts";
-import { sendProblem } from "./server.ts";
-import { type RunTraffic, type Traffic, tellRate } from "./traffic.ts";
+import { type Traffic, tellRate } from "./traffic.ts";
 
 /** Whoever makes a call, once it is known: a run, and what its credential allows of the run's scopes. */
 export interface Caller {
@@ -31,7 +30,6 @@ declare module "fastify" {
 	interface FastifyRequest {
 		/** Known from the first hook on. */
 		caller: Caller | null;
-		traffic: RunTraffic | null;
 	}
 }
 
@@ -41,33 +39,36 @@ export async function operationRoutes(
 	{ identify, traffic, renew }: OperationRoutesOptions,
 ): Promise<void> {
 	server.decorateRequest("caller", null);
-	server.decorateRequest("traffic", null);
-	const admit = (request: FastifyRequest, caller: Caller): void => {
+	const admit = (request: FastifyRequest, reply: FastifyReply, caller: Caller): void => {
+		const admitted = traffic.admit(caller.run);
 		request.caller = caller;
-		request.traffic = traffic.admit(caller.run);
+		tellRate(reply, admitted);
+		// Also when the connection is cut before there is an answer, or was while the token was verified.
+		if (reply.raw.closed) admitted.done();
+		else reply.raw.once("close", () => admitted.done());
 	};
 	// Before the body is read: who may not call does not get to send one.
-	server.addHook("onRequest", (request, _reply, done) => {
+	server.addHook("onRequest", (request, reply, done) => {
 		try {
 			const caller = identify(request);
 			if (caller instanceof Promise) {
-				caller.then((known) => admit(request, known)).then(() => done(), done);
+				caller.then((known) => admit(request, reply, known)).then(() => done(), done);
 				return;
 			}
-			admit(request, caller);
+			admit(request, reply, caller);
 			done();
 		} catch (error) {
 			done(error as Error);
 		}
 	});
-	server.addHook("onResponse", (request, _reply, done) => {
-		request.traffic?.done();
-		done();
-	});
-	server.addContentTypeParser("application/json", (request: FastifyRequest, payload: IncomingMessage) => {
+	server.addContentTypeParser("application/json", async (request: FastifyRequest, payload: IncomingMessage) => {
 		const { run } = request.caller as Caller;
 		const { operation } = request.routeOptions.config as { operation?: Operation };
-		return readBody(payload, describeLimit(run.execution.limits, operation ? bodyLimit(operation) : "maxValueBytes"), "text");
+		const limit = describeLimit(run.execution.limits, operation ? bodyLimit(operation) : "maxValueBytes");
+		const body = await readBody(payload, limit, "text");
+		// A body can be held back until the token has been revoked.
+		await identify(request);
+		return body;
 	});
 	// Not an operation: its answer is a secret, so it is in no journal, and no idempotency key brings it back.
 	server.post("/v1/token", async (request) => {
@@ -87,12 +88,11 @@ function addRoute(server: FastifyInstance, operation: Operation): void {
 		url,
 		config: { operation },
 		handler: (request, reply) => {
-			const { run, scopes } = request.caller as Caller;
-			if (request.traffic) tellRate(reply, request.traffic);
-			const fail = (error: unknown): void => void sendProblem(reply, error, request.id);
+			const { run } = request.caller as Caller;
+			const fail = (error: unknown): void => void reply.send(error);
 			try {
 				const given = read(request as RequestParts, run.execution.limits);
-				const answer = invoke(run, operation, given, callContext(request, operation, scopes));
+				const answer = invoke(run, operation, given, callContext(request, operation, request.caller as Caller));
 				if (answer instanceof Promise) answer.then((result) => write(request, reply, result)).catch(fail);
 				else write(request, reply, answer);
 			} catch (error) {
@@ -110,8 +110,9 @@ function invoke({ helpers }: ExternalRun, operation: Operation, given: readonly 
 	return (helper[operation.method] as HelperFunction)(...given, call);
 }
 
-function callContext({ id, headers }: FastifyRequest, operation: Operation, scopes: readonly Scope[]): CallContext {
-	const { traceparent, "idempotency-key": idempotencyKey } = headers;
+function callContext({ id, headers }: FastifyRequest, operation: Operation, { run, scopes }: Caller): CallContext {
+	// As in the sandbox, calls belong to the trace of their run when they say nothing else.
+	const { traceparent = run.execution.traceparent, "idempotency-key": idempotencyKey } = headers;
 	return {
 		callId: id,
 		scopes,

@@ -7,6 +7,7 @@ import { programFiles } from "../program-files.ts";
 import { prepareTermination, type StoreConnection } from "../store/lmdb-connection.ts";
 import { workerEnvironment } from "../worker-environment.ts";
 import type { EngineName, GuestResult } from "./engine.ts";
+import { FairQueue } from "./fair-queue.ts";
 import type { PreparedEngine } from "./guest-engine.ts";
 import type { WorkerConnection, WorkerData, WorkerMessage, WorkerRun, WorkerStop } from "./worker.ts";
 
@@ -19,6 +20,8 @@ export type JobEnd =
 	| { readonly type: "crashed"; readonly cause: string };
 
 export interface Job {
+	/** Namespaces take turns. */
+	readonly namespace: string;
 	/** Aborted with a RuntimeError `cancelled` or `timed-out`. */
 	readonly signal: AbortSignal;
 	/** Processor time that the job may use, in milliseconds. */
@@ -44,17 +47,19 @@ interface WaitingJob {
 
 /**
  * Script workers: one script at a time each, at most `maxWorkers`. A worker is made when there is work for it and kept; one that was
- * terminated or broke is replaced. Jobs wait in order; how many may wait is the caller's business.
+ * terminated or broke is replaced. Namespaces take turns, and leave workers to each other; how many jobs may wait is the caller's business.
  */
 export class WorkerPool implements AsyncDisposable {
 	readonly #options: PoolOptions;
 	readonly #workers = new Set<ScriptWorker>();
-	readonly #waiting: WaitingJob[] = [];
+	readonly #waiting: FairQueue<WaitingJob>;
 	#prepared: PreparedEngine | undefined;
 	#disposed = false;
 
 	constructor(options: PoolOptions) {
 		this.#options = options;
+		const { maxWorkers, maxNamespaceRuns } = options.limits;
+		this.#waiting = new FairQueue({ places: maxWorkers, maxOwnerPlaces: maxNamespaceRuns });
 	}
 
 	/** How many workers there are. */
@@ -72,14 +77,11 @@ export class WorkerPool implements AsyncDisposable {
 		return new Promise((resolve) => {
 			if (this.#disposed || job.signal.aborted) return resolve({ type: "terminated" });
 			const waiting: WaitingJob = { job, resolve };
-			this.#waiting.push(waiting);
+			this.#waiting.add(job.namespace, waiting);
 			job.signal.addEventListener(
 				"abort",
 				() => {
-					const place = this.#waiting.indexOf(waiting);
-					if (place < 0) return;
-					this.#waiting.splice(place, 1);
-					resolve({ type: "terminated" });
+					if (this.#waiting.delete(job.namespace, waiting)) resolve({ type: "terminated" });
 				},
 				{ once: true },
 			);
@@ -89,24 +91,44 @@ export class WorkerPool implements AsyncDisposable {
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#disposed = true;
-		for (const { resolve } of this.#waiting.splice(0)) resolve({ type: "terminated" });
+		for (const { resolve } of this.#waiting.clear()) resolve({ type: "terminated" });
 		await Promise.all([...this.#workers].map((worker) => worker.terminate()));
 	}
 
 	#assign(): void {
 		for (const worker of this.#workers) {
-			if (this.#waiting.length === 0) return;
 			if (worker.state !== "idle") continue;
-			const next = this.#waiting.shift();
-			if (next)
-				worker.run(next.job).then(next.resolve, (cause: Error) => next.resolve({ type: "crashed", cause: cause.message }));
+			const next = this.#waiting.next();
+			if (!next) return;
+			const { job, resolve } = next;
+			worker
+				.run(job)
+				.catch((cause: Error): JobEnd => ({ type: "crashed", cause: cause.message }))
+				.then((end) => {
+					resolve(end);
+					this.#release(job);
+				});
 		}
 		let starting = 0;
 		for (const worker of this.#workers) if (worker.state === "starting") starting += 1;
-		while (this.#waiting.length > starting && this.#workers.size < this.#options.limits.maxWorkers && !this.#disposed) {
+		const { maxWorkers } = this.#options.limits;
+		while (this.#waiting.hasNext && this.#waiting.size > starting && this.#workers.size < maxWorkers && !this.#disposed) {
 			this.#spawn();
 			starting += 1;
 		}
+	}
+
+	#release({ namespace }: Job): void {
+		this.#waiting.release(namespace);
+		this.#assign();
+	}
+
+	/** The job whose turn it is gets the cause instead of a worker. */
+	#fail(cause: string): void {
+		const next = this.#waiting.next();
+		if (!next) return;
+		next.resolve({ type: "crashed", cause });
+		this.#waiting.release(next.job.namespace);
 	}
 
 	#spawn(): void {
@@ -118,7 +140,7 @@ export class WorkerPool implements AsyncDisposable {
 			onGone: (cause) => {
 				this.#workers.delete(worker);
 				// A worker that cannot even start would be made again for ever: a job gets the cause instead.
-				if (cause !== undefined) this.#waiting.shift()?.resolve({ type: "crashed", cause });
+				if (cause !== undefined) this.#fail(cause);
 				this.#assign();
 				// The one after a run that had to be terminated should not wait for a thread to start.
 				if (cause === undefined && !this.#disposed) this.warm();

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { programFiles } from "../program-files.ts";
 import { workerEnvironment } from "../worker-environment.ts";
+import { FairQueue } from "./fair-queue.ts";
 import type { SourceAnswer, SourceJob } from "./source-worker.ts";
 
 /** `broken`: the thread overflowed, ran out of memory or time, or could not start. */
@@ -12,27 +13,26 @@ interface WaitingJob {
 	readonly resolve: (result: SourceResult) => void;
 }
 
-/** Threads at one time; a source that takes its whole time limit leaves room for others. */
+/** Threads at one time. A source that takes its whole time limit leaves room for others of its owner, and an owner for other owners. */
 const maxThreads = 4;
 /** Time for one job, the start of its thread included. */
 const jobTimeMs = 10_000;
 
 /**
- * Disposable threads that parse untrusted text. A thread has one job at a time, serves one owner, and is dropped after any failure: an overflow
+ * Disposable threads that parse untrusted text. Owners take turns. A thread has one job at a time, serves one owner, and is dropped after any failure: an overflow
  * leaves Node's parser broken for good in its thread. One unused thread is kept warm once there has been work. Threads never keep the process alive
  * while they have no job.
  */
 export class SourceWorkers implements Disposable {
-	readonly #waiting: WaitingJob[] = [];
+	readonly #waiting = new FairQueue<WaitingJob>({ places: maxThreads, maxOwnerPlaces: maxThreads });
 	/** Idle threads by the owner they have served. */
 	readonly #idle = new Map<string, Worker>();
 	#spare: Worker | undefined;
-	#busy = 0;
 
-	/** Runs the job as soon as a thread is free. Never rejects. */
+	/** Runs the job as soon as a thread is free. Never rejects. Jobs without an owner are those of nobody, and share their turns. */
 	run(job: SourceJob, owner?: string): Promise<SourceResult> {
 		return new Promise((resolve) => {
-			this.#waiting.push({ job, owner, resolve });
+			this.#waiting.add(owner ?? "", { job, owner, resolve });
 			this.#assign();
 		});
 	}
@@ -58,12 +58,10 @@ export class SourceWorkers implements Disposable {
 	}
 
 	#assign(): void {
-		while (this.#busy < maxThreads) {
-			const next = this.#waiting.shift();
-			if (!next) return;
-			this.#busy += 1;
+		for (let next = this.#waiting.next(); next; next = this.#waiting.next()) {
+			const { owner = "" } = next;
 			void this.#serve(next).finally(() => {
-				this.#busy -= 1;
+				this.#waiting.release(owner);
 				this.#assign();
 			});
 		}

@@ -74,11 +74,11 @@ export async function prepareSource(text: SourceText, owner?: string): Promise<P
 
 /**
  * Rewrites a stack's positions in a bundle to those in the author's files. The map is untrusted and read in a disposable thread. Never rejects;
- * a frame, or a whole stack, that cannot be mapped stays as it is.
+ * a frame, or a whole stack, that cannot be mapped stays as it is. `owner` as for `prepareSource`.
  */
-export async function mapStack(stack: string, sourceMap: string): Promise<string> {
+export async function mapStack(stack: string, sourceMap: string, owner?: string): Promise<string> {
 	if (sourceMap.length > maxSourceMapCharacters || stack.length > maxStackCharacters) return stack;
-	const answer = await workers.run({ type: "map", stack, sourceMap });
+	const answer = await workers.run({ type: "map", stack, sourceMap }, owner);
 	return answer.type === "mapped" ? answer.stack : stack;
 }
 

@@ -43,7 +43,7 @@ interface LiveToken extends VerifiedToken {
 	readonly audience: Audience;
 	readonly lifetimeMs: number;
 	readonly certificateThumbprint: string | undefined;
-	/** The text, since it was verified. */
+	/** The text as it was made; undefined until then. */
 	text: string | undefined;
 	expiresAt: number;
 }
@@ -110,21 +110,30 @@ export class ExecutionTokens {
 		};
 		// Its place is taken before anything is waited for.
 		tokens.set(id, live);
+		try {
+			live.text = await this.#sign(live, now);
+		} catch (error) {
+			this.#forget(tokens, id);
+			throw error;
+		}
+		return { token: live.text, id, expiresAt };
+	}
+
+	async #sign({ run, id, scopes, audience, certificateThumbprint, expiresAt }: LiveToken, now: number): Promise<string> {
 		const key = await this.#keys.signer();
-		const token = await new SignJWT({
+		return await new SignJWT({
 			scope: scopes.join(" "),
-			...(terms.certificateThumbprint !== undefined && { cnf: { "x5t#S256": terms.certificateThumbprint } }),
+			...(certificateThumbprint !== undefined && { cnf: { "x5t#S256": certificateThumbprint } }),
 		})
 			.setProtectedHeader({ alg: tokenAlgorithm, typ: tokenType, kid: key.id })
 			.setIssuer(issuer)
-			.setAudience(terms.audience)
-			.setSubject(execution.id)
+			.setAudience(audience)
+			.setSubject(run.execution.id)
 			.setJti(id)
 			.setIssuedAt(Math.floor(now / 1_000))
 			.setNotBefore(Math.floor(now / 1_000))
 			.setExpirationTime(expiresAt / 1_000)
 			.sign(key.privateKey);
-		return { token, id, expiresAt };
 	}
 
 	/**
@@ -190,7 +199,8 @@ export class ExecutionTokens {
 		const run = this.#findRun(subject);
 		const token = run && this.#tokensOf(run).get(id);
 		if (!token) throw refused("The run of this execution token has ended, or the token was revoked.");
-		token.text = text;
+		// One signature has many spellings in base64url: each would take a place of its own among the verified ones.
+		if (text !== token.text) throw refused("The execution token is not valid.");
 		this.#verified.set(text, token);
 		return token;
 	}

@@ -38,6 +38,7 @@ export class KeyRing {
 	#seen = "";
 	#lookedAt = Number.NEGATIVE_INFINITY;
 	#loading: Promise<void> | undefined;
+	#making: Promise<void> | undefined;
 
 	constructor(directory: string) {
 		this.#directory = directory;
@@ -48,8 +49,11 @@ export class KeyRing {
 		await this.#look();
 		let newest = newestOf(this.#keys.values());
 		if (!newest) {
-			await addKey(keysDirectory(this.#directory));
-			await this.#look(true);
+			// One key, however many tokens are wanted at the first start.
+			this.#making ??= this.#make().finally(() => {
+				this.#making = undefined;
+			});
+			await this.#making;
 			newest = newestOf(this.#keys.values());
 		}
 		if (!newest) throw new RuntimeError("unavailable", "There is no key to sign execution tokens with.");
@@ -60,6 +64,11 @@ export class KeyRing {
 	async find(id: string): Promise<CryptoKey | undefined> {
 		if (!this.#keys.has(id)) await this.#look();
 		return this.#keys.get(id)?.publicKey;
+	}
+
+	async #make(): Promise<void> {
+		await addKey(keysDirectory(this.#directory));
+		await this.#look(true);
 	}
 
 	/** Reads the directory when it has changed, at most once a second: an unknown key id must not make work for every request. */

@@ -12,7 +12,7 @@ describe.each(engineNames)("a host that is full, %s", (engine) => {
 		await expect(arena.host.run({ script })).rejects.toMatchObject({
 			name: "RuntimeError",
 			code: "unavailable",
-			message: expect.stringMatching(/2 .*maxQueuedRuns/),
+			message: "3 runs are under way, 3 of the namespace default; the limit maxQueuedRuns is 2, beside 1 that may run.",
 			details: { limit: { name: "maxQueuedRuns", value: 2, unit: "runs" }, retryAfterMs: expect.any(Number) },
 		});
 		abort.abort();

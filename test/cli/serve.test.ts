@@ -5,6 +5,7 @@ import { request } from "node:https";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
+import { type ClientName, makeCertificates, readClient } from "../tokens/certificates.ts";
 import { createDirectory, cronium } from "./cronium.ts";
 
 const program = new URL("../../bin/cronium.js", import.meta.url).pathname;
@@ -195,7 +196,7 @@ describe("cronium serve", () => {
 		const { token } = JSON.parse(
 			(await control(`/control/v1/runs/${id}/tokens`, { certificateThumbprint: thumbprint.toString("base64url") })).text,
 		) as { token: string };
-		const call = (name: "client" | "other" | undefined) => {
+		const call = (name: ClientName | undefined) => {
 			const { hostname, port } = new URL(server.url);
 			const connection = { host: hostname, port, ...(name ? readClient(files, name) : { ca: readFileSync(files.ca, "utf8") }) };
 			return overTls(connection, "GET", "/v1/input", { authorization: `Bearer ${token}` });
@@ -283,36 +284,4 @@ function send(call: ReturnType<typeof request>, body: object | undefined): Promi
 		});
 		call.end(body && JSON.stringify(body));
 	});
-}
-
-/** A private issuer, a server's certificate and two of clients. */
-function makeCertificates(directory: string) {
-	const path = (name: string) => join(directory, name);
-	const openssl = (...argv: string[]) => execFileSync("openssl", argv, { stdio: "ignore" });
-	const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-	openssl("req", "-x509", ...ec, "-keyout", path("ca.key"), "-out", path("ca.pem"), "-subj", "/CN=test issuer", "-days", "2");
-	for (const [name, extension] of [
-		["server", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
-		["client", "extendedKeyUsage=clientAuth"],
-		["other", "extendedKeyUsage=clientAuth"],
-	] as const) {
-		writeFileSync(path(`${name}.ext`), extension);
-		openssl("req", ...ec, "-keyout", path(`${name}.key`), "-out", path(`${name}.csr`), "-subj", `/CN=${name}`);
-		openssl(
-			...["x509", "-req", "-in", path(`${name}.csr`), "-CA", path("ca.pem"), "-CAkey", path("ca.key"), "-CAcreateserial"],
-			...["-out", path(`${name}.pem`), "-days", "2", "-extfile", path(`${name}.ext`)],
-		);
-	}
-	return {
-		directory,
-		ca: path("ca.pem"),
-		serverCert: path("server.pem"),
-		serverKey: path("server.key"),
-		clientCert: path("client.pem"),
-	};
-}
-
-function readClient({ directory, ca }: ReturnType<typeof makeCertificates>, name: "client" | "other") {
-	const read = (file: string) => readFileSync(file, "utf8");
-	return { ca: read(ca), cert: read(join(directory, `${name}.pem`)), key: read(join(directory, `${name}.key`)) };
 }

@@ -10,12 +10,14 @@ import { createHost, type Host, type HostOptions, type Outcome } from "../../hos
 import type { ExternalRunOptions } from "../../host/run-options.ts";
 import { ExecutionTokens, type TokenTerms } from "../../host/tokens/execution-tokens.ts";
 import { KeyRing } from "../../host/tokens/key-ring.ts";
+import { type HttpAnswer, sendRequest } from "./send-request.ts";
 
 export interface DoorSetup {
 	readonly limits?: NonNullable<HostOptions["limits"]>;
 	/** Listens on a Unix socket instead of loopback. */
 	readonly unixSocket?: boolean;
 	readonly server?: ServerOptions;
+	readonly isReady?: () => boolean;
 }
 
 /** A real host with a real listener in a temporary directory. */
@@ -27,6 +29,8 @@ export interface Door extends AsyncDisposable {
 	readonly url: string;
 	readonly socketPath: string | undefined;
 	readonly internalErrors: Error[];
+	/** Ends the server as `cronium serve` does, and leaves the host. */
+	drain(graceMs: number): Promise<void>;
 	startRun(options?: ExternalRunOptions, terms?: Partial<TokenTerms>): Promise<DoorRun>;
 }
 
@@ -36,6 +40,8 @@ export interface DoorRun {
 	readonly token: string;
 	/** The environment that connects an SDK. */
 	readonly env: Readonly<Record<string, string>>;
+	/** A request with the token. A text is sent as it is, as JSON; the path too. */
+	call(method: string, path: string, body?: string | Buffer, headers?: Readonly<Record<string, string>>): Promise<HttpAnswer>;
 	/** Ends it, and returns its outcome. */
 	end(report?: ExternalReport): Promise<Outcome>;
 	readonly outcome: Promise<Outcome>;
@@ -56,7 +62,7 @@ export async function openDoor(setup: DoorSetup = {}): Promise<Door> {
 		identify: identifyByToken(tokens, "bridge"),
 		tokens,
 		traffic: new Traffic(host.limits),
-		isReady: () => true,
+		isReady: setup.isReady ?? (() => true),
 	});
 	const socketPath = setup.unixSocket ? join(directory, "door.sock") : undefined;
 	const origin = await server.listen(socketPath ? { path: socketPath } : { host: "127.0.0.1", port: 0 });
@@ -70,6 +76,7 @@ export async function openDoor(setup: DoorSetup = {}): Promise<Door> {
 		url,
 		socketPath,
 		internalErrors,
+		drain: (graceMs) => drainServer(server, graceMs),
 		async startRun(options = {}, terms = {}) {
 			const run = await host.open(options);
 			const { token } = await tokens.issue(run, { audience: "bridge", ...terms });
@@ -81,6 +88,11 @@ export async function openDoor(setup: DoorSetup = {}): Promise<Door> {
 					CRONIUM_EXECUTION_TOKEN: token,
 				},
 				outcome: run.outcome,
+				call: (method, path, body, headers) =>
+					sendRequest(socketPath ? { socketPath } : { url }, method, path, {
+						headers: { authorization: `Bearer ${token}`, ...headers },
+						...(body !== undefined && { body }),
+					}),
 				end(report = { status: "succeeded" }) {
 					run.end(report);
 					return run.outcome;

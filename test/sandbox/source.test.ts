@@ -64,6 +64,18 @@ describe("prepareSource", () => {
 		);
 	});
 
+	test("an owner whose sources take long leaves a thread to the others", async () => {
+		const order: string[] = [];
+		const long = Array.from({ length: 12 }, (_, index) =>
+			strip(`let long${index}: 1;${"{ let a: number = (1); }\n".repeat(20_000)}`, "flood").then(() => void order.push("flood")),
+		);
+		await strip("let short: 1", "calm").then(() => void order.push("calm"));
+		await Promise.all(long);
+		// In one queue it would be the last.
+		expect(order).toHaveLength(13);
+		expect(order.indexOf("calm")).toBeLessThan(6);
+	});
+
 	test("a warning of Node's never reaches standard error of the thread's process", async () => {
 		const warnings: Error[] = [];
 		const listener = (warning: Error): void => void warnings.push(warning);

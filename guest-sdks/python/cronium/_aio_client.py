@@ -1,7 +1,7 @@
 """A client whose calls are coroutines: each is performed in a thread, so that several are under way at one time."""
 
 import asyncio
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 from ._aio_calls import AsyncCalls
 from ._client import Client, Log
@@ -25,7 +25,7 @@ class AsyncClient(AsyncCalls):
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="cronium")
         self.log = Log(self.write_log)
 
-    async def _perform(self, operation: Operation, given: tuple) -> Any:
+    async def _perform(self, operation: Operation, given: Tuple[Any, ...]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._client._perform, operation, given)
 
     async def close(self) -> None:

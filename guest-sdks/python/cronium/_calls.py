@@ -1,7 +1,7 @@
 # Generated from wit/ by "npm run generate". Do not edit.
 """The functions of the contract."""
 
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Tuple
 
 from . import _contract
 from ._contract import EventContext, KeyPage, VariableEntry
@@ -10,7 +10,7 @@ from ._contract import EventContext, KeyPage, VariableEntry
 class Calls:
     """The helpers of one run. How a call is performed is up to the client."""
 
-    def _perform(self, operation: _contract.Operation, given: tuple) -> Any:
+    def _perform(self, operation: _contract.Operation, given: Tuple[Any, ...]) -> Any:
         raise NotImplementedError
 
     def get_input(self) -> Any:
@@ -41,7 +41,8 @@ class Calls:
 
         Errors: as `get`.
         """
-        return self._perform(_contract.VARIABLES_GET_ENTRY, (key,))
+        result: Optional[VariableEntry] = self._perform(_contract.VARIABLES_GET_ENTRY, (key,))
+        return result
 
     def set_variable(self, key: str, value: Any, *, if_version: Optional[str] = None, if_absent: Optional[bool] = None, expires_in_ms: Optional[int] = None) -> str:
         """Writes the value and returns its new version. Durable and visible to every run when it returns.
@@ -49,7 +50,8 @@ class Calls:
         Errors: `denied` without the scope `variables:write`; `invalid` for a malformed key or value, or when both
         conditions are given; `too-large` over `maxValueBytes`; `conflict` when the condition does not hold.
         """
-        return self._perform(_contract.VARIABLES_SET, (key, value, if_version, if_absent, expires_in_ms,))
+        result: str = self._perform(_contract.VARIABLES_SET, (key, value, if_version, if_absent, expires_in_ms,))
+        return result
 
     def delete_variable(self, key: str, *, if_version: Optional[str] = None) -> bool:
         """Deletes the key. Returns true, or false when there was none.
@@ -57,14 +59,16 @@ class Calls:
         Errors: `denied` without the scope `variables:write`; `invalid` for a malformed key; `conflict` when the
         condition does not hold.
         """
-        return self._perform(_contract.VARIABLES_DELETE, (key, if_version,))
+        result: bool = self._perform(_contract.VARIABLES_DELETE, (key, if_version,))
+        return result
 
     def list_variables(self, *, prefix: Optional[str] = None, cursor: Optional[str] = None, limit: Optional[int] = None) -> KeyPage:
         """Lists keys and their metadata, a page at a time.
 
         Errors: `denied` without the scope `variables:read`; `invalid` for a malformed cursor or limit.
         """
-        return self._perform(_contract.VARIABLES_LIST, (prefix, cursor, limit,))
+        result: KeyPage = self._perform(_contract.VARIABLES_LIST, (prefix, cursor, limit,))
+        return result
 
     def increment_variable(self, key: str, by: Optional[float] = None) -> float:
         """Adds to a number atomically and returns the sum. A missing key starts at 0; 1 is added when `by` is not given.
@@ -73,7 +77,8 @@ class Calls:
         Errors: `denied` without the scope `variables:write`; `invalid` when the value is not a number, or when the
         sum is not finite or is an integer beyond ±(2^53−1).
         """
-        return self._perform(_contract.VARIABLES_INCREMENT, (key, by,))
+        result: float = self._perform(_contract.VARIABLES_INCREMENT, (key, by,))
+        return result
 
     def set_condition(self, value: bool) -> None:
         """Sets the condition. It survives a script that fails afterwards.
@@ -87,14 +92,16 @@ class Calls:
 
         Errors: `denied` without the scope `condition:read`.
         """
-        return self._perform(_contract.CONDITION_GET, ())
+        result: Optional[bool] = self._perform(_contract.CONDITION_GET, ())
+        return result
 
     def get_event_context(self) -> EventContext:
         """Returns the event and the run.
 
         Errors: `denied` without the scope `context:read`.
         """
-        return self._perform(_contract.EVENT_GET_CONTEXT, ())
+        result: EventContext = self._perform(_contract.EVENT_GET_CONTEXT, ())
+        return result
 
     def write_log(self, level: str, message: str, fields: Optional[Mapping[str, Any]] = None) -> None:
         """Writes a line to the log of the run. Lines keep their order; they become durable with the end of the

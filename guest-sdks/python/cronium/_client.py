@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 from ._calls import Calls
 from ._connection import resolve_connection
@@ -55,7 +55,7 @@ class Client(Calls):
             self._transport = Transport(connection, os.environ, timeout)
         self.log = Log(self.write_log)
 
-    def _perform(self, operation: Operation, given: tuple) -> Any:
+    def _perform(self, operation: Operation, given: Tuple[Any, ...]) -> Any:
         if self._transport is None:
             return self._stub.perform(operation, given)
         return to_result(operation, self._transport.send(to_call(operation, given)))

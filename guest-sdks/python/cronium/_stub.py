@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 from datetime import datetime, timedelta, timezone
-from typing import Any, Mapping
+from typing import Any, Mapping, Tuple
 
 from ._contract import Operation, read_event_context
 from ._errors import RuntimeError
@@ -26,7 +26,7 @@ class Stub:
         self._started = datetime.now(timezone.utc)
         self._lock = threading.Lock()
 
-    def perform(self, operation: Operation, given: tuple) -> Any:
+    def perform(self, operation: Operation, given: Tuple[Any, ...]) -> Any:
         """Does what the runtime would, and returns what it would answer."""
         # Arguments that have no form in a request are refused as they would be there.
         to_call(operation, given)

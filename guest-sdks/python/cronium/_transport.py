@@ -41,7 +41,7 @@ class Reply(NamedTuple):
     """An answer of the server: a success, or `not-found`."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: http.client.HTTPMessage
     body: bytes
 
 

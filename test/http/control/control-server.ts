@@ -5,7 +5,7 @@ import { RuntimeError } from "../../../host/contract/errors.ts";
 import { controlApi } from "../../../host/http/control/control-api.ts";
 import type { ControlAction } from "../../../host/http/control/control-context.ts";
 import { requireBearer } from "../../../host/http/credentials.ts";
-import { createServer, drainServer } from "../../../host/http/server.ts";
+import { createServer, drainServer, type ServerOptions } from "../../../host/http/server.ts";
 import { createHost, type Host, type HostOptions } from "../../../host/index.ts";
 import { ExecutionTokens } from "../../../host/tokens/execution-tokens.ts";
 import { KeyRing } from "../../../host/tokens/key-ring.ts";
@@ -33,7 +33,10 @@ export interface ControlServer extends AsyncDisposable {
 	call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<ControlAnswer>;
 }
 
-export async function openControlServer(limits: HostOptions["limits"] & object = {}): Promise<ControlServer> {
+export async function openControlServer(
+	limits: HostOptions["limits"] & object = {},
+	options: ServerOptions = {},
+): Promise<ControlServer> {
 	await using opened = new AsyncDisposableStack();
 	const dataDirectory = await mkdtemp(join(tmpdir(), "cronium-control-"));
 	opened.defer(() => rm(dataDirectory, { recursive: true, force: true }));
@@ -41,7 +44,7 @@ export async function openControlServer(limits: HostOptions["limits"] & object =
 	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.external(id));
 	const actions: ControlAction[] = [];
 	const internalErrors: Error[] = [];
-	const server = createServer({ onInternalError: (error) => internalErrors.push(error) });
+	const server = createServer({ onInternalError: (error) => internalErrors.push(error), ...options });
 	await server.register(controlApi, {
 		host,
 		tokens,
