@@ -45,7 +45,7 @@ export async function operationRoutes(
 		tellRate(reply, admitted);
 		// Also when the connection is cut before there is an answer, or was while the token was verified.
 		if (reply.raw.closed) admitted.done();
-		else reply.raw.once("close", () => admitted.done());
+		else reply.raw.on("close", () => admitted.done());
 	};
 	// Before the body is read: who may not call does not get to send one.
 	server.addHook("onRequest", (request, reply, done) => {
