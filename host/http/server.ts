@@ -53,6 +53,8 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 				cert: tls.certificate,
 				minVersion: "TLSv1.3",
 				handshakeTimeout: headersTimeoutMs,
+				// As it is without TLS.
+				allowHalfOpen: true,
 				...(tls.clientIssuers !== undefined && { ca: tls.clientIssuers, requestCert: true, rejectUnauthorized: true }),
 				...connections,
 			},
@@ -74,6 +76,8 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 	});
 	// Nothing is expected that could fail (RFC 9110, section 10.1.1: an unknown expectation may be ignored).
 	server.server.on("checkExpectation", (request, response) => void server.server.emit("request", request, response));
+	// A client that has ended its side with its request still gets the answer. Node has no option for it.
+	Object.assign(server.server, { httpAllowHalfOpen: true });
 	server.removeAllContentTypeParsers();
 	server.setErrorHandler((error: unknown, request, reply) => {
 		const problem = fromFramework(error);
