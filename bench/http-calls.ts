@@ -23,31 +23,14 @@ export async function measure(effort: Effort): Promise<Measurement> {
 	opened.defer(() => rm(directory, { recursive: true, force: true }));
 	const tls = quick ? undefined : await createTlsFiles(directory);
 	const loads: Load[] = [];
-	for (const { name, isUnix, files } of transports(tls)) {
-		const place = join(directory, name.replaceAll(" ", "-"));
+	for (const transport of transports(tls)) {
+		const place = join(directory, transport.name.replaceAll(" ", "-"));
 		await mkdir(place);
-		const runtime = opened.use(await RuntimeServer.start(place, isUnix ? "unix" : "tcp", files));
-		const holders = await runtime.startRuns(name === "TCP" ? manyRuns : inFlight);
-		const echo = opened.use(await EchoServer.start(isUnix ? join(place, "echo.sock") : "127.0.0.1:0", files));
-		const toRuntime = { server: runtime, connections: opened.use(await openConnections(runtime.place, inFlight)) };
-		const toEcho = { server: echo, connections: opened.use(await openConnections(echo.place, inFlight)) };
-		const own = holders.slice(0, inFlight);
-		const reads = quick ? 3_000 : 20_000;
-		loads.push(
-			{ name: `echo GET, ${name}`, ...toEcho, count: reads, ...readsOf(own), check: requireSuccess },
-			{ name: `getVariable, ${name}`, ...toRuntime, count: reads, ...readsOf(own), check: requireOwnValue },
-		);
-		if (name !== "TCP") continue;
-		const inTurn = `getVariable, ${name}, ${manyRuns} runs in turn`;
-		const writes = quick ? 600 : 5_000;
-		loads.push(
-			{ name: inTurn, ...toRuntime, count: reads, ...readsOf(holders), check: requireOwnValue },
-			{ name: `echo PUT, ${name}`, ...toEcho, count: writes, ...writesOf(own), check: requireSuccess },
-			{ name: `setVariable, durable, ${name}`, ...toRuntime, count: writes, ...writesOf(own), check: requireSuccess },
-		);
+		const own = await openLoads(transport, place, quick, opened);
+		// V8 compiles as it goes: tens of thousands of calls make a server fast.
+		for (const load of own) await putOn({ ...load, count: load.count * 5 });
+		loads.push(...own);
 	}
-	// V8 compiles as it goes: tens of thousands of calls make a server fast.
-	for (const load of loads) await putOn({ ...load, count: load.count * 5 });
 	const processorTimes = new Map<string, number[][]>(loads.map(({ name }) => [name, []]));
 	const rates = await interleave(
 		loads.map((load) => ({
@@ -61,7 +44,7 @@ export async function measure(effort: Effort): Promise<Measurement> {
 				return perSecond;
 			},
 		})),
-		quick ? 5 : 20,
+		quick ? 5 : 15,
 		effort,
 	);
 	// The first batch warmed up.
@@ -120,6 +103,35 @@ interface Load {
 	readonly different: number;
 	readonly requestAt: (index: number) => Buffer;
 	readonly check: (body: string, index: number) => boolean;
+}
+
+/** Starts both servers in the directory, and says what is put on them. */
+async function openLoads(
+	{ name, isUnix, files }: Transport,
+	directory: string,
+	quick: boolean,
+	opened: AsyncDisposableStack,
+): Promise<readonly Load[]> {
+	const runtime = opened.use(await RuntimeServer.start(directory, isUnix ? "unix" : "tcp", files));
+	const holders = await runtime.startRuns(name === "TCP" ? manyRuns : inFlight);
+	const echo = opened.use(await EchoServer.start(isUnix ? join(directory, "echo.sock") : "127.0.0.1:0", files));
+	const toRuntime = { server: runtime, connections: opened.use(await openConnections(runtime.place, inFlight)) };
+	const toEcho = { server: echo, connections: opened.use(await openConnections(echo.place, inFlight)) };
+	const own = holders.slice(0, inFlight);
+	const reads = quick ? 3_000 : 10_000;
+	const writes = quick ? 500 : 2_000;
+	const inTurn = `getVariable, ${name}, ${manyRuns} runs in turn`;
+	const always = [
+		{ name: `echo GET, ${name}`, ...toEcho, count: reads, ...readsOf(own), check: requireSuccess },
+		{ name: `getVariable, ${name}`, ...toRuntime, count: reads, ...readsOf(own), check: requireOwnValue },
+	];
+	if (name !== "TCP") return always;
+	return [
+		...always,
+		{ name: inTurn, ...toRuntime, count: reads, ...readsOf(holders), check: requireOwnValue },
+		{ name: `echo PUT, ${name}`, ...toEcho, count: writes, ...writesOf(own), check: requireSuccess },
+		{ name: `setVariable, durable, ${name}`, ...toRuntime, count: writes, ...writesOf(own), check: requireSuccess },
+	];
 }
 
 /** Sends a batch, and resolves with how many were answered in a second. */

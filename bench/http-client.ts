@@ -50,6 +50,7 @@ export class KeptConnection {
 	/** Sends a whole request and resolves with its answer. */
 	exchange(request: Buffer): Promise<Answer> {
 		return new Promise((resolve, reject) => {
+			if (this.#socket.destroyed) throw new Error("The server has closed the connection.");
 			this.#resolve = resolve;
 			this.#reject = reject;
 			this.#socket.write(request);

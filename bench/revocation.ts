@@ -11,7 +11,7 @@ const longestMs = 1_000;
 
 /** How soon is a token worthless once it is revoked, on a server that is busy with a thousand runs? */
 export async function measure(effort: Effort): Promise<Measurement> {
-	const [rounds, perRound] = effort.quick ? [5, 20] : [20, 30];
+	const [rounds, perRound] = effort.quick ? [5, 12] : [20, 30];
 	await using opened = new AsyncDisposableStack();
 	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
 	opened.defer(() => rm(directory, { recursive: true, force: true }));

@@ -38,7 +38,7 @@ export async function measure(effort: Effort): Promise<Measurement> {
 			calls(`${name}, SDK`, caller, "sdk", callsPerRound),
 		);
 	}
-	const rows = await interleave(candidates, quick ? 6 : 20, effort);
+	const rows = await interleave(candidates, quick ? 5 : 15, effort);
 	return {
 		question: "one getVariable of 100 bytes over loopback, one call after the other",
 		rows,
@@ -63,21 +63,21 @@ function describeLanguages(directory: string, quick: boolean): readonly Language
 			name: "JavaScript",
 			client: "node:http, kept connection",
 			limit: 1.5,
-			callsPerRound: quick ? 300 : 1_000,
+			callsPerRound: quick ? 200 : 1_000,
 			start: start([process.execPath, join(callers, "javascript.ts"), built]),
 		},
 		{
 			name: "Python",
 			client: "http.client, kept connection",
 			limit: 1.5,
-			callsPerRound: quick ? 300 : 1_000,
+			callsPerRound: quick ? 200 : 1_000,
 			start: start(["python3", "-B", join(callers, "python.py")], { PYTHONPATH: join(sdks, "python") }),
 		},
 		{
 			name: "Bash",
 			client: "plain curl",
 			limit: 2,
-			callsPerRound: quick ? 8 : 30,
+			callsPerRound: quick ? 5 : 20,
 			start: start(["bash", join(callers, "bash.sh"), join(sdks, "bash/cronium.sh")]),
 		},
 	];

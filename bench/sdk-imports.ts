@@ -18,7 +18,7 @@ export async function measure(effort: Effort): Promise<Measurement> {
 	try {
 		const languages = await describeLanguages(directory);
 		const complete: number[][][] = languages.map(() => []);
-		const samplesPerRound = quick ? 3 : 10;
+		const samplesPerRound = quick ? 2 : 5;
 		const rows = await interleave(
 			languages.map(({ name, command, environment }, index): Candidate => {
 				let taken = 0;
