@@ -9,7 +9,7 @@ export interface Effort {
 
 /** Thorough enough to publish. */
 export const fullEffort: Effort = { quick: false, maxSeconds: 600 };
-/** All five questions in at most 90 seconds. */
+/** All questions in at most 90 seconds, on a machine that does nothing else. */
 export const quickEffort: Effort = { quick: true, maxSeconds: 12 };
 
 /** One question a file: every file of this directory that main.ts lists exports `measure`. */

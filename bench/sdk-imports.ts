@@ -66,7 +66,12 @@ interface Language {
 async function describeLanguages(directory: string): Promise<readonly Language[]> {
 	const built = buildJavaScript(directory);
 	const modules = [...(await readFile(built, "utf8")).matchAll(/^import .*from "(node:\w+)";$/gm)].map(([, name = ""]) => name);
-	const environment = { PYTHONPATH: join(sdks, "python"), PYTHONPYCACHEPREFIX: join(directory, "byte-code") };
+	const environment = {
+		PYTHONPATH: join(sdks, "python"),
+		PYTHONPYCACHEPREFIX: join(directory, "byte-code"),
+		// Empty is not set: byte code is kept.
+		PYTHONDONTWRITEBYTECODE: "",
+	};
 	const python = ["python3", join(callers, "import_python.py")] as const;
 	const needed = (await run(python, directory, environment)).trim().split(" ");
 	return [
