@@ -127,7 +127,8 @@ export async function drainServer(server: FastifyInstance, graceMs: number): Pro
 /** @param error whatever was thrown */
 function fromFramework(error: unknown): RuntimeError {
 	if (error instanceof RuntimeError) return error;
-	switch ((error as Partial<FastifyError> | null)?.code) {
+	const { code, statusCode = 500 } = (error ?? {}) as Partial<FastifyError>;
+	switch (code) {
 		case "FST_ERR_BAD_URL":
 		case "FST_ERR_MAX_PARAM_LENGTH":
 			return new RuntimeError("invalid", "The path of the request is malformed or too long.");
@@ -138,6 +139,8 @@ function fromFramework(error: unknown): RuntimeError {
 		case "FST_ERR_CTP_BODY_TOO_LARGE":
 			return new RuntimeError("too-large", "The body is too large.");
 		default:
+			// Its other refusals: none of them quotes more than the request.
+			if (code?.startsWith("FST_ERR_") && statusCode < 500) return new RuntimeError("invalid", "The request is malformed.");
 			return toRuntimeError(error);
 	}
 }
