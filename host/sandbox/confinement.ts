@@ -36,6 +36,8 @@ export function spawnConfined(program: URL, programArguments: readonly string[])
 	return spawn(process.execPath, [...flags, fileURLToPath(program), ...programArguments], {
 		env: {},
 		cwd: "/",
+		// A group of its own: a signal to this process's group (^C) is not for scripts that may still finish, and none of theirs comes here.
+		detached: true,
 		stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
 	});
 }
