@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,11 +13,8 @@ const otherStackKiB = 1024;
 /** Where nothing is known of the system's limit. */
 const modestStackKiB = 3 * 1024;
 
-/** What the engines are made of when no image is kept, and the packages of it. */
-const engineFiles = [
-	["quickjs-wasi", "quickjs-wasi/quickjs.wasm"],
-	["@jitl/quickjs-ng-wasmfile-release-sync", "@jitl/quickjs-ng-wasmfile-release-sync/wasm"],
-] as const;
+/** Packages that the engines are made of when no image is kept. */
+const enginePackages = ["quickjs-wasi", "@jitl/quickjs-ng-wasmfile-release-sync"];
 
 /**
  * Starts a program of ours in a process that can do nothing but compute and talk to this one: an empty environment, no descriptors but two sockets
@@ -44,10 +41,9 @@ export function spawnConfined(program: URL, programArguments: readonly string[])
 
 function readablePaths(program: URL): string[] {
 	const { resolve } = createRequire(import.meta.url);
-	const packages = engineFiles.map(([name, file]) => {
-		const path = resolve(file);
-		return path.slice(0, path.lastIndexOf(join(name, "/")) + name.length + 1);
-	});
+	const packages = enginePackages.flatMap((name) =>
+		(resolve.paths(name) ?? []).map((directory) => join(directory, name, "/")).filter((path) => existsSync(path)),
+	);
 	return [
 		fileURLToPath(new URL("./", program)),
 		fileURLToPath(programFiles.directory),
