@@ -39,7 +39,7 @@ export interface ReportedError {
 }
 
 /** Longer parameters are refused unread. The longest legitimate one is a log message, cut by the prelude to 1 Mi characters. */
-const maxParametersCharacters = 8 * 1024 * 1024;
+export const maxParametersCharacters = 8 * 1024 * 1024;
 
 /** The sandbox's own operations take a number or a word. */
 const maxOwnParametersCharacters = 1024;

@@ -46,6 +46,9 @@ export interface Frame {
 /** Bytes that a guest may put into one frame: what the contract takes is smaller, and what is larger would have been refused for its size. */
 export const maxGuestFrameBytes = 64 * 1024 * 1024;
 
+/** Characters of one frame of type `print`; longer texts are printed in parts, so that the log can be found full between them. */
+export const maxPrintedCharacters = 256 * 1024;
+
 // length (4, of all that follows), type (1), flags (1), id (4), number (2), length of the head (4), head, tail.
 const lengthBytes = 4;
 const prefixBytes = 12;

@@ -19,7 +19,7 @@ import {
 	type Surroundings,
 } from "./engine.ts";
 import { createEngine } from "./engines.ts";
-import { type Frame, guestFrames, hostFrames } from "./guest-frames.ts";
+import { type Frame, guestFrames, hostFrames, maxPrintedCharacters } from "./guest-frames.ts";
 import { GuestLine } from "./guest-line.ts";
 import { LineLimit } from "./line-limit.ts";
 import { stopCells } from "./script-worker.ts";
@@ -38,9 +38,6 @@ export interface GuestOrder {
 	/** Whether the run was given hosts. */
 	readonly mayFetch: boolean;
 }
-
-/** Longer texts are printed in parts, so that the log can be found full between them. */
-const maxPrintedCharacters = 256 * 1024;
 
 const stop = new Int32Array(1);
 /** Calls and fetches that wait for their answer. Ids are never used twice: an answer that comes too late finds nobody. */

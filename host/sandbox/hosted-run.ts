@@ -6,7 +6,7 @@ import type { LogLine } from "../execution.ts";
 import { type ExecutionRecord, openRun, readRecord } from "../executions.ts";
 import { type BoundHelpers, createHelpers, type Remainder } from "../helpers/helpers.ts";
 import type { Store } from "../store/store.ts";
-import { callHelper, readFetchRequest, refusal } from "./bindings.ts";
+import { callHelper, maxParametersCharacters, readFetchRequest, refusal } from "./bindings.ts";
 import type { Fetcher } from "./fetch.ts";
 import type { WorkerRun } from "./worker.ts";
 
@@ -120,6 +120,11 @@ export class HostedRun {
 			throw new RuntimeError("too-large", `The run is over its limit ${name} of ${limit.value} ${limit.unit}.`, { limit });
 		};
 		require("maxHostCalls", ++this.#calls);
+		if (params.length > maxParametersCharacters)
+			throw new RuntimeError(
+				"too-large",
+				`The parameters of a call are ${params.length} characters; the limit is ${maxParametersCharacters}.`,
+			);
 		// Without this one: with it the guest's side ends the run.
 		require("maxPendingCalls", this.#pendingCalls);
 		require("maxPendingBytes", this.#pendingBytes);

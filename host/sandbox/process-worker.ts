@@ -8,7 +8,15 @@ import { programFiles } from "../program-files.ts";
 import type { Store } from "../store/store.ts";
 import { spawnConfined } from "./confinement.ts";
 import type { EngineName, GuestResult } from "./engine.ts";
-import { encodeFrame, type Frame, FrameReader, guestFrames, hostFrames, maxGuestFrameBytes } from "./guest-frames.ts";
+import {
+	encodeFrame,
+	type Frame,
+	FrameReader,
+	guestFrames,
+	hostFrames,
+	maxGuestFrameBytes,
+	maxPrintedCharacters,
+} from "./guest-frames.ts";
 import type { GuestOrder } from "./guest-process.ts";
 import { readGuestReport } from "./guest-report.ts";
 import { HostedRun } from "./hosted-run.ts";
@@ -39,6 +47,8 @@ export function processWorkers(options: ProcessWorkerOptions): StartWorker {
 	return (events) => new ProcessWorker(options, events);
 }
 
+/** Frames of one guest that are served before the event loop turns. */
+const maxFramesInTurn = 16;
 /** Answers that a guest has not taken yet. Over the first the host reads no more of what it asks; over the second, of what comes by itself, the guest goes. */
 const maxUnreadAnswers = 1024 * 1024;
 const maxUnreadNews = 256 * 1024 * 1024;
@@ -90,7 +100,7 @@ class ProcessWorker implements ScriptWorker {
 			this.#stderr = (this.#stderr + text).slice(-maxStderrCharacters);
 		});
 		requests.on("data", (chunk: Buffer) => this.#hear(chunk));
-		requests.on("drain", () => requests.resume());
+		requests.on("drain", () => this.#serveWaiting());
 		this.#child.once("exit", () => {
 			requests.destroy();
 			news.destroy();
@@ -147,13 +157,26 @@ class ProcessWorker implements ScriptWorker {
 
 	#hear(chunk: Buffer): void {
 		if (this.state === "stopping" || this.state === "gone") return;
+		this.#frames.add(chunk);
+		this.#serveWaiting();
+	}
+
+	/** Serves what the guest has asked. An honest one asks one thing at a time; for another one's sake nobody else waits long, nor is much kept. */
+	#serveWaiting(): void {
+		if (this.state === "stopping" || this.state === "gone") return;
 		try {
-			this.#frames.add(chunk);
-			for (let frame = this.#frames.next(); frame; frame = this.#frames.next()) this.#receive(frame);
+			for (let count = 0; count < maxFramesInTurn; count++) {
+				// Goes on when they have been taken.
+				if (this.#requests.writableLength > maxUnreadAnswers) return void this.#requests.pause();
+				const frame = this.#frames.next();
+				if (!frame) return void this.#requests.resume();
+				this.#receive(frame);
+			}
+			this.#requests.pause();
+			setImmediate(() => this.#serveWaiting());
 		} catch (error) {
 			this.#break(`The guest process said what none says: ${(error as Error).message}.`);
 		}
-		if (this.#requests.writableLength > maxUnreadAnswers) this.#requests.pause();
 	}
 
 	/** Throws an Error for what a guest process does not say. */
@@ -172,6 +195,7 @@ class ProcessWorker implements ScriptWorker {
 				this.#answer(id, run.fetch(id, head, tail));
 				break;
 			case guestFrames.print:
+				if (head.length > maxPrintedCharacters) throw new Error(`${head.length} characters printed at once`);
 				this.#answer(id, run.print(number === 0 ? "stdout" : "stderr", head) ? "" : "full");
 				break;
 			case guestFrames.cancel:

@@ -63,6 +63,7 @@ test.each([
 	["ends with a result that is not JSON", "JSON"],
 	["ends with a failure of its own making", "a failure without a code"],
 	["ends with amounts that are none", "an amount that is none"],
+	["prints more than fits", "10000000 characters printed at once"],
 	["exits", "exit code 3"],
 	["aborts", "SIGABRT"],
 ])("a guest process that %s costs its own run, and the host says why", async (deed, reason) => {

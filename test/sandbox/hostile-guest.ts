@@ -34,6 +34,7 @@ const deeds: Record<string, () => void> = {
 	"ends with amounts that are none": () =>
 		line.say(frame(guestFrames.ended, '{"usage":{"cpuTimeMs":-1,"memoryBytes":1,"hostCalls":1e999}}')),
 	"ends with a value that is not JSON": () => end("{nonsense"),
+	"prints more than fits": () => line.say(frame(guestFrames.print, "\n".repeat(10_000_000))),
 	exits: () => process.exit(3),
 	aborts: () => process.abort(),
 	"says nothing and does not stop": () => {
