@@ -1,7 +1,12 @@
-/** A host that is to be killed. Prints a line when all of its scripts are under way, each in a process. */
+/** A host on the data directory of its argument that is to be killed. Prints a line when all of its scripts are under way, each in a process. */
 import { createHost } from "../../host/index.ts";
 
-const host = await createHost({ guests: "process", limits: { maxWorkers: 3, maxWallTimeMs: 600_000, maxCpuTimeMs: 600_000 } });
+const [dataDirectory = ""] = process.argv.slice(2);
+const host = await createHost({
+	dataDirectory,
+	guests: "process",
+	limits: { maxWorkers: 3, maxWallTimeMs: 600_000, maxCpuTimeMs: 600_000 },
+});
 let begun = 0;
 const sources = [
 	"for (;;);",

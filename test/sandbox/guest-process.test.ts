@@ -3,8 +3,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createHost, type Host, type RunOptions } from "../../host/index.ts";
+import { temporaryDirectory } from "../store/directory.ts";
 import { guestProcesses, isRunning } from "./guest-processes.ts";
 
 const script = (source: string): Pick<RunOptions, "script"> => ({ script: { name: "guest.js", source } });
@@ -193,7 +194,9 @@ describe.skipIf(process.platform !== "linux")("a process that runs scripts", () 
 
 	test("ends by itself when its host is killed, whether it computes or waits", async () => {
 		const program = fileURLToPath(new URL("./doomed-guest-host.ts", import.meta.url));
-		const child = spawn(process.execPath, [program], { stdio: ["ignore", "pipe", "inherit"] });
+		const directory = temporaryDirectory();
+		onTestFinished(() => directory.remove());
+		const child = spawn(process.execPath, [program, directory.path], { stdio: ["ignore", "pipe", "inherit"] });
 		let pids: number[] = [];
 		for await (const line of createInterface({ input: child.stdout })) {
 			if (line !== "begun") continue;
