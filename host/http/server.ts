@@ -164,7 +164,7 @@ class RouteList {
 }
 
 /** Answers what never became a request: malformed HTTP, headers that are too large or too slow. */
-function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+function refuseConnection(error: Error & { readonly code?: string; readonly rawPacket?: unknown }, socket: Socket): void {
 	// An answer that has begun would have this one in its middle.
 	const answered = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
 	if (error.code === "ECONNRESET" || answered || socket.destroyed || !socket.writable) return void socket.destroy();
@@ -175,8 +175,16 @@ function refuseConnection(error: Error & { code?: string }, socket: Socket): voi
 				? new HttpError(408, "timed-out", "The request was not complete in time.")
 				: new HttpError(400, "invalid", "The request is not valid HTTP/1.1.");
 	const body = describeProblem(problem, undefined, problem.status);
+	const head = [
+		`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+		`Content-Type: ${problemType}`,
+		`Content-Length: ${Buffer.byteLength(body)}`,
+		...Object.entries(privateHeaders).map(([name, value]) => `${name}: ${value}`),
+		"Connection: close",
+	];
+	const isHead = Buffer.isBuffer(error.rawPacket) && error.rawPacket.toString("latin1", 0, 5) === "HEAD ";
 	socket.end(
-		`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
+		`${head.join("\r\n")}\r\n\r\n${isHead ? "" : body}`,
 		// A client that goes on sending would keep the socket open.
 		() => socket.destroy(),
 	);
