@@ -5,7 +5,8 @@ const [dataDirectory = ""] = process.argv.slice(2);
 const host = await createHost({
 	dataDirectory,
 	guests: "process",
-	limits: { maxWorkers: 3, maxWallTimeMs: 600_000, maxCpuTimeMs: 600_000 },
+	// One worker is left to other namespaces.
+	limits: { maxWorkers: 4, maxWallTimeMs: 600_000, maxCpuTimeMs: 600_000 },
 });
 let begun = 0;
 const sources = [

@@ -197,6 +197,7 @@ describe.skipIf(process.platform !== "linux")("a process that runs scripts", () 
 		const directory = temporaryDirectory();
 		onTestFinished(() => directory.remove());
 		const child = spawn(process.execPath, [program, directory.path], { stdio: ["ignore", "pipe", "inherit"] });
+		onTestFinished(() => void child.kill("SIGKILL"));
 		let pids: number[] = [];
 		for await (const line of createInterface({ input: child.stdout })) {
 			if (line !== "begun") continue;

@@ -33,9 +33,9 @@ export class CampaignRuns {
 	readonly #planted: string;
 	#runs = new Map<RunKind, CampaignRun>();
 	/** What requests to the control API may cancel, end and revoke. */
-	#victim = "";
-	#known: Record<Reference["reference"], string> = {
-		run: "none",
+	#victims: string[] = [];
+	#turn = 0;
+	#known: Record<Exclude<Reference["reference"], "run">, string> = {
 		"ended-run": "none",
 		"token-id": "none",
 		bundle: "none",
@@ -71,9 +71,10 @@ export class CampaignRuns {
 		}
 		const ended = this.#of("ended").id;
 		await this.#control("POST", `/control/v1/runs/${ended}/end`, '{"status":"succeeded"}');
-		this.#victim = await this.#open({});
-		const { id } = JSON.parse(await this.#control("POST", `/control/v1/runs/${this.#victim}/tokens`, "{}")) as { id: string };
-		this.#known = { ...this.#known, run: this.#victim, "ended-run": ended, "token-id": id };
+		const victim = await this.#open({});
+		this.#victims = [victim];
+		const { id } = JSON.parse(await this.#control("POST", `/control/v1/runs/${victim}/tokens`, "{}")) as { id: string };
+		this.#known = { ...this.#known, "ended-run": ended, "token-id": id };
 	}
 
 	/** What goes into the Authorization header, and whose token it is. */
@@ -92,6 +93,7 @@ export class CampaignRuns {
 	}
 
 	resolve({ reference }: Reference): string {
+		if (reference === "run") return this.#victims[this.#turn++ % this.#victims.length] as string;
 		return this.#known[reference];
 	}
 
@@ -105,11 +107,17 @@ export class CampaignRuns {
 		if (run) run.calls += 1;
 		if (status >= 300) return;
 		if (typeof headers.etag === "string") this.#known.version = headers.etag;
-		if (operation.id === "listVariables" && isRouted)
-			this.#known.cursor = (JSON.parse(text) as { cursor?: string }).cursor ?? "none";
-		if (operation.id === "uploadBundle" && isRouted) this.#known.bundle = (JSON.parse(text) as { id: string }).id;
+		if (isRouted) this.#remember(operation.id, text);
 		if (server === "runtime" && run && isRouted && method !== "GET")
 			run.acknowledged.set(operation.id, (run.acknowledged.get(operation.id) ?? 0) + 1);
+	}
+
+	#remember(operation: string, text: string): void {
+		const field = (name: string): string => (JSON.parse(text) as Record<string, string>)[name] ?? "none";
+		if (operation === "listVariables") this.#known.cursor = field("cursor");
+		if (operation === "uploadBundle") this.#known.bundle = field("id");
+		if (operation === "startRun") this.#victims = [field("id"), ...this.#victims].slice(0, 4);
+		if (operation === "mintToken") this.#known["token-id"] = field("id");
 	}
 
 	/** Ends the runs, and compares their journals with what was acknowledged. */
@@ -124,7 +132,6 @@ export class CampaignRuns {
 			total += entries.length;
 			problems.push(...journalProblems(run, entries).map((problem) => `the journal of the run ${kind}: ${problem}`));
 		}
-		await this.#client.send("POST", `/control/v1/runs/${this.#victim}/cancel`, this.#headers(), undefined);
 		return { entries: total, problems };
 	}
 

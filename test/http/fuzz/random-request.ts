@@ -160,10 +160,13 @@ function randomHeaders(
 	return rarely<readonly (readonly [string, Piece])[]>(1 / 60, some, fc.constant([["x-long", "x".repeat(20_000)]]));
 }
 
-function randomBody({ body, method }: DescribedOperation, sources: ValueSources): fc.Arbitrary<string | Uint8Array | undefined> {
+function randomBody(
+	{ id, body, method }: DescribedOperation,
+	sources: ValueSources,
+): fc.Arbitrary<string | Uint8Array | undefined> {
 	if (!body) return rarely(1 / 20, fc.constant(undefined), method === "GET" ? fc.constant("{}") : malformedText);
 	return fc.oneof(
-		{ weight: 6, arbitrary: goodValue(body, sources).map(textOf) },
+		{ weight: 6, arbitrary: goodValue(body, sources, id).map(textOf) },
 		{ weight: 5, arbitrary: nearValue(body, sources).map(textOf) },
 		{ weight: 2, arbitrary: malformedText },
 		{ weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }) },

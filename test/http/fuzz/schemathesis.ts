@@ -37,7 +37,16 @@ export async function runSchemathesis(directory: string, seed: number, say: (lin
 		] as const) {
 			// In a file: everybody on the machine can read command lines.
 			writeFileSync(join(place, "schemathesis.toml"), `headers = { Authorization = "Bearer ${credential}" }\n`, { mode: 0o600 });
-			const argv = ["run", url, "--url", new URL(url).origin, "--checks", checks.join(","), "--phases", "examples,coverage,fuzzing"];
+			const argv = [
+				"run",
+				url,
+				"--url",
+				new URL(url).origin,
+				"--checks",
+				checks.join(","),
+				"--phases",
+				"examples,coverage,fuzzing",
+			];
 			const options = ["--max-examples", "50", "--seed", String(seed), "--request-timeout", "10", "--continue-on-failure"];
 			say(`Schemathesis asks ${url}`);
 			const failure = await run(found.program, [...argv, ...options], { cwd: place, maxBuffer: 64 * 1024 * 1024 }).then(
