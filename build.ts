@@ -11,7 +11,11 @@ await rm(outdir, { recursive: true, force: true });
 // Threads share no bundles: what one shares with others comes in many small files.
 for (const entryPoints of [
 	{ index: "host/index.ts", cli: "host/cli/main.ts" },
-	{ "script-worker": "host/sandbox/worker.ts", "engine-images": "host/sandbox/engine-images.ts" },
+	{
+		"script-worker": "host/sandbox/worker.ts",
+		"guest-process": "host/sandbox/guest-process.ts",
+		"engine-images": "host/sandbox/engine-images.ts",
+	},
 	{ "source-worker": "host/sandbox/source-worker.ts" },
 	{ "store-writer": "host/store/lmdb-writer.ts" },
 	{ "dev-runner": "host/cli/dev-runner.ts" },

@@ -13,9 +13,9 @@ export async function measure(effort: Effort): Promise<Measurement> {
 	const { quick } = effort;
 	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
 	const opened: Host[] = [];
-	const open = async (engine: EngineName, maxWorkers: number): Promise<Host> => {
-		const dataDirectory = join(directory, `${engine}-${maxWorkers}`);
-		const host = await createHost({ dataDirectory, engine, limits: { maxWorkers, maxQueuedRuns: 1_000 } });
+	const open = async (engine: EngineName, maxWorkers: number, guests: "threads" | "process" = "threads"): Promise<Host> => {
+		const dataDirectory = join(directory, `${engine}-${maxWorkers}-${guests}`);
+		const host = await createHost({ dataDirectory, engine, guests, limits: { maxWorkers, maxQueuedRuns: 1_000 } });
 		opened.push(host);
 		await prepareWorkload(host);
 		// Each worker's thread compiles the host's own code for itself, as it goes: hundreds of runs make it fast.
@@ -43,17 +43,25 @@ export async function measure(effort: Effort): Promise<Measurement> {
 		});
 		const sixteen = await open("quickjs-wasi", 16);
 		const four = await open("quickjs-wasi", 4);
+		const processes = await open("quickjs-wasi", 4, "process");
 		const emscripten = await open("quickjs-emscripten", 4);
 		let number = 0;
 		const candidates: Candidate[] = [
 			throughput("quickjs-wasi, 16 in flight, 16 workers", sixteen, runs, true),
 			throughput("quickjs-wasi, 16 in flight, 4 workers", four, runs),
+			throughput("quickjs-wasi, 16 in flight, 4 guest processes", processes, runs),
 			throughput("quickjs-emscripten, 16 in flight, 4 workers", emscripten, quick ? 50 : 100),
 			{
 				name: "quickjs-wasi, one after the other",
 				unit: "ms",
 				samplesPerRound: quick ? 50 : 200,
 				sample: () => runOnce(sixteen, ++number),
+			},
+			{
+				name: "quickjs-wasi, one after the other, guest process",
+				unit: "ms",
+				samplesPerRound: quick ? 50 : 200,
+				sample: () => runOnce(processes, ++number),
 			},
 		];
 		const rows = await interleave(candidates, quick ? 6 : 20, effort);

@@ -3,10 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AuditTrail } from "./audit-trail.ts";
 import { defaultLimits, type LimitName, resolveLimits } from "./contract/limits.ts";
+import { oneOf } from "./contract/shapes.ts";
 import { SandboxExecutor } from "./executors/sandbox.ts";
 import type { Host } from "./host.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { type EngineName, requireEngine } from "./sandbox/engine.ts";
+import type { StartWorker } from "./sandbox/script-worker.ts";
+import { threadWorkers } from "./sandbox/thread-worker.ts";
 import { type LmdbStore, openLmdbStore } from "./store/lmdb-store.ts";
 
 export type { AuditLog, AuthenticationFailure, ControlAction } from "./audit.ts";
@@ -27,8 +30,13 @@ export interface HostOptions {
 	readonly dataDirectory?: string;
 	/** The engine of runs that do not name one. */
 	readonly engine?: EngineName;
-	/** Where scripts run; threads of this process when not given. */
+	/** Where scripts run: in threads of this process (when not given), or each in a child process without rights. */
 	readonly guests?: "threads" | "process";
+	/**
+	 * Ports of this machine that no script's `fetch` reaches, whatever it was given: where the program itself listens. Read when a run starts, so
+	 * that ports can be added once they are known.
+	 */
+	readonly forbiddenPorts?: readonly number[];
 	/**
 	 * Keeps an audit log in the data directory: every control action, authentication failure, denial and helper call with effect, in a chain of
 	 * authenticated entries. Not when it is not given: the journals of the runs tell what they did.
@@ -51,6 +59,7 @@ export interface HostOptions {
 export async function createHost(options: HostOptions = {}): Promise<Host> {
 	const limits = resolveLimits(options.limits);
 	const engine = requireEngine(options.engine ?? "quickjs-wasi");
+	const guests = oneOf(options.guests ?? "threads", "guests", ["threads", "process"] as const);
 	using _alive = keepAlive();
 	// Undone in reverse order, also when one of the steps fails.
 	await using opened = new AsyncDisposableStack();
@@ -58,7 +67,11 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	// The first worker makes its engine and the writer's thread opens the store, while this thread loads the rest of the program. The worker has
 	// more to do before the first result.
 	const connecting = Promise.withResolvers<LmdbStore>();
-	const executor = new SandboxExecutor({ engine, limits, connect: async () => (await connecting.promise).connect() });
+	const startWorker: StartWorker =
+		guests === "threads"
+			? threadWorkers({ engine, limits, connect: async () => (await connecting.promise).connect() })
+			: (await import("./sandbox/process-worker.ts")).processWorkers({ engine, limits, store: connecting.promise });
+	const executor = new SandboxExecutor({ startWorker, limits, forbiddenPorts: options.forbiddenPorts ?? [] });
 	executor.warm();
 	const auditId = options.audit ? (await import("./store/hosts.ts")).createHostId() : undefined;
 	const audit = auditId === undefined ? undefined : { hostId: auditId };

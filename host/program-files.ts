@@ -8,7 +8,10 @@ const isSource = import.meta.url.endsWith(".ts");
 const locate = (source: string, built: string): URL => new URL(isSource ? source : built, import.meta.url);
 
 export const programFiles = {
+	/** Where all of them are. */
+	directory: locate("./", "./"),
 	scriptWorker: locate("./sandbox/worker.ts", "./script-worker.js"),
+	guestProcess: locate("./sandbox/guest-process.ts", "./guest-process.js"),
 	sourceWorker: locate("./sandbox/source-worker.ts", "./source-worker.js"),
 	storeWriter: locate("./store/lmdb-writer.ts", "./store-writer.js"),
 	devRunner: locate("./cli/dev-runner.ts", "./dev-runner.js"),

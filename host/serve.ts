@@ -17,7 +17,7 @@ import { operatorCredentialFile, readOperatorCredential } from "./tokens/operato
 /** Where a server listens. */
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
-export interface ServeOptions extends Omit<HostOptions, "dataDirectory" | "audit"> {
+export interface ServeOptions extends Omit<HostOptions, "dataDirectory" | "audit" | "forbiddenPorts"> {
 	readonly dataDirectory: string;
 	/** Of the runtime API, for scripts. */
 	readonly listen: Address;
@@ -47,7 +47,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	const { dataDirectory, listen, controlListen, tls, drainMs, ...hostOptions } = options;
 	for (const address of [listen, controlListen]) requirePrivate(address, tls);
 	await using opened = new AsyncDisposableStack();
-	const host = opened.use(await createHost({ ...hostOptions, dataDirectory, audit: true }));
+	// A script must not reach the doors of its own server, where it would come from a trusted address.
+	const ownPorts: number[] = [];
+	const host = opened.use(await createHost({ ...hostOptions, dataDirectory, audit: true, forbiddenPorts: ownPorts }));
 	const role = await lockExclusive(dataDirectory, "serve", host);
 	opened.defer(() => role.close());
 	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.external(id));
@@ -77,6 +79,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	opened.defer(() => drainServer(control, 0));
 	const url = await listenOn(runtime, listen);
 	const controlUrl = await listenOn(control, controlListen);
+	for (const { server } of [runtime, control]) {
+		const address = server.address();
+		if (typeof address === "object" && address) ownPorts.push(address.port);
+	}
 	const owned = opened.move();
 	return {
 		url,

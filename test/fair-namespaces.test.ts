@@ -122,10 +122,16 @@ describe("a server with a namespace that floods it with runs and writes", () => 
 			}
 		};
 		const floods = Array.from({ length: 4 }, flood);
+		await using _ending = {
+			[Symbol.asyncDispose]: async () => {
+				stopped = true;
+				await Promise.all(floods);
+			},
+		};
 		const rounds = async (): Promise<number> => (await control("GET", "/namespaces/flood/variables/rounds")).body;
 		const list = async (query: string) => (await control("GET", `/runs?limit=500&${query}`)).body.runs as unknown[];
 		await vi.waitFor(async () => expect(refused.length > 0 && (await rounds()) > 0).toBe(true), { timeout: 30_000 });
-		expect(await list("namespace=flood&status=running")).toHaveLength(3);
+		await vi.waitFor(async () => expect(await list("namespace=flood&status=running")).toHaveLength(3), { timeout: 30_000 });
 
 		const before = await rounds();
 		const { body: run } = await control("POST", "/runs", { namespace: "calm", script: counting, limits: { maxWallTimeMs } });

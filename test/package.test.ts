@@ -95,6 +95,22 @@ test("its engine's memory image is the one that its own program takes", async ()
 	expect(readEngine(join(dist, "quickjs-wasi.image"), createImageKey("quickjs-wasi", parts))).toBeDefined();
 });
 
+test("its library runs a script in a process without rights, which reads nothing beside the program", async () => {
+	await writeFile(join(directory, "package.json"), '{"type":"module"}');
+	const program = `
+		import { createHost } from "cronium-runtime";
+		await using host = await createHost({ guests: "process", limits: { maxWorkers: 1 } });
+		for (const engine of ["quickjs-wasi", "quickjs-emscripten"]) {
+			const { output, error } = await host.run({
+				script: { name: "double.js", source: "export default async () => (await cronium.getInput()) * 2" }, input: "21", engine,
+			});
+			process.stdout.write(\`\${output ?? error.message} \`);
+		}
+	`;
+	await writeFile(join(directory, "process.js"), program);
+	expect((await run(process.execPath, [join(directory, "process.js")])).stdout).toBe("42 42 ");
+});
+
 test("it writes nothing beside itself, not even an image that is missing", async () => {
 	const image = join(installed, "dist", "quickjs-emscripten.image");
 	await rm(image);

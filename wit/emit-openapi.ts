@@ -97,7 +97,11 @@ function describeRoute(
 		"x-cronium-operations": all.map(({ id }) => id),
 		"x-cronium-scope": operation.scope,
 		security: [{ executionToken: [operation.scope] }, { executionToken: [operation.scope], clientCertificate: [] }],
-		parameters: [...parameters, ...(conditional?.parameters ?? []), ...shared.map((name) => ({ $ref: `#/components/parameters/${name}` }))],
+		parameters: [
+			...parameters,
+			...(conditional?.parameters ?? []),
+			...shared.map((name) => ({ $ref: `#/components/parameters/${name}` })),
+		],
 		...(body ? { requestBody: body } : {}),
 		responses,
 	};
@@ -114,7 +118,8 @@ function describeConditionalRead({ http }: BoundOperation, { answer }: Operation
 				name: "If-None-Match",
 				in: "header",
 				required: false,
-				description: "Answer with 304 and no body when the value still has this version. A version in quotation marks, as in `ETag`.",
+				description:
+					"Answer with 304 and no body when the value still has this version. A version in quotation marks, as in `ETag`.",
 				schema: { type: "string" },
 				example: '"1041"',
 			},

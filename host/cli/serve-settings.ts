@@ -38,7 +38,11 @@ const settings = [
 		description: "The operator's credential; keys/operator.token of the data directory, made at the first start, when not given.",
 	},
 	{ name: "engine", value: "NAME", description: "The engine of runs that do not name one: quickjs-wasi or quickjs-emscripten." },
-	{ name: "guests", value: "WHERE", description: "Where scripts run: process (a child process without rights) or threads." },
+	{
+		name: "guests",
+		value: "WHERE",
+		description: "Where scripts run: process (child processes without rights; the default) or threads.",
+	},
 	{ name: "drain", value: "DURATION", description: "How long what is under way may take to finish after SIGTERM. 30s." },
 ] as const satisfies readonly Setting[];
 

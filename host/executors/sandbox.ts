@@ -2,7 +2,8 @@ import type { Json } from "../contract/generated/types.ts";
 import type { Limits } from "../contract/limits.ts";
 import type { Failure, LogLine } from "../execution.ts";
 import type { EngineName, Script } from "../sandbox/engine.ts";
-import { type JobEnd, type PoolOptions, WorkerPool } from "../sandbox/pool.ts";
+import { type PoolOptions, WorkerPool } from "../sandbox/pool.ts";
+import type { JobEnd } from "../sandbox/script-worker.ts";
 import { drawSeed } from "../sandbox/seed.ts";
 import type { WorkerRun } from "../sandbox/worker.ts";
 import { type ExecutorEnd, failedStatus, stopFailure } from "./executor-end.ts";
@@ -23,11 +24,18 @@ export interface ExecutorRun {
 	readonly start: () => Pick<WorkerRun, "record" | "opening" | "audit">;
 }
 
-/** Puts scripts into the sandbox mode: WebAssembly in worker threads. */
+export interface SandboxOptions extends PoolOptions {
+	/** Ports of this machine that no script's request reaches; read when a run starts. */
+	readonly forbiddenPorts: readonly number[];
+}
+
+/** Puts scripts into the sandbox mode: WebAssembly in workers. */
 export class SandboxExecutor implements AsyncDisposable {
 	readonly #pool: WorkerPool;
+	readonly #forbiddenPorts: readonly number[];
 
-	constructor(options: PoolOptions) {
+	constructor(options: SandboxOptions) {
+		this.#forbiddenPorts = options.forbiddenPorts;
 		this.#pool = new WorkerPool(options);
 	}
 
@@ -54,7 +62,7 @@ export class SandboxExecutor implements AsyncDisposable {
 			maxCpuTimeMs: limits.maxCpuTimeMs,
 			onCpuTimeExceeded,
 			onLog,
-			start: () => ({ ...start(), script, input, engine, seed: drawSeed() }),
+			start: () => ({ ...start(), script, input, engine, seed: drawSeed(), forbiddenPorts: this.#forbiddenPorts }),
 		});
 		if (end.type !== "ended") return describeLoss(end, limits, signal);
 		const { result, remainder } = end;
@@ -82,5 +90,13 @@ function describeLoss(end: Exclude<JobEnd, { type: "ended" }>, limits: Limits, s
 	const error: Failure = signal.aborted
 		? stopFailure(limits, signal)
 		: { code: "internal", message: "The worker that ran the script broke." };
-	return { status: failedStatus(error), error, usage: noUsage, operations: [] };
+	const { remainder } = end;
+	return {
+		status: failedStatus(error),
+		error,
+		usage: noUsage,
+		operations: remainder?.operations ?? [],
+		...(remainder?.audit && { audit: remainder.audit }),
+		...(remainder && { left: remainder }),
+	};
 }

@@ -32,8 +32,8 @@ export interface HelperOptions {
 export interface BoundHelpers {
 	/** Errors that are known at once are thrown, others reject. */
 	readonly helpers: Helpers;
-	/** Takes what the script prints. Never throws. */
-	print(source: "stdout" | "stderr", text: string): void;
+	/** Takes what the script prints. False when nothing is taken any more. Never throws. */
+	print(source: "stdout" | "stderr", text: string): boolean;
 	/**
 	 * Adds to the journal an effect that is not a helper of the contract, such as `sandbox.fetch`, once it is over: arguments and result as
 	 * JSON values, or a RuntimeError as the result. Credentials in URLs and headers are removed, texts over `journalInlineBytes` become hashes.
@@ -82,9 +82,7 @@ export function createHelpers(execution: Execution, options: HelperOptions): Bou
 			event: createEvent(binding),
 			log: createLog(binding),
 		},
-		print: (source, text) => {
-			if (!remainder) lines.print(source, text);
-		},
+		print: (source, text) => !remainder && lines.print(source, text),
 		record: (operation, parameters, result) => {
 			const outcome = result instanceof RuntimeError ? errorOutcome(result) : `"result":${recorded(result)}`;
 			const request = operation === "sandbox.fetch" ? { url: parameters.url, denied: isDenied(result) } : undefined;

@@ -52,8 +52,8 @@ export class LogLines {
 		return this.#emit(level, source, message, fields);
 	}
 
-	/** Takes what a script printed; a line is written when its end comes. */
-	print(source: Printed, text: string): void {
+	/** Takes what a script printed; a line is written when its end comes. False when the log is full, and takes nothing more. */
+	print(source: Printed, text: string): boolean {
 		const partial = this.#partial[source];
 		let start = 0;
 		for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", start)) {
@@ -62,6 +62,7 @@ export class LogLines {
 			start = end + 1;
 		}
 		partial.add(text, start, text.length, this.#limits.maxLogLineBytes);
+		return !this.#full;
 	}
 
 	/** Writes the lines that have no end yet. */

@@ -8,7 +8,7 @@ import type { IssuedToken } from "../tokens/execution-tokens.ts";
 import { answerWriter } from "./operation-answer.ts";
 import { bodyLimit, type RequestParts, requestReader } from "./operation-request.ts";
 import { readBody } from "./request-body.ts";
-import { type Traffic, tellRate } from "./traffic.ts";
+import { type RunTraffic, type Traffic, tellRate } from "./traffic.ts";
 
 /** Whoever makes a call, once it is known: a run, and what its credential allows of the run's scopes. */
 export interface Caller {
@@ -30,6 +30,7 @@ declare module "fastify" {
 	interface FastifyRequest {
 		/** Known from the first hook on. */
 		caller: Caller | null;
+		traffic: RunTraffic | null;
 	}
 }
 
@@ -39,9 +40,11 @@ export async function operationRoutes(
 	{ identify, traffic, renew }: OperationRoutesOptions,
 ): Promise<void> {
 	server.decorateRequest("caller", null);
+	server.decorateRequest("traffic", null);
 	const admit = (request: FastifyRequest, reply: FastifyReply, caller: Caller): void => {
 		const admitted = traffic.admit(caller.run);
 		request.caller = caller;
+		request.traffic = admitted;
 		tellRate(reply, admitted);
 		// Also when the connection is cut before there is an answer, or was while the token was verified.
 		if (reply.raw.closed) admitted.done();
@@ -65,10 +68,18 @@ export async function operationRoutes(
 		const { run } = request.caller as Caller;
 		const { operation } = request.routeOptions.config as { operation?: Operation };
 		const limit = describeLimit(run.execution.limits, operation ? bodyLimit(operation) : "maxValueBytes");
-		const body = await readBody(payload, limit, "text");
-		// A body can be held back until the token has been revoked.
-		await identify(request);
-		return body;
+		const traffic = request.traffic as RunTraffic;
+		// What comes without a length may have all that is allowed.
+		const bytes = Math.min(Number(request.headers["content-length"] ?? limit.value), limit.value);
+		traffic.reserve(bytes);
+		try {
+			const body = await readBody(payload, limit, "text");
+			// A body can be held back until the token has been revoked.
+			await identify(request);
+			return body;
+		} finally {
+			traffic.giveBack(bytes);
+		}
 	});
 	// Not an operation: its answer is a secret, so it is in no journal, and no idempotency key brings it back.
 	server.post("/v1/token", async (request) => {

@@ -20,6 +20,8 @@ export interface ServerOptions {
 	readonly requestTimeoutMs?: number;
 	/** Longest time that a connection may be idle between two requests, in milliseconds. */
 	readonly idleTimeoutMs?: number;
+	/** Longest time that nothing moves on a connection while a request is under way, in milliseconds: an answer that nobody reads is not kept. */
+	readonly stalledTimeoutMs?: number;
 	/** Called with what went wrong in the host itself; clients get a neutral message. */
 	readonly onInternalError?: (error: Error) => void;
 }
@@ -35,7 +37,7 @@ const privateHeaders = { "Cache-Control": "no-store", "X-Content-Type-Options": 
  * have their time, headers their size.
  */
 export function createServer(options: ServerOptions = {}): FastifyInstance {
-	const { tls, requestTimeoutMs = 30_000, idleTimeoutMs = 75_000, onInternalError = warn } = options;
+	const { tls, requestTimeoutMs = 30_000, idleTimeoutMs = 75_000, stalledTimeoutMs = 120_000, onInternalError = warn } = options;
 	const headersTimeoutMs = Math.min(10_000, requestTimeoutMs);
 	const connections = {
 		maxHeaderSize: maxHeaderBytes,
@@ -62,7 +64,8 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 		...(!tls && { http: connections }),
 		requestTimeout: requestTimeoutMs,
 		keepAliveTimeout: idleTimeoutMs,
-		connectionTimeout: 0,
+		// Longer than any call that waits: for the end of a run at most a minute, and streams say something before.
+		connectionTimeout: stalledTimeoutMs,
 		// A connection that has not become idle within the drain is closed by whoever drains.
 		forceCloseConnections: "idle",
 		return503OnClosing: false,
@@ -137,7 +140,8 @@ export async function drainServer(server: FastifyInstance, graceMs: number): Pro
 /** @param error whatever was thrown */
 function fromFramework(error: unknown): RuntimeError {
 	if (error instanceof RuntimeError) return error;
-	switch ((error as Partial<FastifyError> | null)?.code) {
+	const { code, statusCode = 500 } = (error ?? {}) as Partial<FastifyError>;
+	switch (code) {
 		case "FST_ERR_BAD_URL":
 		case "FST_ERR_MAX_PARAM_LENGTH":
 			return new RuntimeError("invalid", "The path of the request is malformed or too long.");
@@ -148,6 +152,8 @@ function fromFramework(error: unknown): RuntimeError {
 		case "FST_ERR_CTP_BODY_TOO_LARGE":
 			return new RuntimeError("too-large", "The body is too large.");
 		default:
+			// Its other refusals: none of them quotes more than the request.
+			if (code?.startsWith("FST_ERR_") && statusCode < 500) return new RuntimeError("invalid", "The request is malformed.");
 			return toRuntimeError(error);
 	}
 }
@@ -171,10 +177,12 @@ class RouteList {
 }
 
 /** Answers what never became a request: malformed HTTP, headers that are too large or too slow. */
-function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+function refuseConnection(error: Error & { readonly code?: string; readonly rawPacket?: unknown }, socket: Socket): void {
+	// Only what is wrong with HTTP can be answered: where TLS has failed an answer would wait for ever to be sent, and keep its connection.
+	const isHttp = error.code?.startsWith("HPE_") === true || error.code === "ERR_HTTP_REQUEST_TIMEOUT";
 	// An answer that has begun would have this one in its middle.
-	const answered = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
-	if (error.code === "ECONNRESET" || answered || socket.destroyed || !socket.writable) return void socket.destroy();
+	const isAnswered = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
+	if (!isHttp || isAnswered || socket.destroyed || !socket.writable) return void socket.destroy();
 	const problem =
 		error.code === "HPE_HEADER_OVERFLOW"
 			? new HttpError(431, "too-large", `The headers are larger than ${maxHeaderBytes} bytes.`)
@@ -182,8 +190,16 @@ function refuseConnection(error: Error & { code?: string }, socket: Socket): voi
 				? new HttpError(408, "timed-out", "The request was not complete in time.")
 				: new HttpError(400, "invalid", "The request is not valid HTTP/1.1.");
 	const body = describeProblem(problem, undefined, problem.status);
+	const head = [
+		`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+		`Content-Type: ${problemType}`,
+		`Content-Length: ${Buffer.byteLength(body)}`,
+		...Object.entries(privateHeaders).map(([name, value]) => `${name}: ${value}`),
+		"Connection: close",
+	];
+	const isHead = Buffer.isBuffer(error.rawPacket) && error.rawPacket.toString("latin1", 0, 5) === "HEAD ";
 	socket.end(
-		`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
+		`${head.join("\r\n")}\r\n\r\n${isHead ? "" : body}`,
 		// A client that goes on sending would keep the socket open.
 		() => socket.destroy(),
 	);

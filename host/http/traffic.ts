@@ -25,7 +25,7 @@ export class Traffic {
 		const now = performance.now();
 		let traffic = this.#runs.get(run);
 		if (!traffic) {
-			traffic = new RunTraffic(new RateBudget(limits.maxCallsPerSecond, now));
+			traffic = new RunTraffic(limits, new RateBudget(limits.maxCallsPerSecond, now));
 			this.#runs.set(run, traffic);
 		}
 		const wait = traffic.budget.take(now);
@@ -64,11 +64,28 @@ export class Traffic {
 /** The calls of one run. */
 export class RunTraffic {
 	readonly budget: RateBudget;
+	readonly #limits: Limits;
 	/** How many are under way. */
 	pending = 0;
+	#bodyBytes = 0;
 
-	constructor(budget: RateBudget) {
+	constructor(limits: Limits, budget: RateBudget) {
+		this.#limits = limits;
 		this.budget = budget;
+	}
+
+	/**
+	 * Makes room for a body, before it is read; whoever calls gives the room back. One body has always room: how long it may be is another limit. Throws
+	 * `rate-limited` when the bodies under way are too many bytes.
+	 */
+	reserve(bytes: number): void {
+		if (this.#bodyBytes > 0 && this.#bodyBytes + bytes > this.#limits.maxPendingBytes)
+			throw refusal(this.#limits, "maxPendingBytes", "The calls of this run that are under way have too many bytes", 100);
+		this.#bodyBytes += bytes;
+	}
+
+	giveBack(bytes: number): void {
+		this.#bodyBytes -= bytes;
 	}
 
 	done(): void {
@@ -78,7 +95,7 @@ export class RunTraffic {
 
 function refusal(
 	limits: Limits,
-	name: "maxCallsPerSecond" | "maxNamespaceCallsPerSecond" | "maxPendingCalls" | "maxHostCalls",
+	name: "maxCallsPerSecond" | "maxNamespaceCallsPerSecond" | "maxPendingCalls" | "maxPendingBytes" | "maxHostCalls",
 	what: string,
 	retryAfterMs?: number,
 ): RuntimeError {

@@ -5,8 +5,8 @@ import type { Answer, CallContext, Helpers, Json } from "../contract/generated/t
 import { describeLimit, type LimitName } from "../contract/limits.ts";
 import { requireFewValues } from "../contract/shapes.ts";
 import { loadCrypto } from "../crypto.ts";
-import type { Execution, Failure, FailureCode } from "../execution.ts";
-import type { FetchRequest, FetchResponse, Surroundings } from "./engine.ts";
+import type { Failure, FailureCode } from "../execution.ts";
+import type { FetchRequest, FetchResponse, GuestExecution, RemoteHelpers, Surroundings } from "./engine.ts";
 import { maxRandomBytes, maxSleepMs, sandboxOperations } from "./sandbox-operations.ts";
 
 /** Everything a guest can do to the outside, for one run. */
@@ -39,7 +39,7 @@ export interface ReportedError {
 }
 
 /** Longer parameters are refused unread. The longest legitimate one is a log message, cut by the prelude to 1 Mi characters. */
-const maxParametersCharacters = 8 * 1024 * 1024;
+export const maxParametersCharacters = 8 * 1024 * 1024;
 
 /** The sandbox's own operations take a number or a word. */
 const maxOwnParametersCharacters = 1024;
@@ -56,7 +56,11 @@ const maxFetchValues = 1_000;
 let lastCallId = 0;
 
 /** Connects a guest to the helpers of its run and to the surroundings the worker gave it. */
-export function createBindings(execution: Execution, helpers: Helpers, surroundings: Surroundings): Bindings {
+export function createBindings(
+	execution: GuestExecution,
+	helpers: Helpers | RemoteHelpers,
+	surroundings: Surroundings,
+): Bindings {
 	return new GuestBindings(execution, helpers, surroundings);
 }
 
@@ -70,12 +74,12 @@ class GuestBindings implements Bindings {
 	readonly #pending = new Map<number, () => void>();
 	/** Of the calls that the host has not done with: a call that was cancelled holds what it was given until it settles. */
 	#pendingBytes = 0;
-	readonly #execution: Execution;
-	readonly #helpers: Helpers;
+	readonly #execution: GuestExecution;
+	readonly #helpers: Helpers | RemoteHelpers;
 	readonly #surroundings: Surroundings;
 	#closed = false;
 
-	constructor(execution: Execution, helpers: Helpers, surroundings: Surroundings) {
+	constructor(execution: GuestExecution, helpers: Helpers | RemoteHelpers, surroundings: Surroundings) {
 		this.#execution = execution;
 		this.#helpers = helpers;
 		this.#surroundings = surroundings;
@@ -112,18 +116,11 @@ class GuestBindings implements Bindings {
 
 	#callHelper(operation: Operation, params: string, body: string | undefined): string | number {
 		const callId = this.#count();
-		const args = decodeArguments(operation, params, body);
-		const methods = this.#helpers[operation.interface] as unknown as Record<string, Method>;
 		const { traceparent } = this.#execution;
 		const call: CallContext = traceparent === undefined ? { callId: String(callId) } : { callId: String(callId), traceparent };
-		const answer = (methods[operation.method] as Method)(...args, call);
-		if (!isPromise(answer)) return encodeResult(operation, answer);
-		return this.#answerLater(
-			callId,
-			answer.then((result) => encodeResult(operation, result)),
-			sizeOf(params, body),
-			nothing,
-		);
+		const helpers = this.#helpers;
+		const answer = "call" in helpers ? helpers.call(operation, params, body) : callHelper(helpers, operation, params, body, call);
+		return isPromise(answer) ? this.#answerLater(callId, answer, sizeOf(params, body), nothing) : answer;
 	}
 
 	#callSandbox(operation: number, params: string, body: string | undefined): string | number {
@@ -280,6 +277,20 @@ class GuestBindings implements Bindings {
 
 type Method = (...args: unknown[]) => Answer<unknown>;
 
+/** Makes a call that has come as texts, and answers with JSON, empty for nothing. Throws, or rejects, as the helper does. */
+export function callHelper(
+	helpers: Helpers,
+	operation: Operation,
+	params: string,
+	body: string | undefined,
+	call: CallContext,
+): Answer<string> {
+	const args = decodeArguments(operation, params, body);
+	const methods = helpers[operation.interface] as unknown as Record<string, Method>;
+	const answer = (methods[operation.method] as Method)(...args, call);
+	return isPromise(answer) ? answer.then((result) => encodeResult(operation, result)) : encodeResult(operation, answer);
+}
+
 const nothing = (): void => {};
 
 /** Does not parse what comes from a guest that may not fetch: the URL is looked at where it is, if it is there. */
@@ -297,10 +308,10 @@ function noHosts(params: string): RuntimeError {
 const sizeOf = (params: string, body: string | undefined): number =>
 	Buffer.byteLength(params) + (body === undefined ? 0 : Buffer.byteLength(body));
 
-/** Begins with what no JSON text begins with. */
-const refusal = (error: unknown): string => `!${encodeError(error)}`;
+/** What a call is answered with that has failed. Begins with what no JSON text begins with. */
+export const refusal = (error: unknown): string => `!${encodeError(error)}`;
 
-function isPromise(value: unknown): value is Promise<unknown> {
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 	return value instanceof Promise;
 }
 
@@ -319,7 +330,8 @@ function readParameters(params: string, maximum: number = maxOwnParametersCharac
 	return values;
 }
 
-function readFetchRequest(params: string, body: string | undefined): FetchRequest {
+/** Reads the parameters of a fetch. Throws `invalid` and `too-large` for what is none. */
+export function readFetchRequest(params: string, body: string | undefined): FetchRequest {
 	const [url, method, headers, redirect] = readParameters(params, maxFetchCharacters);
 	if (typeof url !== "string" || typeof method !== "string" || !Array.isArray(headers))
 		throw new RuntimeError("invalid", "fetch takes a URL, a method and headers.");

@@ -1,4 +1,5 @@
-import type { Helpers, Json } from "../contract/generated/types.ts";
+import type { Operation } from "../contract/generated/operations.ts";
+import type { Answer, Helpers, Json } from "../contract/generated/types.ts";
 import { oneOf } from "../contract/shapes.ts";
 import type { Execution, Failure, LogLine } from "../execution.ts";
 import type { Seed } from "./seed.ts";
@@ -12,6 +13,15 @@ export interface Script {
 	readonly sourceMap?: string;
 }
 
+/** What an engine has to know of a run. */
+export type GuestExecution = Pick<Execution, "limits" | "deadlineAt" | "traceparent" | "signal">;
+
+/** Helpers that are in another process: a call goes there in the texts that the guest has written, and is decoded where its meaning is known. */
+export interface RemoteHelpers {
+	/** Answers with JSON, empty for nothing; an error is JSON behind a `!`. */
+	readonly call: (operation: Operation, params: string, body: string | undefined) => Answer<string>;
+}
+
 /** What a script can reach besides the contract; each is a capability the worker hands in. */
 export interface Surroundings {
 	readonly seed: Seed;
@@ -21,6 +31,8 @@ export interface Surroundings {
 	 * Answers `fetch`. Absent: every call is refused. `request` and the answer are plain data; rejects with RuntimeError.
 	 */
 	readonly fetch?: (request: FetchRequest, signal: AbortSignal) => Promise<FetchResponse>;
+	/** Called whenever the engine is about to look at `stop`, for a host that has to fetch the news itself. Cheap: that is often. */
+	readonly onPoll?: () => void;
 }
 
 export interface FetchRequest {
@@ -60,7 +72,13 @@ export interface Engine extends Disposable {
 	 * Runs the script until its module and, if it exports one, its default function (called with the input) have settled.
 	 * `stop` is a shared cell the main thread writes to: 0 go on, 1 cancelled, 2 over the deadline, 3 over the limit of processor time; polled from inside guest loops.
 	 */
-	run(script: Script, execution: Execution, helpers: Helpers, surroundings: Surroundings, stop: Int32Array): Promise<GuestResult>;
+	run(
+		script: Script,
+		execution: GuestExecution,
+		helpers: Helpers | RemoteHelpers,
+		surroundings: Surroundings,
+		stop: Int32Array,
+	): Promise<GuestResult>;
 }
 
 export const engineNames = ["quickjs-wasi", "quickjs-emscripten"] as const;

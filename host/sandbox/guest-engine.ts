@@ -1,8 +1,7 @@
 import type { Helpers } from "../contract/generated/types.ts";
-import type { Execution } from "../execution.ts";
 import { createBindings } from "./bindings.ts";
 import { collectGarbage } from "./collector.ts";
-import type { Engine, EngineName, GuestResult, Script, Surroundings } from "./engine.ts";
+import type { Engine, EngineName, GuestExecution, GuestResult, RemoteHelpers, Script, Surroundings } from "./engine.ts";
 import type { Guest, GuestImage } from "./guest.ts";
 import { limitFailure } from "./guest-failures.ts";
 import { runGuest } from "./guest-run.ts";
@@ -75,8 +74,8 @@ export class GuestEngine implements Engine {
 
 	async run(
 		script: Script,
-		execution: Execution,
-		helpers: Helpers,
+		execution: GuestExecution,
+		helpers: Helpers | RemoteHelpers,
 		surroundings: Surroundings,
 		stop: Int32Array,
 	): Promise<GuestResult> {
@@ -90,7 +89,7 @@ export class GuestEngine implements Engine {
 			const bindings = createBindings(execution, helpers, surroundings);
 			let reusable = false;
 			try {
-				const end = await runGuest(guest, script, execution, bindings, stop, surroundings.seed);
+				const end = await runGuest(guest, script, execution, bindings, stop, surroundings);
 				reusable = end.reusable;
 				return end.result;
 			} finally {
@@ -164,6 +163,6 @@ export class GuestEngine implements Engine {
 }
 
 /** The engine and the prelude alone are more than the run may have. */
-function refusal({ limits }: Execution): GuestResult {
+function refusal({ limits }: GuestExecution): GuestResult {
 	return { failure: limitFailure(limits, "maxMemoryBytes"), usage: { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 } };
 }

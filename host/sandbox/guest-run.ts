@@ -1,7 +1,7 @@
 import type { RuntimeError } from "../contract/errors.ts";
-import type { Execution, Failure, FailureCode } from "../execution.ts";
+import type { Failure, FailureCode } from "../execution.ts";
 import type { Bindings } from "./bindings.ts";
-import type { GuestResult, Script } from "./engine.ts";
+import type { GuestExecution, GuestResult, Script, Surroundings } from "./engine.ts";
 import { type Completion, type Guest, type GuestHost, GuestStopped, type Handle } from "./guest.ts";
 import { describeFailure, describeTrap, limitFailure, ownFrames, refusedImport } from "./guest-failures.ts";
 import type { Seed } from "./seed.ts";
@@ -19,12 +19,12 @@ export interface GuestEnd {
 export async function runGuest(
 	guest: Guest,
 	script: Script,
-	execution: Execution,
+	execution: GuestExecution,
 	bindings: Bindings,
 	stop: Int32Array,
-	seed: Seed,
+	surroundings: Pick<Surroundings, "seed" | "onPoll">,
 ): Promise<GuestEnd> {
-	const run = new GuestRun(guest, script, execution, bindings, stop, seed);
+	const run = new GuestRun(guest, script, execution, bindings, stop, surroundings);
 	return run.run();
 }
 
@@ -38,10 +38,11 @@ const longCallCharacters = 16 * 1024;
 class GuestRun implements GuestHost {
 	readonly #guest: Guest;
 	readonly #script: Script;
-	readonly #execution: Execution;
+	readonly #execution: GuestExecution;
 	readonly #bindings: Bindings;
 	readonly #stop: Int32Array;
 	readonly #seed: Seed;
+	readonly #onPoll: Surroundings["onPoll"];
 	/** On the clock of `performance.now()`. */
 	readonly #deadline: number;
 	readonly #cpuAtStart = cpuTimeMs();
@@ -59,13 +60,21 @@ class GuestRun implements GuestHost {
 	/** Wakes the run at its deadline. */
 	#timer: NodeJS.Timeout | undefined;
 
-	constructor(guest: Guest, script: Script, execution: Execution, bindings: Bindings, stop: Int32Array, seed: Seed) {
+	constructor(
+		guest: Guest,
+		script: Script,
+		execution: GuestExecution,
+		bindings: Bindings,
+		stop: Int32Array,
+		{ seed, onPoll }: Pick<Surroundings, "seed" | "onPoll">,
+	) {
 		this.#guest = guest;
 		this.#script = script;
 		this.#execution = execution;
 		this.#bindings = bindings;
 		this.#stop = stop;
 		this.#seed = seed;
+		this.#onPoll = onPoll;
 		const now = performance.now();
 		this.#deadline = now + (execution.deadlineAt - Date.now());
 		this.#nextCpuCheck = now + execution.limits.maxCpuTimeMs;
@@ -106,7 +115,8 @@ class GuestRun implements GuestHost {
 		this.#checkFailure();
 		// A script that mostly calls takes few steps of its own, after which the interpreter would poll.
 		const characters = params.length + (body?.length ?? 0) + (typeof answer === "string" ? answer.length : 0);
-		if (--this.#callsUntilPoll <= 0 || characters > longCallCharacters) {
+		const isStopped = Atomics.load(this.#stop, 0) !== 0;
+		if (--this.#callsUntilPoll <= 0 || characters > longCallCharacters || isStopped) {
 			this.#callsUntilPoll = callsPerPoll;
 			this.poll();
 		}
@@ -114,6 +124,7 @@ class GuestRun implements GuestHost {
 	}
 
 	poll(): void {
+		this.#onPoll?.();
 		const cell = Atomics.load(this.#stop, 0);
 		if (cell === 1) this.#stopWith(cancelled);
 		if (cell === 2) this.#stopWith(limitFailure(this.#execution.limits, "maxWallTimeMs"));

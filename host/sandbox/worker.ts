@@ -4,21 +4,21 @@
  */
 import { once } from "node:events";
 import { parentPort, workerData } from "node:worker_threads";
-import { RuntimeError } from "../contract/errors.ts";
 import type { Json } from "../contract/generated/types.ts";
-import { describeLimit, type Limits } from "../contract/limits.ts";
+import type { Limits } from "../contract/limits.ts";
 import type { Execution, LogLine } from "../execution.ts";
 import { type OpeningKind, openRun, readRecord } from "../executions.ts";
-import { type BoundHelpers, createHelpers, type Remainder } from "../helpers/helpers.ts";
+import { createHelpers, type Remainder } from "../helpers/helpers.ts";
 import { layout } from "../layout.ts";
 import { programFiles } from "../program-files.ts";
 import { connectLmdbStore, type StoreConnection } from "../store/lmdb-connection.ts";
 import type { Engine, EngineName, GuestResult, Script } from "./engine.ts";
 import { createEngine, type EngineOptions } from "./engines.ts";
-import type { createFetch } from "./fetch.ts";
+import type { Fetcher } from "./fetch.ts";
 import type { PreparedEngine } from "./guest-engine.ts";
 import { cpuTimeMs } from "./guest-run.ts";
 import type { Seed } from "./seed.ts";
+import { stopError } from "./stop-error.ts";
 
 /** What a worker is started with. */
 export interface WorkerData {
@@ -50,6 +50,8 @@ export interface WorkerRun {
 	readonly engine: EngineName;
 	readonly input: Json | undefined;
 	readonly seed: Seed;
+	/** Ports of this machine that its requests never reach. */
+	readonly forbiddenPorts: readonly number[];
 }
 
 /** Why a run has to stop; wakes a worker whose script waits. The shared cell stops one that computes. */
@@ -86,14 +88,15 @@ setTimeout(() => void store.get(layout.lastSweep), warmUpMs).unref();
 let current: { readonly abort: AbortController; readonly limits: Limits } | undefined;
 
 port.on("message", (message: WorkerRun | WorkerStop) => {
-	if (message.type === "stop") return current?.abort.abort(stopReason(message.reason, current.limits));
+	if (message.type === "stop") return current?.abort.abort(stopError(message.reason, current.limits));
 	run(message).then(post, (cause: unknown) =>
 		post({ type: "broken", message: cause instanceof Error ? cause.message : String(cause) }),
 	);
 });
 post({ type: "ready", prepared: data.prepared ? undefined : engine.prepared });
 
-async function run({ record: text, opening: kind, audit, script, engine: name, input, seed }: WorkerRun): Promise<WorkerMessage> {
+async function run(order: WorkerRun): Promise<WorkerMessage> {
+	const { record: text, opening: kind, audit, script, engine: name, input, seed, forbiddenPorts } = order;
 	const record = readRecord(text);
 	const abort = new AbortController();
 	current = { abort, limits: record.limits };
@@ -105,7 +108,10 @@ async function run({ record: text, opening: kind, audit, script, engine: name, i
 	let fetcher: Fetcher | undefined;
 	try {
 		// Loaded only for runs that were given hosts: most never fetch, and without it the engine refuses.
-		if (execution.allowedHosts.length > 0) fetcher = await openFetch(execution, bound);
+		if (execution.allowedHosts.length > 0) {
+			const { openRunFetch } = await import("./run-fetch.ts");
+			fetcher = openRunFetch(execution, bound, forbiddenPorts);
+		}
 		let engine = engines.get(name);
 		if (!engine) {
 			engine = await createEngine(name, engineOptions(undefined));
@@ -124,17 +130,6 @@ async function run({ record: text, opening: kind, audit, script, engine: name, i
 
 function engineOptions(prepared: PreparedEngine | undefined): EngineOptions {
 	return { ...(prepared && { prepared }), images: programFiles.images };
-}
-
-type Fetcher = ReturnType<typeof createFetch>;
-
-async function openFetch({ allowedHosts, limits }: Execution, { record }: BoundHelpers): Promise<Fetcher> {
-	const { createFetch } = await import("./fetch.ts");
-	return createFetch({
-		allowedHosts,
-		limits,
-		record: ({ url, method, ...result }) => record("sandbox.fetch", { url, method }, result),
-	});
 }
 
 function createLogBatch(): { add(line: LogLine): void; flush(): void } {
@@ -156,10 +151,4 @@ function createLogBatch(): { add(line: LogLine): void; flush(): void } {
 		else timer ??= setTimeout(flush, logBatchMs);
 	};
 	return { add, flush };
-}
-
-function stopReason(reason: WorkerStop["reason"], limits: Limits): RuntimeError {
-	if (reason === "cancelled") return new RuntimeError("cancelled", "The run was cancelled.");
-	const limit = describeLimit(limits, reason === "cpu-time" ? "maxCpuTimeMs" : "maxWallTimeMs");
-	return new RuntimeError("timed-out", `The run is over its limit ${limit.name} of ${limit.value} milliseconds.`, { limit });
 }

@@ -5,6 +5,7 @@ import { request } from "node:https";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
+import { commandOf, environmentOf, guestProcesses, isRunning } from "../sandbox/guest-processes.ts";
 import { type ClientName, makeCertificates, readClient } from "../tokens/certificates.ts";
 import { createDirectory, cronium } from "./cronium.ts";
 
@@ -20,6 +21,8 @@ afterEach(() => {
 async function startServer(argv: readonly string[], env: NodeJS.ProcessEnv = {}) {
 	const child = spawn(process.execPath, [program, "serve", ...argv], {
 		stdio: ["ignore", "pipe", "pipe"],
+		// As a shell starts it: with a process group of its own.
+		detached: true,
 		env: { PATH: process.env.PATH, HOME: createDirectory(), ...env },
 	});
 	running.add(child);
@@ -97,6 +100,46 @@ describe("cronium serve", () => {
 		expect(await refused.json()).toMatchObject({ code: "unavailable" });
 		expect(await (await waiting).json()).toMatchObject({ status: "succeeded", output: "finished" });
 		expect(await server.exited).toBe(0);
+	});
+
+	test.skipIf(process.platform !== "linux")(
+		"runs scripts in processes without environment and rights, which a signal to its group leaves to finish",
+		async () => {
+			const data = join(createDirectory(), "data");
+			const server = await startServer([...onLoopback, "--data", data], { CRONIUM_SECRET: "secret" });
+			const headers = operator(data);
+			const source = "await new Promise((resolve) => setTimeout(resolve, 1_500)); export default () => 'finished'";
+			const id = await startRun(server.controlUrl, headers, { script: { name: "slow.js", source } });
+			const waiting = fetch(`${server.controlUrl}/control/v1/runs/${id}/outcome?waitMs=20000`, { headers });
+			const guests = await pollFor(() => guestProcesses(server.child.pid as number));
+			expect(guests.map(environmentOf)).toEqual([""]);
+			expect(guests.map(commandOf)).toEqual([expect.stringMatching(/ --permission /)]);
+			expect(guests.map(commandOf).join()).not.toContain(data);
+			process.kill(-(server.child.pid as number), "SIGINT");
+			expect(await (await waiting).json()).toMatchObject({ status: "succeeded", output: "finished" });
+			expect(await server.exited).toBe(0);
+			expect(guests.filter(isRunning)).toEqual([]);
+		},
+	);
+
+	test.each(["process", "threads"])("no script reaches the server's own ports, with guests in %s", async (guests) => {
+		const data = join(createDirectory(), "data");
+		const server = await startServer([...onLoopback, "--data", data, "--guests", guests]);
+		const headers = operator(data);
+		const ports = [server.url, server.controlUrl].map((url) => new URL(url).port);
+		const urls = ports.flatMap((port) => [
+			`http://127.0.0.1:${port}/healthz`,
+			`http://127.0.0.9:${port}/`,
+			`http://[::ffff:127.0.0.1]:${port}/`,
+		]);
+		const source = `export default () => Promise.all(${JSON.stringify(urls)}.map((url) => fetch(url).catch(({ code, message }) => [code, message])))`;
+		const id = await startRun(server.controlUrl, headers, {
+			script: { name: "inward.js", source },
+			allowedHosts: ["127.0.0.0/8", "::1/128", "::ffff:0:0/96"],
+		});
+		const outcome = await fetch(`${server.controlUrl}/control/v1/runs/${id}/outcome?waitMs=20000`, { headers });
+		const { output } = (await outcome.json()) as { output: unknown[] };
+		expect(output).toEqual(urls.map(() => ["denied", expect.stringContaining("a port of the runtime itself")]));
 	});
 
 	test("a second signal ends it at once", async () => {
@@ -253,6 +296,17 @@ describe("cronium keys", () => {
 		expect(existsSync(join(data, "keys", "operator.token.new"))).toBe(false);
 	});
 });
+
+async function startRun(controlUrl: string, headers: Record<string, string>, run: object): Promise<string> {
+	const started = await fetch(`${controlUrl}/control/v1/runs`, { method: "POST", headers, body: JSON.stringify(run) });
+	return ((await started.json()) as { id: string }).id;
+}
+
+/** What there is as soon as there is something. */
+async function pollFor<T>(look: () => readonly T[]): Promise<readonly T[]> {
+	await pollUntil(async () => look().length > 0);
+	return look();
+}
 
 async function pollUntil(check: () => Promise<boolean>): Promise<boolean> {
 	for (let attempt = 0; attempt < 200; attempt++) {

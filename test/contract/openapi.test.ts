@@ -107,7 +107,8 @@ describe("guest-sdks/openapi.json", () => {
 				const problem = follow(reference).content?.["application/problem+json"];
 				if (!problem) {
 					// A GET with a version is conditional.
-					const known = http.method === "GET" && http.headers.some(({ as }) => as === "etag") ? [http.status, 304] : [http.status];
+					const known =
+						http.method === "GET" && http.headers.some(({ as }) => as === "etag") ? [http.status, 304] : [http.status];
 					expect(known, `${id} ${status}`).toContain(Number(status));
 					continue;
 				}

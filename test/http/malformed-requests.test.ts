@@ -46,6 +46,13 @@ describe.each(everyServer)("$name", ({ open }) => {
 		expect(await server.readValue()).toMatchObject({ status: 200 });
 	});
 
+	test("refuses HEAD without a body, whatever was wrong with it", async () => {
+		for (const line of ["X-Name : a", `X-Long: ${"a".repeat(17_000)}`]) {
+			const answer = await exchange(server, `HEAD ${server.valuePath} HTTP/1.1\r\nHost: a\r\n${line}\r\n\r\n`);
+			expect(answer).toMatch(/^HTTP\/1\.1 4[\s\S]*Content-Length: \d+[\s\S]*\r\n\r\n$/);
+		}
+	});
+
 	test("closes a connection that wants to be a tunnel", async () => {
 		expect(await exchange(server, "CONNECT 10.0.0.1:22 HTTP/1.1\r\nHost: a\r\n\r\n")).toBe("");
 		expect(await server.readValue()).toMatchObject({ status: 200 });

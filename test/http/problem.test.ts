@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { httpStatus, RuntimeError } from "../../host/contract/errors.ts";
 import { errorCodes, errorTitles } from "../../host/contract/generated/types.ts";
+import { operationRoutes } from "../../host/http/routes.ts";
 import { createServer, drainServer, sendProblem } from "../../host/http/server.ts";
+import { Traffic } from "../../host/http/traffic.ts";
+import { openDoor } from "./door.ts";
 import { sendRequest } from "./send-request.ts";
 
 const internalErrors: Error[] = [];
@@ -71,6 +74,38 @@ describe("a fault of the host", () => {
 			expect(internalErrors).toHaveLength(1);
 		},
 	);
+});
+
+test("a helper that fails as none should tells the client nothing, and the operator what it was", async () => {
+	await using door = await openDoor();
+	const run = await door.host.open({});
+	const failures: Error[] = [];
+	const failing = createServer({ onInternalError: (error) => failures.push(error) });
+	const getInput = (): never => {
+		throw new Error(secret);
+	};
+	const getCondition = async (): Promise<never> => {
+		throw new Error(secret);
+	};
+	const helpers = {
+		...run.helpers,
+		io: { ...run.helpers.io, getInput },
+		condition: { ...run.helpers.condition, get: getCondition },
+	};
+	await failing.register(operationRoutes, {
+		identify: () => ({ run: { ...run, helpers }, scopes: run.execution.scopes }),
+		traffic: new Traffic(door.host.limits),
+		renew: async () => ({ token: "", expiresAt: 0 }),
+	});
+	const target = { url: await failing.listen({ host: "127.0.0.1", port: 0 }) };
+	for (const path of ["/v1/input", "/v1/condition"]) {
+		const answer = await sendRequest(target, "GET", path);
+		expect(answer).toMatchObject({ status: 500, body: { code: "internal", detail: "The runtime failed to answer this call." } });
+	}
+	expect(failures.map(({ message }) => message)).toEqual([secret, secret]);
+	await drainServer(failing, 100);
+	run.end({ status: "succeeded" });
+	await run.outcome;
 });
 
 test("a message quotes hostile text so that it can break neither a line nor a header", async () => {

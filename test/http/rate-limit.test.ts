@@ -90,6 +90,42 @@ test("a run has a number of calls that may be under way, and connections that we
 	await run.end();
 });
 
+test("a run has a number of bytes that may be under way to it, announced or not, and they come back however the call ends", async () => {
+	await using door = await openDoor();
+	const run = await door.startRun({ limits: { maxPendingBytes: 65_536, maxValueBytes: 40_000 } });
+	const begin = async (...lines: readonly string[]) => {
+		const connection = await openConnection(door);
+		const head = [
+			"PUT /v1/variables/a HTTP/1.1",
+			"Host: a",
+			`Authorization: Bearer ${run.token}`,
+			"Content-Type: application/json",
+			...lines,
+		];
+		connection.write(`${head.join("\r\n")}\r\nExpect: 100-continue\r\n\r\n`);
+		await connection.received(/100 Continue/);
+		return connection;
+	};
+	const refused = {
+		status: 429,
+		body: { code: "rate-limited", limit: { name: "maxPendingBytes", value: 65_536 }, retryAfterMs: 100 },
+	};
+	const large = `"${"a".repeat(39_000)}"`;
+	const put = () => run.call("PUT", "/v1/variables/a", large);
+	using announced = await begin(`Content-Length: ${large.length}`);
+	expect(await put()).toMatchObject(refused);
+	expect(await run.call("PUT", "/v1/variables/a", '"small"')).toMatchObject({ status: 200 });
+	announced.write(large);
+	await announced.received(/200 OK/);
+	expect(await put()).toMatchObject({ status: 200 });
+	using chunked = await begin("Transfer-Encoding: chunked");
+	expect(await put()).toMatchObject(refused);
+	chunked.socket.resetAndDestroy();
+	await chunked.closed;
+	await expect.poll(async () => (await put()).status, { interval: 5 }).toBe(200);
+	await run.end();
+});
+
 test("a run that has made all its calls makes no more, and is not told to try again", async () => {
 	await using door = await openDoor();
 	const run = await door.startRun({ limits: { maxHostCalls: 2 } });

@@ -100,6 +100,15 @@ describe("what is no route", () => {
 		if (method !== "HEAD") expect(answer.body).toMatchObject({ code: "not-found", status: 405 });
 	});
 
+	test("a method that Fastify knows more about than the routes is refused, too", async () => {
+		// Without a content type it is an error of Fastify's own.
+		for (const path of ["/v1/input", "/v1/nowhere", "/healthz"])
+			expect(await run.call("QUERY", path), path).toMatchObject({
+				status: 400,
+				body: { code: "invalid", detail: "The request is malformed." },
+			});
+	});
+
 	test("a method cannot be changed by a header or a query", async () => {
 		const headers = { "x-http-method-override": "DELETE", "x-method-override": "DELETE" };
 		await run.call("PUT", "/v1/variables/kept", "1");

@@ -1,5 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { testCertificate } from "../sandbox/test-certificate.ts";
+import { openDoor } from "./door.ts";
 import { type AnyServer, everyServer } from "./every-server.ts";
 import { openConnection } from "./send-request.ts";
 
@@ -61,4 +63,31 @@ describe.each(everyServer)("$name", ({ open }) => {
 		}
 		expect(await server.readValue()).toMatchObject({ status: 200, text: '"before"' });
 	});
+});
+
+test("a connection on which TLS is not begun, or not finished, is closed", async () => {
+	await using door = await openDoor({ server: { tls: testCertificate, requestTimeoutMs: 400 } });
+	const plain = { url: door.url.replace("https:", "http:") };
+	using silent = await openConnection(plain);
+	using begun = await openConnection(plain);
+	begun.write(Buffer.from("16030100c8010000c40303", "hex"));
+	expect([await silent.closed, await begun.closed]).toEqual(["", ""]);
+	expect(door.internalErrors).toEqual([]);
+});
+
+test("an answer that nobody reads is dropped, and its call is not under way any more", async () => {
+	const limits = { maxValueBytes: 16 * 1024 * 1024, maxPendingCalls: 1 };
+	await using door = await openDoor({ limits, server: { stalledTimeoutMs: 1_000 } });
+	const run = await door.startRun();
+	// More than the system keeps for a connection.
+	await door.host.variables().set("large", `"${"a".repeat(16_000_000)}"`);
+	using connection = await openConnection(door);
+	connection.write(`GET /v1/variables/large HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${run.token}\r\n\r\n`);
+	await connection.received(/200 OK/);
+	connection.socket.pause();
+	expect(await run.call("GET", "/v1/condition")).toMatchObject({ status: 429, body: { limit: { name: "maxPendingCalls" } } });
+	await expect.poll(async () => (await run.call("GET", "/v1/condition")).status, { timeout: 10_000 }).toBe(200);
+	connection.socket.resume();
+	expect((await connection.closed).length).toBeLessThan(16_000_000);
+	await run.end();
 });

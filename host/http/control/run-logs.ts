@@ -24,7 +24,15 @@ export async function runLogRoutes(server: FastifyInstance, context: ControlCont
 					"With `Accept: text/event-stream` the lines come as they are written, each as an event `log` whose id is its sequence, until the event `end` with the run's status. `Last-Event-ID` goes on behind that line.",
 				params: schemas.runParameters,
 				querystring: schemas.logQuery,
-				response: responses({ 200: schemas.logPage }),
+				response: responses({
+					200: {
+						description: "The lines that there are, or the stream.",
+						content: {
+							"application/json": { schema: schemas.logPage },
+							"text/event-stream": { schema: { type: "string" } },
+						},
+					},
+				}),
 			},
 		},
 		async (request, reply) => {

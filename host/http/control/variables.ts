@@ -49,6 +49,7 @@ function describe(id: OperationId, status: number) {
 	const places = (where: string) =>
 		Object.fromEntries(http.parameters.filter((one) => one.in === where).map((one) => [one.name as string, plain(one.as)]));
 	const body = http.parameters.find((one) => one.in === "body");
+	const isConditionalRead = http.method === "GET" && http.headers.some(({ as }) => as === "etag");
 	return {
 		tags: ["variables"],
 		operationId: `${sdkName}OfNamespace`,
@@ -60,9 +61,15 @@ function describe(id: OperationId, status: number) {
 			required: ["namespace", ...Object.keys(places("path"))],
 		},
 		querystring: { type: "object", properties: places("query") },
-		headers: { type: "object", properties: places("header") },
+		headers: {
+			type: "object",
+			properties: { ...places("header"), ...(isConditionalRead && { "If-None-Match": { type: "string" } }) },
+		},
 		...(body && { body: { description: body.required ? "The value." : "What to add; 1 when not given." } }),
-		response: responses({ [status]: { description: describeResult(resultSchema) } }),
+		response: responses({
+			[status]: { description: describeResult(resultSchema) },
+			...(isConditionalRead && { 304: { type: "null", description: "The value still has this version." } }),
+		}),
 	};
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openConnection } from "../send-request.ts";
 import { type ControlServer, credential, openControlServer } from "./control-server.ts";
 
 let server: ControlServer;
@@ -130,4 +131,16 @@ test("clients that go away leave no listeners behind", async () => {
 	await server.call("GET", `/control/v1/runs/${id}/outcome?waitMs=20000`);
 	await wait(0);
 	expect(await server.call("GET", "/control/v1/runs")).toMatchObject({ status: 200 });
+});
+
+test("what is malformed behind a request for a stream ends it, and is not answered in its middle", async () => {
+	const id = await startRun("spliced");
+	using connection = await openConnection(server);
+	connection.write(
+		`GET /control/v1/runs/${id}/logs HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${credential}\r\nAccept: text/event-stream\r\n\r\n`,
+	);
+	await connection.received(/event: log/);
+	connection.write("\0\0\0\r\n\r\n");
+	expect((await connection.closed).match(/HTTP\/1\.1/g)).toHaveLength(1);
+	await go("spliced");
 });

@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { programFiles } from "../program-files.ts";
+
+/** As a worker thread's: the guest's memory is WebAssembly memory with a maximum of its own. */
+const maxHeapMiB = 256;
+const maxStackKiB = 7 * 1024;
+/** What the system's limit has to leave beside V8's: its handlers and the code of Node run behind it. */
+const otherStackKiB = 1024;
+/** Where nothing is known of the system's limit. */
+const modestStackKiB = 3 * 1024;
+
+/** Packages that the engines are made of when no image is kept. */
+const enginePackages = ["quickjs-wasi", "@jitl/quickjs-ng-wasmfile-release-sync"];
+
+/**
+ * Starts a program of ours in a process that can do nothing but compute and talk to this one: an empty environment, no descriptors but two sockets
+ * (3 and 4) and standard error, and of the file system only what it consists of, for reading. Node's permission model refuses the rest: files,
+ * processes, threads, add-ons, sockets. Threads in particular, because a thread that is made with other options has no permission model at all.
+ */
+export function spawnConfined(program: URL, programArguments: readonly string[]): ChildProcess {
+	const flags = [
+		"--permission",
+		...readablePaths(program).map((path) => `--allow-fs-read=${path}`),
+		// The model does not know this module, which opens files of its own.
+		"--no-experimental-sqlite",
+		`--max-old-space-size=${maxHeapMiB}`,
+		`--stack-size=${stackKiB()}`,
+	];
+	return spawn(process.execPath, [...flags, fileURLToPath(program), ...programArguments], {
+		env: {},
+		cwd: "/",
+		// A group of its own: a signal to this process's group (^C) is not for scripts that may still finish, and none of theirs comes here.
+		detached: true,
+		stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
+	});
+}
+
+function readablePaths(program: URL): string[] {
+	const { resolve } = createRequire(import.meta.url);
+	const packages = enginePackages.flatMap((name) =>
+		(resolve.paths(name) ?? []).map((directory) => join(directory, name, "/")).filter((path) => existsSync(path)),
+	);
+	return [
+		fileURLToPath(new URL("./", program)),
+		fileURLToPath(programFiles.directory),
+		programFiles.images.directory,
+		...packages,
+	];
+}
+
+/** The stack is the main thread's, whose size is the system's to say. */
+function stackKiB(): number {
+	if (process.platform !== "linux") return modestStackKiB;
+	const limit = /^Max stack size\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];
+	return limit === undefined
+		? maxStackKiB
+		: Math.max(984, Math.min(maxStackKiB, Math.floor(Number(limit) / 1024) - otherStackKiB));
+}

@@ -1,0 +1,168 @@
+import { Worker } from "node:worker_threads";
+import type { RuntimeError } from "../contract/errors.ts";
+import type { Limits } from "../contract/limits.ts";
+import { programFiles } from "../program-files.ts";
+import { prepareTermination, type StoreConnection } from "../store/lmdb-connection.ts";
+import { workerEnvironment } from "../worker-environment.ts";
+import type { EngineName } from "./engine.ts";
+import type { PreparedEngine } from "./guest-engine.ts";
+import {
+	type Job,
+	type JobEnd,
+	type ScriptWorker,
+	type StartWorker,
+	stopCells,
+	stopReason,
+	type WorkerEvents,
+	watchCpuTime,
+} from "./script-worker.ts";
+import type { WorkerConnection, WorkerData, WorkerMessage, WorkerRun, WorkerStop } from "./worker.ts";
+
+export interface ThreadWorkerOptions {
+	readonly engine: EngineName;
+	readonly limits: Limits;
+	/** Makes a fresh connection to the store for a new worker, as soon as the store is open. */
+	readonly connect: () => Promise<StoreConnection>;
+}
+
+/** Workers that are threads of this process. They have the helpers of their runs, and read the store themselves. */
+export function threadWorkers(options: ThreadWorkerOptions): StartWorker {
+	let prepared: PreparedEngine | undefined;
+	return (events) =>
+		new ThreadWorker(options, prepared, {
+			...events,
+			onReady: (made) => {
+				prepared ??= made;
+			},
+		});
+}
+
+interface ThreadEvents extends WorkerEvents {
+	/** `prepared` comes from a worker that was started without. */
+	readonly onReady: (prepared: PreparedEngine | undefined) => void;
+}
+
+/** One worker thread and the job it has. */
+class ThreadWorker implements ScriptWorker {
+	state: ScriptWorker["state"] = "starting";
+	readonly #worker: Worker;
+	readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+	readonly #cpuTimeAtStart = new Float64Array(new SharedArrayBuffer(8));
+	readonly #graceMs: number;
+	readonly #connection: Promise<StoreConnection>;
+	readonly #events: ThreadEvents;
+	#onLog: Job["onLog"] | undefined;
+	#settle: ((end: JobEnd) => void) | undefined;
+
+	constructor(options: ThreadWorkerOptions, prepared: PreparedEngine | undefined, events: ThreadEvents) {
+		this.#graceMs = options.limits.cancelGraceMs;
+		this.#events = events;
+		this.#worker = new Worker(programFiles.scriptWorker, {
+			name: "script",
+			workerData: {
+				engine: options.engine,
+				prepared,
+				stop: this.#stop,
+				cpuTimeAtStart: this.#cpuTimeAtStart,
+			} satisfies WorkerData,
+			env: workerEnvironment(),
+			argv: [],
+			// Flags of the host process (`--input-type`, `--require`) are none of a worker's.
+			execArgv: [],
+			// The guest's memory is WebAssembly memory with a maximum of its own; this bounds what the host side of a run can take.
+			resourceLimits: { maxOldGenerationSizeMb: 256, stackSizeMb: 8 },
+		});
+		let failure: string | undefined;
+		this.#connection = options.connect();
+		this.#connection.then(
+			(store) => this.#worker.postMessage({ type: "connect", store } satisfies WorkerConnection, [store.port]),
+			() => this.#worker.terminate(),
+		);
+		// Whoever waits for a run keeps the process alive; a worker does not.
+		this.#worker.unref();
+		this.#worker.on("message", (message: WorkerMessage) => this.#receive(message));
+		this.#worker.on("error", (error: Error & { code?: string }) => {
+			failure = error.code === "ERR_WORKER_OUT_OF_MEMORY" ? "The worker ran out of memory." : error.message;
+		});
+		this.#worker.on("exit", () => {
+			const early = this.state === "starting" ? (failure ?? "The worker ended before it was ready.") : undefined;
+			this.state = "gone";
+			this.#finish(failure === undefined ? { type: "terminated" } : { type: "crashed", cause: failure });
+			this.#events.onGone(early);
+		});
+	}
+
+	async run(job: Job): Promise<JobEnd> {
+		Atomics.store(this.#stop, 0, 0);
+		// Throws for what cannot be cloned, before anything has changed.
+		this.#worker.postMessage({ type: "run", ...job.start() } satisfies WorkerRun);
+		this.state = "busy";
+		this.#onLog = job.onLog;
+		using _watch = watchCpuTime(job, () => this.#usedMs());
+		let grace: NodeJS.Timeout | undefined;
+		const onAbort = (): void => {
+			const reason = stopReason(job.signal.reason as RuntimeError);
+			Atomics.store(this.#stop, 0, stopCells[reason]);
+			this.#worker.postMessage({ type: "stop", reason } satisfies WorkerStop);
+			grace = setTimeout(() => void this.terminate(), this.#graceMs);
+		};
+		const end = await new Promise<JobEnd>((resolve) => {
+			this.#settle = resolve;
+			if (job.signal.aborted) onAbort();
+			else job.signal.addEventListener("abort", onAbort, { once: true });
+		});
+		clearTimeout(grace);
+		job.signal.removeEventListener("abort", onAbort);
+		return end;
+	}
+
+	async #usedMs(): Promise<number | undefined> {
+		// Rejects when the thread is gone, and then there is nothing to watch.
+		const usage = await this.#worker.cpuUsage().catch(() => undefined);
+		return usage && (usage.user + usage.system) / 1_000 - (this.#cpuTimeAtStart[0] ?? 0);
+	}
+
+	async terminate(): Promise<void> {
+		if (this.state !== "gone") this.state = "stopping";
+		// A thread that is ended while it opens or closes the store would take the process with it.
+		await this.#connection.then(prepareTermination, () => undefined);
+		await this.#worker.terminate();
+	}
+
+	#receive(message: WorkerMessage): void {
+		switch (message.type) {
+			case "ready":
+				this.state = "idle";
+				this.#events.onReady(message.prepared);
+				this.#events.onIdle();
+				break;
+			case "log":
+				this.#onLog?.(message.lines);
+				break;
+			case "ended":
+				this.#release(message);
+				break;
+			case "broken":
+				// The engine is in an unknown state: the thread goes, and its exit frees the place in the pool.
+				this.#finish({ type: "crashed", cause: message.message });
+				void this.terminate();
+				break;
+			default:
+				message satisfies never;
+		}
+	}
+
+	#release(end: JobEnd): void {
+		// A thread that is being terminated may still post its end; it must not be given another job.
+		if (this.state === "busy") this.state = "idle";
+		this.#finish(end);
+		if (this.state === "idle") this.#events.onIdle();
+	}
+
+	#finish(end: JobEnd): void {
+		const settle = this.#settle;
+		this.#settle = undefined;
+		this.#onLog = undefined;
+		settle?.(end);
+	}
+}
