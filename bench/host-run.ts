@@ -19,13 +19,13 @@ export async function measure(effort: Effort): Promise<Measurement> {
 		opened.push(host);
 		await prepareWorkload(host);
 		// Each worker's thread compiles the host's own code for itself, as it goes: hundreds of runs make it fast.
-		await runMany(host, maxWorkers * (quick ? 150 : 1_000), inFlight);
+		await runMany(host, maxWorkers * (quick ? 60 : 1_000), inFlight);
 		return host;
 	};
 	try {
 		const latencies: number[][] = [];
 		const processorTimes: number[][] = [];
-		const runs = quick ? 300 : 1_000;
+		const runs = quick ? 200 : 1_000;
 		const throughput = (name: string, host: Host, batch: number, isFirst = false): Candidate => ({
 			name,
 			unit: "runs/s",
@@ -42,29 +42,30 @@ export async function measure(effort: Effort): Promise<Measurement> {
 			},
 		});
 		const sixteen = await open("quickjs-wasi", 16);
-		const four = await open("quickjs-wasi", 4);
+		const four = quick ? undefined : await open("quickjs-wasi", 4);
 		const processes = await open("quickjs-wasi", 4, "process");
-		const emscripten = await open("quickjs-emscripten", 4);
+		// The second engine takes longest to become fast.
+		const emscripten = quick ? undefined : await open("quickjs-emscripten", 4);
 		let number = 0;
 		const candidates: Candidate[] = [
 			throughput("quickjs-wasi, 16 in flight, 16 workers", sixteen, runs, true),
-			throughput("quickjs-wasi, 16 in flight, 4 workers", four, runs),
+			...(four ? [throughput("quickjs-wasi, 16 in flight, 4 workers", four, runs)] : []),
 			throughput("quickjs-wasi, 16 in flight, 4 guest processes", processes, runs),
-			throughput("quickjs-emscripten, 16 in flight, 4 workers", emscripten, quick ? 50 : 100),
+			...(emscripten ? [throughput("quickjs-emscripten, 16 in flight, 4 workers", emscripten, 100)] : []),
 			{
 				name: "quickjs-wasi, one after the other",
 				unit: "ms",
-				samplesPerRound: quick ? 50 : 200,
+				samplesPerRound: quick ? 30 : 200,
 				sample: () => runOnce(sixteen, ++number),
 			},
 			{
 				name: "quickjs-wasi, one after the other, guest process",
 				unit: "ms",
-				samplesPerRound: quick ? 50 : 200,
+				samplesPerRound: quick ? 30 : 200,
 				sample: () => runOnce(processes, ++number),
 			},
 		];
-		const rows = await interleave(candidates, quick ? 6 : 20, effort);
+		const rows = await interleave(candidates, quick ? 5 : 20, effort);
 		const [own] = rows as [Row];
 		// The first batch warmed up.
 		rows.splice(

@@ -11,7 +11,6 @@ import { Program } from "./program.ts";
 import { RuntimeServer, type TokenHolder, textOf } from "./runtime-server.ts";
 
 const inFlight = 32;
-const manyRuns = 1_000;
 const share = 0.6;
 const echoProgram = fileURLToPath(new URL("./echo-server.ts", import.meta.url));
 
@@ -21,12 +20,13 @@ export async function measure(effort: Effort): Promise<Measurement> {
 	await using opened = new AsyncDisposableStack();
 	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
 	opened.defer(() => rm(directory, { recursive: true, force: true }));
+	const manyRuns = quick ? 200 : 1_000;
 	const tls = quick ? undefined : await createTlsFiles(directory);
 	const loads: Load[] = [];
 	for (const transport of transports(tls)) {
 		const place = join(directory, transport.name.replaceAll(" ", "-"));
 		await mkdir(place);
-		const own = await openLoads(transport, place, quick, opened);
+		const own = await openLoads(transport, place, effort, manyRuns, opened);
 		// V8 compiles as it goes: tens of thousands of calls make a server fast.
 		for (const load of own) await putOn({ ...load, count: load.count * 5 });
 		loads.push(...own);
@@ -44,7 +44,7 @@ export async function measure(effort: Effort): Promise<Measurement> {
 				return perSecond;
 			},
 		})),
-		quick ? 5 : 15,
+		quick ? 4 : 15,
 		effort,
 	);
 	// The first batch warmed up.
@@ -109,7 +109,8 @@ interface Load {
 async function openLoads(
 	{ name, isUnix, files }: Transport,
 	directory: string,
-	quick: boolean,
+	{ quick }: Effort,
+	manyRuns: number,
 	opened: AsyncDisposableStack,
 ): Promise<readonly Load[]> {
 	const runtime = opened.use(await RuntimeServer.start(directory, isUnix ? "unix" : "tcp", files));
@@ -118,8 +119,8 @@ async function openLoads(
 	const toRuntime = { server: runtime, connections: opened.use(await openConnections(runtime.place, inFlight)) };
 	const toEcho = { server: echo, connections: opened.use(await openConnections(echo.place, inFlight)) };
 	const own = holders.slice(0, inFlight);
-	const reads = quick ? 3_000 : 10_000;
-	const writes = quick ? 500 : 2_000;
+	const reads = quick ? 2_000 : 10_000;
+	const writes = quick ? 300 : 2_000;
 	const inTurn = `getVariable, ${name}, ${manyRuns} runs in turn`;
 	const always = [
 		{ name: `echo GET, ${name}`, ...toEcho, count: reads, ...readsOf(own), check: requireSuccess },
