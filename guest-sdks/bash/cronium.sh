@@ -172,36 +172,48 @@ _cronium_parse() {
 
 # Takes a string off the beginning of `rest` into `string`: both are the caller's.
 _cronium_take_string() {
-	local _chunk
-	_string='"'
-	_rest=${_rest:1}
+	local _begin _window _ended
+	local -i _length
+	[[ ${_rest:1} =~ $_cronium_in_string ]]
+	_length=${#BASH_REMATCH[0]}+1
+	[[ ${BASH_REMATCH[0]} == *[$'\x01'-$'\x1f']* ]] && return 1
+	_string=${_rest:0:_length}
+	_rest=${_rest:_length}
+	if [[ $_rest == \"* ]]; then
+		_string+='"'
+		_rest=${_rest:1}
+		return 0
+	fi
+	# From the first escape on in parts: every cut copies what is left, which of a long text with many escapes would take minutes.
 	while true; do
-		[[ $_rest =~ $_cronium_in_string ]]
-		_chunk=${BASH_REMATCH[0]}
-		[[ $_chunk == *[$'\x01'-$'\x1f']* ]] && return 1
-		_string+=$_chunk
-		_rest=${_rest:${#_chunk}}
-		case $_rest in
-		\"*)
-			_string+='"'
-			_rest=${_rest:1}
-			return 0
-			;;
-		\\[\"\\/bfnrt]*)
-			_string+=${_rest:0:2}
-			_rest=${_rest:2}
-			;;
-		\\u*)
-			[[ $_rest =~ ^\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2} || $_rest =~ ^\\u[0-9a-fA-F]{4} ]] || return 1
-			if [[ ${#BASH_REMATCH[0]} == 6 && ${BASH_REMATCH[0]} == \\u[dD][89abAB-Fc-f]* ]]; then
+		_begin=${_rest:0:1024}
+		_window=$_begin
+		_ended=
+		while true; do
+			_window=${_window#"${_window%%[\"\\]*}"}
+			if [[ $_window == \"* ]]; then
+				_window=${_window:1}
+				_ended=1
+				break
+			fi
+			# The longest escape is a surrogate pair; one that is cut off is read from the next part.
+			((${#_window} < 12 && ${#_begin} < ${#_rest})) && break
+			case $_window in
+			\\[\"\\/bfnrt]*) _window=${_window:2} ;;
+			\\u[dD][89abAB][0-9a-fA-F][0-9a-fA-F]\\u[dD][c-fC-F][0-9a-fA-F][0-9a-fA-F]*) _window=${_window:12} ;;
+			\\u[dD][89abAB-Fc-f][0-9a-fA-F][0-9a-fA-F]*)
 				_cronium_problem='has a lone surrogate (half of a character)'
 				return 1
-			fi
-			_string+=${BASH_REMATCH[0]}
-			_rest=${_rest:${#BASH_REMATCH[0]}}
-			;;
-		*) return 1 ;;
-		esac
+				;;
+			\\u[0-9a-fA-F][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F]*) _window=${_window:6} ;;
+			*) return 1 ;;
+			esac
+		done
+		_length=${#_begin}-${#_window}
+		[[ ${_begin:0:_length} == *[$'\x01'-$'\x1f']* ]] && return 1
+		_string+=${_begin:0:_length}
+		_rest=${_rest:_length}
+		[[ -z $_ended ]] || return 0
 	done
 }
 
