@@ -50,13 +50,10 @@ export class Journal {
 		describe: (value: T) => string,
 	): Answer<T> {
 		this.#requireOpen();
-		if (call.idempotencyKey !== undefined) {
-			const first = this.#findFirst<T>(operation, argumentsText, call);
-			if (first) return first.answer();
-		}
+		const first = this.#admit<T>(operation, argumentsText, call);
+		if (first) return first.answer();
 		let answer: Answer<T>;
 		try {
-			this.#requireScope(operation, call);
 			answer = perform();
 			if (!(answer instanceof Promise)) {
 				const outcome = `"result":${describe(answer)}`;
@@ -83,13 +80,10 @@ export class Journal {
 	 */
 	effect<T>(operation: Operation, argumentsText: string, call: CallContext, prepare: (sequence: number) => Effect<T>): Answer<T> {
 		this.#requireOpen();
-		if (call.idempotencyKey !== undefined) {
-			const first = this.#findFirst<T>(operation, argumentsText, call);
-			if (first) return first.answer();
-		}
+		const first = this.#admit<T>(operation, argumentsText, call);
+		if (first) return first.answer();
 		let effect: Effect<T>;
 		try {
-			this.#requireScope(operation, call);
 			effect = prepare(this.#sequence + 1);
 		} catch (error) {
 			const problem = toRuntimeError(error);
@@ -207,10 +201,15 @@ export class Journal {
 		);
 	}
 
-	/** The call that used the idempotency key before, in which case this one is appended as its repetition. */
-	#findFirst<T>(operation: Operation, argumentsText: string, call: CallContext): FirstCall<T> | undefined {
+	/**
+	 * Refuses what the caller has no right to, also to repeat. The call that used the idempotency key before, in which case this one is appended as
+	 * its repetition.
+	 */
+	#admit<T>(operation: Operation, argumentsText: string, call: CallContext): FirstCall<T> | undefined {
 		try {
-			const first = this.#idempotency.find<T>(call.idempotencyKey as string, operation, argumentsText);
+			this.#requireScope(operation, call);
+			if (call.idempotencyKey === undefined) return undefined;
+			const first = this.#idempotency.find<T>(call.idempotencyKey, operation, argumentsText);
 			if (first) this.#append(operation.id, argumentsText, call, `"repeats":${first.sequence}`);
 			return first;
 		} catch (error) {

@@ -1,10 +1,10 @@
 /**
- * Takes from this process what Node's permission model leaves to it: signals and priorities of other processes of the account, and its
- * identity. To be imported before anything else.
+ * Takes from this process what Node's permission model leaves to it: signals and priorities of other processes of the account, its
+ * identity, and flags of V8, which make it write files that the model does not know of. To be imported before anything else.
  */
 import { createRequire, syncBuiltinESMExports } from "node:module";
 
-const os = createRequire(import.meta.url)("node:os") as Record<string, unknown>;
+const require = createRequire(import.meta.url);
 
 const powers = [
 	"kill",
@@ -19,5 +19,6 @@ const powers = [
 	"initgroups",
 ];
 for (const name of powers) Reflect.deleteProperty(process, name);
-Reflect.deleteProperty(os, "setPriority");
+Reflect.deleteProperty(require("node:os") as object, "setPriority");
+Reflect.deleteProperty(require("node:v8") as object, "setFlagsFromString");
 syncBuiltinESMExports();

@@ -27,8 +27,10 @@ export function spawnConfined(program: URL, programArguments: readonly string[])
 		...readablePaths(program).map((path) => `--allow-fs-read=${path}`),
 		// The model does not know this module, which opens files of its own.
 		"--no-experimental-sqlite",
+		// The process itself cannot set V8's flags any more (`confined.ts`), and its engine wants to collect.
+		"--expose-gc",
 		`--max-old-space-size=${maxHeapMiB}`,
-		`--stack-size=${stackKiB()}`,
+		`--stack-size=${stackKiB}`,
 	];
 	return spawn(process.execPath, [...flags, fileURLToPath(program), ...programArguments], {
 		env: {},
@@ -52,8 +54,10 @@ function readablePaths(program: URL): string[] {
 	];
 }
 
-/** The stack is the main thread's, whose size is the system's to say. */
-function stackKiB(): number {
+/** The stack is the main thread's, whose size is the system's to say. Read once: descriptors may run out. */
+const stackKiB = readStackKiB();
+
+function readStackKiB(): number {
 	if (process.platform !== "linux") return modestStackKiB;
 	const limit = /^Max stack size\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];
 	return limit === undefined

@@ -7,6 +7,9 @@ export interface PoolOptions {
 	readonly startWorker: StartWorker;
 }
 
+/** When no worker can be started, it is tried again after this time, in milliseconds. */
+const retryMs = 1_000;
+
 interface WaitingJob {
 	readonly job: Job;
 	readonly resolve: (end: JobEnd) => void;
@@ -79,7 +82,7 @@ export class WorkerPool implements AsyncDisposable {
 		for (const worker of this.#workers) if (worker.state === "starting") starting += 1;
 		const { maxWorkers } = this.#options.limits;
 		while (this.#waiting.hasNext && this.#waiting.size > starting && this.#workers.size < maxWorkers && !this.#disposed) {
-			this.#spawn();
+			if (!this.#spawn()) break;
 			starting += 1;
 		}
 	}
@@ -97,7 +100,21 @@ export class WorkerPool implements AsyncDisposable {
 		this.#waiting.release(next.job.namespace);
 	}
 
-	#spawn(): void {
+	/** Tells whether a worker is on its way. */
+	#spawn(): boolean {
+		try {
+			this.#workers.add(this.#startWorker());
+			return true;
+		} catch (cause) {
+			// The system has no room for one more now. Who waits gets one of those that there are; when there are none whoever has the turn is told.
+			if (this.#workers.size > 0) return false;
+			this.#fail((cause as Error).message);
+			if (this.#waiting.size > 0) setTimeout(() => this.#assign(), retryMs).unref();
+			return false;
+		}
+	}
+
+	#startWorker(): ScriptWorker {
 		const worker = this.#options.startWorker({
 			onIdle: () => this.#assign(),
 			onGone: (cause) => {
@@ -109,6 +126,6 @@ export class WorkerPool implements AsyncDisposable {
 				if (cause === undefined && !this.#disposed) this.warm();
 			},
 		});
-		this.#workers.add(worker);
+		return worker;
 	}
 }

@@ -80,6 +80,10 @@ class ProcessWorker implements ScriptWorker {
 		this.#graceMs = limits.cancelGraceMs;
 		this.#events = events;
 		this.#child = spawnConfined(program, [engine]);
+		this.#child.once("error", () => undefined);
+		// So it is when there are no descriptors left.
+		if (this.#child.stdio === undefined)
+			throw new Error("A guest process cannot be started: the system has no descriptors left.");
 		const [, , stderr, requests, news] = this.#child.stdio as unknown as [null, null, Socket, Socket, Socket];
 		this.#requests = requests;
 		this.#news = news;

@@ -40,6 +40,8 @@ export interface VerifiedToken {
 
 /** What is known of a token while its run is under way. */
 interface LiveToken extends VerifiedToken {
+	/** The id of the token that it was renewed from, first of all: whoever made that one knows no other. */
+	readonly family: string;
 	readonly audience: Audience;
 	readonly lifetimeMs: number;
 	readonly certificateThumbprint: string | undefined;
@@ -77,7 +79,11 @@ export class ExecutionTokens {
 	 * Makes a token for a run that is under way. Throws `denied` for scopes that the run does not have, `cancelled` when the run has ended,
 	 * `rate-limited` when it has 64 tokens that are good.
 	 */
-	async issue(run: ExternalRun, terms: TokenTerms): Promise<IssuedToken> {
+	issue(run: ExternalRun, terms: TokenTerms): Promise<IssuedToken> {
+		return this.#issue(run, terms);
+	}
+
+	async #issue(run: ExternalRun, terms: TokenTerms, family?: string): Promise<IssuedToken> {
 		if (run.ended.aborted) throw new RuntimeError("cancelled", "The run has ended.");
 		const { execution } = run;
 		const scopes = terms.scopes ?? execution.scopes;
@@ -101,6 +107,7 @@ export class ExecutionTokens {
 		const live: LiveToken = {
 			run,
 			id,
+			family: family ?? id,
 			scopes,
 			audience: terms.audience,
 			lifetimeMs,
@@ -151,22 +158,20 @@ export class ExecutionTokens {
 		const old = this.#tokensOf(run).get(id);
 		if (!old) throw refused("The execution token is not valid.");
 		const { audience, scopes, lifetimeMs, certificateThumbprint } = old;
-		const renewed = await this.issue(run, {
-			audience,
-			scopes,
-			lifetimeMs,
-			...(certificateThumbprint !== undefined && { certificateThumbprint }),
-		});
+		const terms = { audience, scopes, lifetimeMs, ...(certificateThumbprint !== undefined && { certificateThumbprint }) };
+		const renewed = await this.#issue(run, terms, old.family);
 		old.expiresAt = Math.min(old.expiresAt, Date.now() + overlapMs);
 		return renewed;
 	}
 
-	/** Makes a token of the run worthless now, or all of them. Returns how many there were. */
+	/** Makes a token of the run worthless now, with all that were renewed from it, or all of the run. Returns how many there were. */
 	revoke(run: ExternalRun, id?: string): number {
 		const tokens = this.#tokensOf(run);
-		const ids = id === undefined ? [...tokens.keys()] : tokens.has(id) ? [id] : [];
-		for (const one of ids) this.#forget(tokens, one);
-		return ids.length;
+		// The first of a family may have expired.
+		const family = id === undefined ? undefined : (tokens.get(id)?.family ?? id);
+		const revoked = [...tokens.values()].filter((token) => family === undefined || token.family === family);
+		for (const token of revoked) this.#forget(tokens, token.id);
+		return revoked.length;
 	}
 
 	async #verify(text: string, audience: Audience): Promise<LiveToken> {

@@ -30,6 +30,8 @@ interface KeyFile extends SigningKey {
 const lookEveryMs = 1_000;
 const suffix = ".json";
 const prefix = "token-";
+/** What anybody else has put there is none of ours. */
+const keyFileName = /^token-[A-Za-z0-9_-]{12}\.json$/;
 
 /** The signing keys of a data directory: `keys/token-<id>.json`, mode 0600. Made at the first start, rotated by `rotateKeys`. */
 export class KeyRing {
@@ -139,7 +141,7 @@ async function loadKeys(directory: string): Promise<Map<string, LoadedKey>> {
 
 function readKeyFiles(directory: string): KeyFile[] {
 	return readdirSync(directory)
-		.filter((name) => name.startsWith(prefix) && name.endsWith(suffix))
+		.filter((name) => keyFileName.test(name))
 		.map((name) => {
 			try {
 				return JSON.parse(readFileSync(join(directory, name), "utf8")) as KeyFile;

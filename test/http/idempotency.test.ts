@@ -139,3 +139,15 @@ test("a key with a call that only reads changes nothing: it reads anew", async (
 	expect(await run.call("GET", "/v1/variables/a", undefined, key)).toMatchObject({ text: "2" });
 	expect(await increment()).toMatchObject({ status: 200 });
 });
+
+test("who has no right to a call has none to its answer, whatever key the call had", async () => {
+	expect(await increment()).toMatchObject({ status: 200, text: "1" });
+	const live = door.host.external(run.id);
+	if (!live) throw new Error("The run is not under way.");
+	const reader = await door.tokens.issue(live, { audience: "bridge", scopes: ["variables:read"] });
+	expect(await increment({ ...key, authorization: `Bearer ${reader.token}` })).toMatchObject({
+		status: 403,
+		body: { code: "denied", detail: expect.stringContaining("variables:write") },
+	});
+	expect(await increment()).toMatchObject({ status: 200, text: "1" });
+});

@@ -75,6 +75,7 @@ await attempt("slow the host", () => builtin("node:os").setPriority(parent, 19))
 await attempt("open the inspector", () => builtin("node:inspector").open(0));
 await attempt("use an internal binding", () => (process as unknown as { binding(name: string): unknown }).binding("spawn_sync"));
 await attempt("write a report", () => process.report.writeReport("/tmp/cronium-made"));
+await attempt("set flags of V8", () => builtin("node:v8").setFlagsFromString("--trace-turbo"));
 await attempt("write a heap snapshot", () => builtin("node:v8").writeHeapSnapshot("/tmp/cronium-made"));
 await attempt("read a file as a module", () => import("/etc/passwd" as string));
 await attempt("read an environment file", () => process.loadEnvFile(`${data}/keys/audit.key`));

@@ -1,8 +1,9 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createHost, type Host, type RunOptions } from "../../host/index.ts";
 import { temporaryDirectory } from "../store/directory.ts";
@@ -207,5 +208,12 @@ describe.skipIf(process.platform !== "linux")("a process that runs scripts", () 
 		expect(pids).toHaveLength(3);
 		child.kill("SIGKILL");
 		await vi.waitFor(() => expect(pids.filter(isRunning)).toEqual([]), { timeout: 10_000 });
+	});
+
+	test("cannot be started without descriptors: the host says so, lives, and starts one when it can", async () => {
+		const program = fileURLToPath(new URL("./exhausted-host.ts", import.meta.url));
+		const command = 'ulimit -n 128 && exec "$0" "$1"';
+		const { stdout } = await promisify(execFile)("bash", ["-c", command, process.execPath, program], { timeout: 25_000 });
+		expect(JSON.parse(stdout)).toEqual(["succeeded", "failed internal", "succeeded", "gone"]);
 	});
 });

@@ -81,9 +81,9 @@ test("a listing holds no secret, and a file that is half written or damaged is n
 	expect(JSON.stringify(listKeys(directory))).not.toContain(key.d);
 	writeFileSync(join(directory, "keys", ".token-draft"), "{");
 	expect(listKeys(directory)).toHaveLength(1);
-	writeFileSync(join(directory, "keys", "token-damaged.json"), `{"key":{"d":"${key.d}"`);
+	writeFileSync(join(directory, "keys", "token-damaged-file.json"), `{"key":{"d":"${key.d}"`);
 	const failure = await new KeyRing(directory).signer().catch((error: unknown) => error);
-	expect(failure).toMatchObject({ code: "unavailable", message: expect.stringContaining("token-damaged.json is damaged.") });
+	expect(failure).toMatchObject({ code: "unavailable", message: expect.stringContaining("token-damaged-file.json is damaged.") });
 	expect((failure as Error).message).not.toContain(key.d);
 });
 
@@ -114,4 +114,11 @@ test("keys that others could read are made private when the directory is opened"
 	chmodSync(file, 0o644);
 	await using _host = await createHost({ dataDirectory: directory });
 	expect(statSync(file).mode & 0o777).toBe(0o600);
+});
+
+test("what is no key of the ring by its name is not read", async () => {
+	const { id } = await new KeyRing(directory).signer();
+	writeFileSync(join(directory, "keys", "token-x-0x12-1.json"), "no key");
+	expect((await new KeyRing(directory).signer()).id).toBe(id);
+	expect(listKeys(directory)).toHaveLength(1);
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ExternalRun } from "../../host/executors/external.ts";
 import { type ControlServer, openControlServer } from "../http/control/control-server.ts";
 import { type Door, type DoorRun, openDoor } from "../http/door.ts";
 import { openConnection } from "../http/send-request.ts";
@@ -12,11 +13,12 @@ afterAll(async () => {
 	await door[Symbol.asyncDispose]();
 });
 
-const revoke = (run: DoorRun, id?: string): number => {
+const externalOf = (run: DoorRun): ExternalRun => {
 	const live = door.host.external(run.id);
 	if (!live) throw new Error("The run is not under way.");
-	return door.tokens.revoke(live, id);
+	return live;
 };
+const revoke = (run: DoorRun, id?: string): number => door.tokens.revoke(externalOf(run), id);
 const idOf = (token: string): string => JSON.parse(Buffer.from(token.split(".")[1] as string, "base64url").toString()).jti;
 const refusal = {
 	status: 401,
@@ -105,7 +107,7 @@ describe("a body that arrives", () => {
 
 test("one token is revoked, and the others of the run stay good", async () => {
 	const run = await door.startRun();
-	const { token } = (await run.call("POST", "/v1/token")).body;
+	const { token } = await door.tokens.issue(externalOf(run), { audience: "bridge" });
 	expect(revoke(run, idOf(run.token))).toBe(1);
 	expect(revoke(run, idOf(run.token))).toBe(0);
 	expect(await run.call("GET", "/v1/input")).toMatchObject(refusal);
@@ -140,5 +142,33 @@ test("the operator revokes over the control API, by the id that he was shown, an
 	for (const id of [own, other]) await server.call("POST", `/control/v1/runs/${id}/end`, { status: "succeeded" });
 	await expect((async () => server.tokens.identify(otherToken.token, "bridge"))()).rejects.toMatchObject({
 		code: "unauthenticated",
+	});
+});
+
+describe("a token that was renewed", () => {
+	test("is revoked with the one that it was renewed from, which is the one that the operator knows", async () => {
+		const run = await door.startRun();
+		const other = await door.tokens.issue(externalOf(run), { audience: "bridge" });
+		const { body: first } = await run.call("POST", "/v1/token");
+		const renewed = (token: string) => run.call("POST", "/v1/token", undefined, { authorization: `Bearer ${token}` });
+		const { body: second } = await renewed(first.token);
+		expect(revoke(run, idOf(run.token))).toBe(3);
+		for (const token of [run.token, first.token, second.token]) expect(await renewed(token)).toMatchObject(refusal);
+		// Another token of the run is another family.
+		expect(await renewed(other.token)).toMatchObject({ status: 200 });
+		await run.end();
+	});
+
+	test("is revoked by the id of the first also when that one has expired", async () => {
+		const run = await door.startRun({}, { lifetimeMs: 1_000 });
+		const { body: first } = await run.call("POST", "/v1/token");
+		await expect.poll(async () => (await run.call("GET", "/v1/input")).status, { timeout: 5_000 }).toBe(401);
+		// Tokens that have expired are forgotten with the next one that is made.
+		await door.tokens.issue(externalOf(run), { audience: "bridge" });
+		revoke(run, idOf(run.token));
+		expect(await run.call("GET", "/v1/input", undefined, { authorization: `Bearer ${first.token}` })).toMatchObject({
+			status: 401,
+		});
+		await run.end();
 	});
 });

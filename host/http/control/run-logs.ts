@@ -44,7 +44,8 @@ export async function runLogRoutes(server: FastifyInstance, context: ControlCont
 				return sendJson(reply, `{"lines":[${lines.map(describeLine).join(",")}]}`);
 			}
 			const gone = new AbortController();
-			request.raw.socket.once("close", () => gone.abort());
+			reply.raw.once("close", () => gone.abort());
+			if (reply.raw.closed) gone.abort();
 			// A stream that is not read is not filled: a slow client costs no memory.
 			const events = Readable.from(logEvents(context, id, after, gone.signal), { objectMode: false, highWaterMark: 64 * 1024 });
 			return reply.header("Content-Type", "text/event-stream; charset=utf-8").header("X-Accel-Buffering", "no").send(events);
@@ -64,7 +65,7 @@ async function* logEvents({ host }: ControlContext, id: string, after: number, s
 	const lines = host.executions.follow(id, after, signal)[Symbol.asyncIterator]();
 	let next = lines.next();
 	for (;;) {
-		const result = await Promise.race([next, tick(signal)]);
+		const result = await withinKeepAlive(next);
 		if (signal.aborted) return;
 		if (result === undefined) {
 			yield ": waiting\n\n";
@@ -79,15 +80,13 @@ async function* logEvents({ host }: ControlContext, id: string, after: number, s
 	yield `event: end\ndata: ${JSON.stringify({ status })}\n\n`;
 }
 
-/** Resolves with nothing after a while, or when the signal aborts. */
-function tick(signal: AbortSignal): Promise<undefined> {
-	return new Promise((resolve) => {
-		const done = (): void => {
-			clearTimeout(timer);
-			signal.removeEventListener("abort", done);
-			resolve(undefined);
-		};
-		const timer = setTimeout(done, keepAliveMs).unref();
-		signal.addEventListener("abort", done, { once: true });
-	});
+/** Resolves as the promise does, or with nothing when that takes long. Nothing of it is left then: a log has many lines. */
+async function withinKeepAlive<Value>(promise: Promise<Value>): Promise<Value | undefined> {
+	const silence = Promise.withResolvers<undefined>();
+	const timer = setTimeout(silence.resolve, keepAliveMs, undefined).unref();
+	try {
+		return await Promise.race([promise, silence.promise]);
+	} finally {
+		clearTimeout(timer);
+	}
 }

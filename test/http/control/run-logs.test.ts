@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openConnection } from "../send-request.ts";
 import { type ControlServer, credential, openControlServer } from "./control-server.ts";
 
@@ -143,4 +143,45 @@ test("what is malformed behind a request for a stream ends it, and is not answer
 	connection.write("\0\0\0\r\n\r\n");
 	expect((await connection.closed).match(/HTTP\/1\.1/g)).toHaveLength(1);
 	await go("spliced");
+});
+
+test("following leaves nothing behind, line by line and stream by stream", async () => {
+	const keepAliveMs = 15_000;
+	const timers = new Set<unknown>();
+	const setTimer = globalThis.setTimeout;
+	const clearTimer = globalThis.clearTimeout;
+	let most = 0;
+	vi.spyOn(globalThis, "setTimeout").mockImplementation(((...given: Parameters<typeof setTimeout>) => {
+		const timer = setTimer(...given);
+		if (given[1] === keepAliveMs) timers.add(timer);
+		most = Math.max(most, timers.size);
+		return timer;
+	}) as typeof setTimeout);
+	vi.spyOn(globalThis, "clearTimeout").mockImplementation((timer) => {
+		timers.delete(timer);
+		clearTimer(timer);
+	});
+	const warnings: string[] = [];
+	const onWarning = ({ message }: Error): void => void warnings.push(message);
+	process.on("warning", onWarning);
+	try {
+		const { body } = await server.call("POST", "/control/v1/runs", {
+			script: { name: "lines.js", source: 'await cronium.getVariable("go"); console.log("\\n".repeat(500));' },
+		});
+		const path = `/control/v1/runs/${body.id}/logs`;
+		expect((await collect(readEvents(path))).length).toBeGreaterThan(500);
+		using connection = await openConnection({ url: server.url });
+		for (let stream = 1; stream <= 15; stream++) {
+			connection.write(
+				`GET ${path}?after=499 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${credential}\r\nAccept: text/event-stream\r\n\r\n`,
+			);
+			await connection.received(new RegExp(`(?:event: end[^]*){${stream}}`));
+		}
+		expect(most).toBe(1);
+		expect(timers.size).toBe(0);
+		expect(warnings).toEqual([]);
+	} finally {
+		process.off("warning", onWarning);
+		vi.restoreAllMocks();
+	}
 });
