@@ -3,7 +3,7 @@ import type { Limit } from "./generated/types.ts";
 
 /** One row of the limits table. */
 export interface LimitDefinition {
-	readonly unit: "bytes" | "characters" | "milliseconds" | "calls" | "levels" | "runs" | "workers" | "items";
+	readonly unit: "bytes" | "characters" | "milliseconds" | "calls" | "levels" | "runs" | "workers" | "items" | "connections";
 	readonly default: number;
 	readonly minimum: number;
 	readonly maximum: number;
@@ -95,6 +95,22 @@ export const limitDefinitions = {
 		1,
 		1_000_000,
 		"Calls of all runs of a namespace through doors in one second.",
+	),
+	maxNamespacePendingBytes: define(
+		"host",
+		"bytes",
+		256 * MiB,
+		64 * KiB,
+		64 * 1024 * MiB,
+		"Bodies and answers of the calls through doors that are under way, of all runs of a namespace.",
+	),
+	maxConnections: define(
+		"host",
+		"connections",
+		4_000,
+		1,
+		1_000_000,
+		"Connections that a server has at one time, never more than a third of the files that the process may open.",
 	),
 	maxControlBodyBytes: define("host", "bytes", 32 * MiB, 64 * KiB, 256 * MiB, "Body of one request to the control API."),
 	tokenLifetimeMs: define(
