@@ -83,6 +83,6 @@ test("cronium serve has the limit for both of its servers", async () => {
 		}
 	} finally {
 		await server.close();
-		directory[Symbol.dispose]?.();
+		directory.remove();
 	}
 });
