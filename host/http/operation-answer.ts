@@ -33,11 +33,10 @@ export function answerWriter(operation: Operation): (request: FastifyRequest, re
 					: result === undefined
 						? "null"
 						: encodeResult(operation, result);
-			// Kept until the client has read it, behind the answers to all that it asked for before.
-			const bytes = Buffer.byteLength(text);
-			const call = request.traffic as CallTraffic;
-			if (operation.effect) call.count(bytes);
-			else call.reserve(bytes);
+			// Kept until the client has read it, behind the answers to all that it asked for before. The calls of operators are not counted.
+			const { traffic: call } = request as { readonly traffic?: CallTraffic | null };
+			if (call && operation.effect) call.count(Buffer.byteLength(text));
+			else call?.reserve(Buffer.byteLength(text));
 			reply.header("Content-Type", jsonType);
 		}
 		for (const { name, read } of written) {
