@@ -1,6 +1,6 @@
 import { RuntimeError } from "./contract/errors.ts";
 import { describeLimit, type LimitName, type Limits } from "./contract/limits.ts";
-import { keptPlaces } from "./sandbox/fair-queue.ts";
+import { keptPlaces } from "./fair-queue.ts";
 
 interface PlaceRules {
 	/** What the runs are called in errors. */

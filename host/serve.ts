@@ -56,14 +56,15 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	const isOperator = readOperatorCredential(dataDirectory, options.operatorTokenFile);
 	let ready = true;
 	const isReady = (): boolean => ready;
-	const runtime = createServer({ ...(tls && { tls }) });
+	const serverOptions = { maxConnections: host.limits.maxConnections, ...(tls && { tls }) };
+	const runtime = createServer(serverOptions);
 	await runtime.register(runtimeApi, {
 		identify: tellingFailures("bridge", host.audit, identifyByToken(tokens, "bridge")),
 		tokens,
 		traffic: new Traffic(host.limits),
 		isReady,
 	});
-	const control = createServer({ ...(tls && { tls }) });
+	const control = createServer(serverOptions);
 	await control.register(controlApi, {
 		host,
 		tokens,

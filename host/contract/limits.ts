@@ -3,7 +3,7 @@ import type { Limit } from "./generated/types.ts";
 
 /** One row of the limits table. */
 export interface LimitDefinition {
-	readonly unit: "bytes" | "characters" | "milliseconds" | "calls" | "levels" | "runs" | "workers" | "items";
+	readonly unit: "bytes" | "characters" | "milliseconds" | "calls" | "levels" | "runs" | "workers" | "items" | "connections";
 	readonly default: number;
 	readonly minimum: number;
 	readonly maximum: number;
@@ -46,7 +46,14 @@ export const limitDefinitions = {
 	maxLogLineBytes: define("run", "bytes", 64 * KiB, 64, 1 * MiB, "One log line; a longer one is cut and says so."),
 	maxHostCalls: define("run", "calls", 100_000, 0, 100_000_000, "Calls of a run to the host, fetches and timers included."),
 	maxPendingCalls: define("run", "calls", 1_000, 1, 100_000, "Calls of a run that wait for their answer at one time."),
-	maxPendingBytes: define("run", "bytes", 16 * MiB, 64 * KiB, 1024 * MiB, "Parameters and values of the calls that wait."),
+	maxPendingBytes: define(
+		"run",
+		"bytes",
+		16 * MiB,
+		64 * KiB,
+		1024 * MiB,
+		"Parameters, values and answers of the calls that wait.",
+	),
 	maxFetchResponseBytes: define("run", "bytes", 8 * MiB, 0, 64 * MiB, "Body of one response to fetch."),
 	maxJournalBytes: define("run", "bytes", 16 * MiB, 64 * KiB, 24 * MiB, "Journal of a run, values it refers to not counted."),
 	maxValueBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "One variable."),
@@ -95,6 +102,22 @@ export const limitDefinitions = {
 		1,
 		1_000_000,
 		"Calls of all runs of a namespace through doors in one second.",
+	),
+	maxNamespacePendingBytes: define(
+		"host",
+		"bytes",
+		256 * MiB,
+		64 * KiB,
+		64 * 1024 * MiB,
+		"Bodies and answers of the calls through doors that are under way, of all runs of a namespace.",
+	),
+	maxConnections: define(
+		"host",
+		"connections",
+		4_000,
+		1,
+		1_000_000,
+		"Connections that a server has at one time, never more than a third of the files that the process may open.",
 	),
 	maxControlBodyBytes: define("host", "bytes", 32 * MiB, 64 * KiB, 256 * MiB, "Body of one request to the control API."),
 	tokenLifetimeMs: define(

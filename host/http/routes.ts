@@ -5,10 +5,11 @@ import type { Answer, CallContext, Scope } from "../contract/generated/types.ts"
 import { describeLimit } from "../contract/limits.ts";
 import type { ExternalRun } from "../executors/external.ts";
 import type { IssuedToken } from "../tokens/execution-tokens.ts";
+import { largeBodyBytes } from "./large-bodies.ts";
 import { answerWriter } from "./operation-answer.ts";
 import { bodyLimit, type RequestParts, requestReader } from "./operation-request.ts";
 import { readBody } from "./request-body.ts";
-import { type RunTraffic, type Traffic, tellRate } from "./traffic.ts";
+import { type CallTraffic, type Traffic, tellRate } from "./traffic.ts";
 
 /** Whoever makes a call, once it is known: a run, and what its credential allows of the run's scopes. */
 export interface Caller {
@@ -30,7 +31,7 @@ declare module "fastify" {
 	interface FastifyRequest {
 		/** Known from the first hook on. */
 		caller: Caller | null;
-		traffic: RunTraffic | null;
+		traffic: CallTraffic | null;
 	}
 }
 
@@ -47,8 +48,8 @@ export async function operationRoutes(
 		request.traffic = admitted;
 		tellRate(reply, admitted);
 		// Also when the connection is cut before there is an answer, or was while the token was verified.
-		if (reply.raw.closed) admitted.done();
-		else reply.raw.on("close", () => admitted.done());
+		if (reply.raw.closed) admitted.close();
+		else reply.raw.on("close", () => admitted.close());
 	};
 	// Before the body is read: who may not call does not get to send one.
 	server.addHook("onRequest", (request, reply, done) => {
@@ -68,18 +69,14 @@ export async function operationRoutes(
 		const { run } = request.caller as Caller;
 		const { operation } = request.routeOptions.config as { operation?: Operation };
 		const limit = describeLimit(run.execution.limits, operation ? bodyLimit(operation) : "maxValueBytes");
-		const traffic = request.traffic as RunTraffic;
+		const call = request.traffic as CallTraffic;
 		// What comes without a length may have all that is allowed.
-		const bytes = Math.min(Number(request.headers["content-length"] ?? limit.value), limit.value);
-		traffic.reserve(bytes);
-		try {
-			const body = await readBody(payload, limit, "text");
-			// A body can be held back until the token has been revoked.
-			await identify(request);
-			return body;
-		} finally {
-			traffic.giveBack(bytes);
-		}
+		call.reserve(Math.min(Number(request.headers["content-length"] ?? limit.value), limit.value));
+		const body = await readBody(payload, limit, "text");
+		if (Buffer.byteLength(body) > largeBodyBytes) await traffic.largeBodies.turn(run.execution.namespace, call);
+		// A body can be held back until the token has been revoked.
+		await identify(request);
+		return body;
 	});
 	// Not an operation: its answer is a secret, so it is in no journal, and no idempotency key brings it back.
 	server.post("/v1/token", async (request) => {
@@ -100,12 +97,27 @@ function addRoute(server: FastifyInstance, operation: Operation): void {
 		config: { operation },
 		handler: (request, reply) => {
 			const { run } = request.caller as Caller;
-			const fail = (error: unknown): void => void reply.send(error);
+			const call = request.traffic as CallTraffic;
+			// Cut before it was judged: there is nobody to acknowledge it to.
+			if (call.isClosed) return;
+			const fail = (error: unknown): void => {
+				reply.send(error);
+				call.end();
+			};
+			const succeed = (result: unknown): void => {
+				try {
+					write(request, reply, result);
+					call.end();
+				} catch (error) {
+					fail(error);
+				}
+			};
+			call.begin();
 			try {
 				const given = read(request as RequestParts, run.execution.limits);
 				const answer = invoke(run, operation, given, callContext(request, operation, request.caller as Caller));
-				if (answer instanceof Promise) answer.then((result) => write(request, reply, result)).catch(fail);
-				else write(request, reply, answer);
+				if (answer instanceof Promise) answer.then(succeed, fail);
+				else succeed(answer);
 			} catch (error) {
 				fail(error);
 			}

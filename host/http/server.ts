@@ -3,6 +3,8 @@ import type { Socket } from "node:net";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { httpStatus, RuntimeError } from "../contract/errors.ts";
 import { excerpt } from "../contract/excerpt.ts";
+import { defaultLimits } from "../contract/limits.ts";
+import { maxOpenFiles } from "./open-files.ts";
 import { describeProblem, HttpError, problemType, toRuntimeError } from "./problem.ts";
 import { discardBody, isRead } from "./request-body.ts";
 
@@ -22,6 +24,8 @@ export interface ServerOptions {
 	readonly idleTimeoutMs?: number;
 	/** Longest time that nothing moves on a connection while a request is under way, in milliseconds: an answer that nobody reads is not kept. */
 	readonly stalledTimeoutMs?: number;
+	/** Connections at one time, each of which takes a descriptor; one more is closed. The limit `maxConnections` where it is not given. */
+	readonly maxConnections?: number;
 	/** Called with what went wrong in the host itself; clients get a neutral message. */
 	readonly onInternalError?: (error: Error) => void;
 }
@@ -38,6 +42,7 @@ const privateHeaders = { "Cache-Control": "no-store", "X-Content-Type-Options": 
  */
 export function createServer(options: ServerOptions = {}): FastifyInstance {
 	const { tls, requestTimeoutMs = 30_000, idleTimeoutMs = 75_000, stalledTimeoutMs = 120_000, onInternalError = warn } = options;
+	const { maxConnections = defaultLimits.maxConnections } = options;
 	const headersTimeoutMs = Math.min(10_000, requestTimeoutMs);
 	const connections = {
 		maxHeaderSize: maxHeaderBytes,
@@ -77,6 +82,8 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 		frameworkErrors: (error, request, reply) => void sendProblem(reply.headers(privateHeaders), fromFramework(error), request.id),
 		clientErrorHandler: refuseConnection,
 	});
+	// Two servers leave a third to the store, and to the processes that run scripts: they cannot be started without descriptors.
+	server.server.maxConnections = Math.max(1, Math.min(maxConnections, Math.floor(maxOpenFiles() / 3)));
 	// Nothing is expected that could fail (RFC 9110, section 10.1.1: an unknown expectation may be ignored).
 	server.server.on("checkExpectation", (request, response) => void server.server.emit("request", request, response));
 	// A client that has ended its side with its request still gets the answer. Node has no option for it.

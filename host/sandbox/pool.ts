@@ -1,5 +1,5 @@
 import type { Limits } from "../contract/limits.ts";
-import { FairQueue } from "./fair-queue.ts";
+import { FairQueue } from "../fair-queue.ts";
 import type { Job, JobEnd, ScriptWorker, StartWorker } from "./script-worker.ts";
 
 export interface PoolOptions {

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
+import { FairQueue } from "../fair-queue.ts";
 import { programFiles } from "../program-files.ts";
 import { workerEnvironment } from "../worker-environment.ts";
-import { FairQueue } from "./fair-queue.ts";
 import type { SourceAnswer, SourceJob } from "./source-worker.ts";
 
 /** `broken`: the thread overflowed, ran out of memory or time, or could not start. */

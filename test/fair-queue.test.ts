@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FairQueue, keptPlaces } from "../../host/sandbox/fair-queue.ts";
+import { FairQueue, keptPlaces } from "../host/fair-queue.ts";
 
 /** Jobs are texts that begin with their owner. */
 function openQueue(places: number, maxOwnerPlaces = places) {
