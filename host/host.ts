@@ -127,10 +127,13 @@ export class Host implements AsyncDisposable {
 		return await this.#runInSandbox(options).outcome;
 	}
 
-	/** Starts a script, and resolves when the run is in the store: its id is good from then on. Rejects as `run` does. */
-	async start(options: RunOptions): Promise<StartedRun> {
+	/**
+	 * Starts a script, and resolves when the run is in the store: its id is good from then on. Rejects as `run` does. `runId` is one that `createRunId` has
+	 * made, for who has to name the run before it is there.
+	 */
+	async start(options: RunOptions, runId?: string): Promise<StartedRun> {
 		const created = Promise.withResolvers<void>();
-		const { id, outcome } = this.#runInSandbox(options, created.resolve);
+		const { id, outcome } = this.#runInSandbox(options, created.resolve, runId);
 		// A run that could not be written down has no other way to say so.
 		outcome.catch(created.reject);
 		await created.promise;
@@ -142,17 +145,23 @@ export class Host implements AsyncDisposable {
 	 * deadline, or until it is cancelled. Rejects as `run` does; `unavailable` over `maxExternalRuns` and
 	 * `maxNamespaceExternalRuns`.
 	 */
-	async open(options: ExternalRunOptions): Promise<ExternalRun & StartedRun> {
+	async open(options: ExternalRunOptions, runId?: string): Promise<ExternalRun & StartedRun> {
 		this.#requireOpen();
 		const { limits } = this.#parts;
 		const terms = resolveRunTerms(options, limits);
 		const opened = Promise.withResolvers<ExternalRun>();
-		const started = this.#begin(this.#externalPlaces, terms, options, { mode: "external", allowedHosts: [] }, async (run) => {
+		const known = { id: runId, mode: "external", allowedHosts: [] } as const;
+		const started = this.#begin(this.#externalPlaces, terms, options, known, async (run) => {
 			await run.create();
 			return this.#external.run({ ...run, input: terms.input, limits: terms.limits, onOpen: opened.resolve });
 		});
 		started.outcome.catch(opened.reject);
 		return Object.assign(await opened.promise, started);
+	}
+
+	/** The id of a run that is yet to be started. Ids sort by their making. */
+	createRunId(): string {
+		return createExecutionId(Date.now());
 	}
 
 	/** The external run with this id, while it is under way in this process. */
@@ -263,7 +272,7 @@ export class Host implements AsyncDisposable {
 	}
 
 	/** `created` is called when the run is in the store; without it nobody waits for that. */
-	#runInSandbox(options: RunOptions, created?: () => void): StartedRun {
+	#runInSandbox(options: RunOptions, created?: () => void, runId?: string): StartedRun {
 		this.#requireOpen();
 		const { limits: hostLimits, executor } = this.#parts;
 		// Before anything else is looked at: refusing a flood costs little.
@@ -271,6 +280,7 @@ export class Host implements AsyncDisposable {
 		const plan: RunPlan = resolveRunOptions(options, hostLimits, this.#parts.engine);
 		const { namespace, script, engine, input, limits } = plan;
 		const known = {
+			id: runId,
 			mode: "sandbox",
 			allowedHosts: plan.allowedHosts,
 			engine,
@@ -295,14 +305,14 @@ export class Host implements AsyncDisposable {
 		places: RunPlaces,
 		terms: RunTerms,
 		options: Pick<RunOptions, "signal" | "onLog">,
-		known: Pick<ExecutionRecord, "mode" | "allowedHosts" | "engine" | "script">,
+		{ id, ...known }: Pick<ExecutionRecord, "mode" | "allowedHosts" | "engine" | "script"> & { readonly id: string | undefined },
 		execute: (run: RunUnderWay) => Promise<ExecutorEnd>,
 	): StartedRun {
 		const { limits, traceparent } = terms;
 		const place = places.take(terms.namespace);
 		const now = Date.now();
 		const record: ExecutionRecord = {
-			id: createExecutionId(now),
+			id: id ?? createExecutionId(now),
 			namespace: terms.namespace,
 			hostId: this.#parts.id,
 			event: terms.event,

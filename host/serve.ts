@@ -104,7 +104,7 @@ function requirePrivate(address: Address, tls: ServerTls | undefined): void {
 	if (tls || "path" in address || isLoopback(address.host)) return;
 	throw new RuntimeError(
 		"invalid",
-		`${address.host}:${address.port} is beyond loopback, where tokens would travel in clear; give a certificate and a key (--tls-cert, --tls-key), or listen on 127.0.0.1.`,
+		`${isIP(address.host) === 6 ? `[${address.host}]` : address.host}:${address.port} is beyond loopback, where tokens would travel in clear; give a certificate and a key (--tls-cert, --tls-key), or listen on 127.0.0.1.`,
 	);
 }
 

@@ -5,7 +5,7 @@ import type { JsonSchema } from "./constraints.ts";
 import type { Contract, Type } from "./contract.ts";
 import { examples, type OperationExample } from "./examples.ts";
 import { pascalCase } from "./names.ts";
-import { problemResponse, problemSchema, rateLimitHeaders, sharedComponents } from "./openapi-components.ts";
+import { problemResponse, problemSchema, rateLimitHeaders, sharedComponents, tokenRoute } from "./openapi-components.ts";
 import { SchemaWriter } from "./schemas.ts";
 import { WitError } from "./syntax.ts";
 
@@ -33,6 +33,9 @@ export function emitOpenapi(contract: Contract, operations: readonly BoundOperat
 			errors,
 		);
 	}
+	const { answer, ...token } = tokenRoute.operation;
+	for (const code of tokenRoute.errors) used.add(code);
+	paths[tokenRoute.path] = { post: { ...token, responses: { 200: answer, ...errorResponses(tokenRoute.errors) } } };
 	const responses = Object.fromEntries(
 		contract.errors
 			.filter(({ name }) => used.has(name))
@@ -55,9 +58,12 @@ export function emitOpenapi(contract: Contract, operations: readonly BoundOperat
 			},
 			{ url: "https://localhost", description: "The sidecar, over the Unix socket named by `CRONIUM_SOCKET`, with mutual TLS." },
 		],
-		tags: contract.interfaces
-			.filter((one) => one.functions.length > 0)
-			.map(({ name, documentation }) => ({ name, description: documentation })),
+		tags: [
+			...contract.interfaces
+				.filter((one) => one.functions.length > 0)
+				.map(({ name, documentation }) => ({ name, description: documentation })),
+			tokenRoute.tag,
+		],
 		paths,
 		components: {
 			schemas: {} as Record<string, JsonSchema>,
@@ -88,7 +94,7 @@ function describeRoute(
 		[operation.http.answer.status]: describeAnswer(writer, operation, example),
 		...conditional?.responses,
 	};
-	for (const code of errors) responses[httpStatus[code as ErrorCode]] = { $ref: `#/components/responses/${pascalCase(code)}` };
+	Object.assign(responses, errorResponses(errors));
 	return {
 		operationId: (all[0] as BoundOperation).sdkName,
 		tags: [operation.interface],
@@ -105,6 +111,12 @@ function describeRoute(
 		...(body ? { requestBody: body } : {}),
 		responses,
 	};
+}
+
+function errorResponses(errors: readonly string[]): Record<string, unknown> {
+	return Object.fromEntries(
+		errors.map((code) => [httpStatus[code as ErrorCode], { $ref: `#/components/responses/${pascalCase(code)}` }]),
+	);
 }
 
 /** What every door does for a GET whose answer has a version (RFC 9110, section 13.1.2). */

@@ -64,6 +64,50 @@ export const sharedComponents = {
 	},
 };
 
+/** The one route that is no function of the contract: its answer is a secret, which no journal may hold. */
+export const tokenRoute = {
+	path: "/v1/token",
+	errors: [
+		"unauthenticated",
+		"denied",
+		"invalid",
+		"too-large",
+		"rate-limited",
+		"timed-out",
+		"cancelled",
+		"unavailable",
+		"internal",
+	],
+	tag: { name: "token", description: "The execution token itself." },
+	operation: {
+		operationId: "renewToken",
+		summary: "Makes a new execution token like the one that it is asked with.",
+		description:
+			"For the same run, door, scopes and certificate, and as long as that one was for. That one stays good for 30 seconds. It takes no idempotency key: nobody keeps the answer.",
+		tags: ["token"],
+		security: [{ executionToken: [] }, { executionToken: [], clientCertificate: [] }],
+		parameters: [{ $ref: "#/components/parameters/Traceparent" }],
+		answer: {
+			description: "The new token.",
+			headers: rateLimitHeaders,
+			content: {
+				"application/json": {
+					schema: {
+						type: "object",
+						properties: { token: { type: "string" }, expiresAt: { type: "string", format: "date-time" } },
+						required: ["token", "expiresAt"],
+						additionalProperties: false,
+					},
+					example: {
+						token: "eyJhbGciOiJFZDI1NTE5IiwidHlwIjoiY3Jvbml1bS1leGVjdXRpb24rand0In0.…",
+						expiresAt: "2026-01-31T12:10:00.000Z",
+					},
+				},
+			},
+		},
+	},
+} as const;
+
 /** RFC 9457 with the fields of the WIT record `problem`; its `message` is the `detail`. */
 export function problemSchema(contract: Contract, wit: JsonSchema): JsonSchema {
 	const { message, ...members } = (wit.properties ?? {}) as Record<string, JsonSchema>;

@@ -152,10 +152,13 @@ function readFilter(line: CommandLine): AuditFilter {
 }
 
 function readTime(text: string): number {
-	if (!/^\d{4}-\d\d-\d\d/.test(text)) return Date.now() - readDuration("--since", text);
-	const time = Date.parse(text);
+	const isTime = /^\d{4}-\d\d-\d\d/.test(text);
+	if (!isTime && /^\d/.test(text)) return Date.now() - readDuration("--since", text);
+	const time = isTime ? Date.parse(text) : Number.NaN;
 	if (Number.isNaN(time))
-		throw new UsageError(`--since is ${JSON.stringify(text)}; it must be a time such as 2026-01-31T12:00:00Z.`);
+		throw new UsageError(
+			`--since is ${JSON.stringify(text)}; it must be a time such as 2026-01-31T12:00:00Z, or how long ago, such as 1d.`,
+		);
 	return time;
 }
 
@@ -206,12 +209,14 @@ function writeCheckpoint(line: CommandLine, chains: readonly ChainCheckpoint[]):
 	}
 }
 
+const isThere = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "EEXIST";
+
 /** Appends to a new file. */
 function createFile(option: string, file: string): (text: string) => void {
 	try {
 		writeFileSync(file, "", { flag: "wx", mode: 0o600 });
 	} catch (error) {
-		throw new UsageError(`${option} ${file} cannot be made: ${(error as Error).message}`);
+		throw new UsageError(`${option} ${file} cannot be made: ${isThere(error) ? "it exists already" : (error as Error).message}.`);
 	}
 	return (text) => writeFileSync(file, text, { flag: "a" });
 }

@@ -1,3 +1,4 @@
+import type { Host } from "../host.ts";
 import { type Command, type CommandGroup, exitCodes, requireOperands } from "./command.ts";
 import { resolveDataDirectory } from "./data-directory.ts";
 import { printJson, stringify } from "./json-print.ts";
@@ -40,23 +41,15 @@ const rotate: Command = {
 	async run(line) {
 		requireOperands(line);
 		const directory = resolveDataDirectory(line.value("data"));
-		const [{ rotateKeys }, { claimHost }, { lockExclusive }, { prepareDataDirectory }] = await Promise.all([
-			import("../tokens/key-ring.ts"),
-			import("../store/hosts.ts"),
-			import("../store/exclusive-role.ts"),
-			import("../store/data-directory.ts"),
-		]);
-		prepareDataDirectory(directory);
-		const presence = await claimHost(directory);
+		const { rotateKeys } = await import("../tokens/key-ring.ts");
+		await using host = await openAudited(directory);
+		const { lockExclusive } = await import("../store/exclusive-role.ts");
+		const role = await lockExclusive(directory, "key-rotation", host);
 		try {
-			const role = await lockExclusive(directory, "key-rotation", presence);
-			try {
-				print(`${(await rotateKeys(directory)).id}\n`);
-			} finally {
-				await role.close();
-			}
+			await host.audit?.record({ action: "rotate-keys", actor: "operator" });
+			print(`${(await rotateKeys(directory)).id}\n`);
 		} finally {
-			await presence.close();
+			await role.close();
 		}
 		return exitCodes.succeeded;
 	},
@@ -72,11 +65,19 @@ const operator: Command = {
 		requireOperands(line);
 		const { makeOperatorCredential, operatorCredentialFile } = await import("../tokens/operator-credential.ts");
 		const directory = resolveDataDirectory(line.value("data"));
+		await using host = await openAudited(directory);
+		await host.audit?.record({ action: "replace-operator-credential", actor: "operator" });
 		makeOperatorCredential(directory);
 		print(`${operatorCredentialFile(directory)}\n`);
 		return exitCodes.succeeded;
 	},
 };
+
+/** What changes credentials is in the audit log. */
+async function openAudited(dataDirectory: string): Promise<Host> {
+	const { createHost } = await import("../index.ts");
+	return createHost({ dataDirectory, audit: true });
+}
 
 export const group: CommandGroup = {
 	name: "cronium keys",

@@ -9,7 +9,8 @@ export const command: Command = {
 	name: "cronium limits",
 	operands: "",
 	summary: "Prints every limit with its default and its range.",
-	details: "Limits of a run are set with --timeout, --memory and --limit of cronium run; those of the host when it is started.",
+	details:
+		"Limits of a run are set with --timeout, --memory and --limit of cronium run; those of the host with --limit of cronium serve, or the option limits of createHost.",
 	options: [jsonOption("Print a JSON object by name.")],
 	examples: ["cronium limits", "cronium run long.ts --limit maxCpuTimeMs=2m"],
 	async run(line) {

@@ -25,7 +25,7 @@ Imports of files and npm packages of the project are bundled first. Variables th
 		{
 			name: "event",
 			value: "JSON",
-			description: "The event that started the run, a JSON object or @file: its id, name, type, …",
+			description: "The event that started the run, a JSON object or @file, with its id, name, type and others.",
 		},
 		namespaceOption,
 		{ name: "timeout", value: "DURATION", description: "Time from start to deadline: 500ms, 30s, 2m." },

@@ -51,7 +51,7 @@ type SettingName = (typeof settings)[number]["name"];
 /** The options of the command line. */
 export const serveOptions: readonly CommandOption[] = [
 	{ name: "config", value: "FILE", description: "A TOML file with any of these options by name, and a table [limits]." },
-	{ name: "data", value: "DIR", description: "The data directory; the user's own when not given." },
+	{ name: "data", value: "DIR", description: "The data directory; CRONIUM_DATA, or the user's own, when not given." },
 	...settings,
 	{
 		name: "limit",

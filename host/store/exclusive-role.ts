@@ -61,7 +61,7 @@ async function requireFree(directory: string, name: string, path: string): Promi
 	if (holder?.host !== undefined && (await isHostAlive(directory, holder.host)))
 		throw new RuntimeError(
 			"unavailable",
-			`The role "${name}" of ${directory} is taken by process ${holder.pid} (host ${holder.host}).`,
+			`Process ${holder.pid} (host ${holder.host}) has the role "${name}" of ${directory}, which only one can have at a time.`,
 		);
 }
 

@@ -47,6 +47,15 @@ describe("cronium audit", () => {
 		expect((await audit("list", "--since", "2100-01-01")).stdout).toBe("");
 	});
 
+	test("a change of credentials by the command line is in the log", async () => {
+		for (const command of ["rotate", "operator"])
+			expect(await cronium(["keys", command, "--data", data])).toMatchObject({ code: 0 });
+		const { stdout } = await audit("list", "--type", "control", "--json");
+		const actions = JSON.parse(stdout).map(({ entry }: { entry: { action: string } }) => entry.action);
+		expect(actions).toEqual(expect.arrayContaining(["rotate-keys", "replace-operator-credential"]));
+		expect(await audit("verify")).toMatchObject({ code: 0, stdout: expect.stringContaining("in 3 chains are in order") });
+	});
+
 	test("verify says that all is in order, and names what is not, with exit code 1", async () => {
 		expect(await audit("verify")).toEqual({ code: 0, stdout: "6 entries in 1 chain are in order.\n", stderr: "" });
 		await tamper(data, ({ read, write }) =>

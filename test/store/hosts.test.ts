@@ -110,7 +110,7 @@ describe.each([
 		const role = await lockExclusive(directory, "serve", host);
 		await expect(lockExclusive(directory, "serve", other)).rejects.toMatchObject({
 			code: "unavailable",
-			message: `The role "serve" of ${directory} is taken by process ${process.pid} (host ${host.id}).`,
+			message: `Process ${process.pid} (host ${host.id}) has the role "serve" of ${directory}, which only one can have at a time.`,
 		});
 		const keys = await lockExclusive(directory, "rotate-keys", other);
 		await role.close();

@@ -40,8 +40,9 @@ export async function runRoutes(server: FastifyInstance, context: ControlContext
 		},
 		async (request, reply) => {
 			const id = await repeated.once(request.headers["idempotency-key"], request.bodyText, async () => {
-				await context.note(request, { action: "start-run", namespace: request.body?.namespace ?? "default" });
-				return await startRun(context, request.body, request.bodyText);
+				const execution = host.createRunId();
+				await context.note(request, { action: "start-run", execution, namespace: request.body?.namespace ?? "default" });
+				return await startRun(context, execution, request.body, request.bodyText);
 			});
 			const record = await host.executions.get(id);
 			if (!record) throw new RuntimeError("not-found", `The run ${id} was removed.`);
@@ -167,7 +168,7 @@ export async function runRoutes(server: FastifyInstance, context: ControlContext
 	);
 }
 
-async function startRun({ host }: ControlContext, request: RunRequest | undefined, text: string): Promise<string> {
+async function startRun({ host }: ControlContext, runId: string, request: RunRequest | undefined, text: string): Promise<string> {
 	const { mode = "sandbox", script, ...options } = request ?? { mode: "sandbox" };
 	// As received: what a JavaScript value cannot hold is not lost.
 	const members = jsonMembers(text);
@@ -182,15 +183,13 @@ async function startRun({ host }: ControlContext, request: RunRequest | undefine
 		for (const name of ["engine", "allowedHosts"] as const)
 			if (options[name] !== undefined) throw new RuntimeError("invalid", `${name} is for runs in the sandbox.`);
 		if (script !== undefined) throw new RuntimeError("invalid", "An external run has no script here.");
-		const run = await host.open(given);
+		const run = await host.open(given, runId);
 		run.outcome.catch(warnOfLoss);
 		return run.id;
 	}
 	if (script === undefined) throw new RuntimeError("invalid", "script is missing: the run is to be in the sandbox.");
-	const { id, outcome } = await host.start({
-		...given,
-		script: "bundle" in script ? await host.bundles.get(script.bundle) : script,
-	});
+	const source = "bundle" in script ? await host.bundles.get(script.bundle) : script;
+	const { id, outcome } = await host.start({ ...given, script: source }, runId);
 	outcome.catch(warnOfLoss);
 	return id;
 }

@@ -39,7 +39,7 @@ test("a run is durable when it is answered, is waited for, and keeps its numbers
 	expect(text).toBe("2.50");
 	const journal = await call("GET", `/control/v1/runs/${id}/journal?limit=1`);
 	expect(journal.body.entries).toMatchObject([{ sequence: 1, operation: "variables.get" }]);
-	expect(server.actions.at(-1)).toEqual({ action: "start-run", namespace: "numbers", actor: "operator" });
+	expect(server.actions.at(-1)).toEqual({ action: "start-run", execution: id, namespace: "numbers", actor: "operator" });
 });
 
 test("the outcome of a run that has not ended is 202 with the run, and cancelling answers with its outcome", async () => {
