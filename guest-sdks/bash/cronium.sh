@@ -376,10 +376,14 @@ _cronium_connect() {
 _cronium_open_memory() {
 	local _name=${TMPDIR:-/tmp}/cronium-$BASHPID-$RANDOM$RANDOM
 	_cronium_memory=
-	# Nobody else can have made it, and nobody else can read it.
-	if (umask 077 && set -C && : >"$_name") 2>/dev/null; then
-		exec {_cronium_memory}<>"$_name"
+	# Nobody else can read it. noclobber refuses only files: a FIFO that somebody has put there would be written to, which waits for a reader.
+	if [[ ! -e $_name ]] && (umask 077 && set -C && : >"$_name") 2>/dev/null && { exec {_cronium_memory}<>"$_name"; } 2>/dev/null; then
 		command rm -f -- "$_name"
+		# Whoever was quicker than the check above would read the token.
+		if [[ ! -f /dev/fd/$_cronium_memory || ! -O /dev/fd/$_cronium_memory ]]; then
+			exec {_cronium_memory}>&-
+			_cronium_memory=
+		fi
 	fi
 }
 
@@ -407,18 +411,25 @@ _cronium_find_token() {
 }
 
 _cronium_read_token() {
-	local _file=${CRONIUM_EXECUTION_TOKEN_FILE-}
-	_cronium_token=${CRONIUM_EXECUTION_TOKEN-}
-	if [[ -z $_cronium_token ]]; then
-		if ! { read -r _cronium_token <"$_file" || [[ -n $_cronium_token ]]; } 2>/dev/null; then
-			_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN_FILE: $_file is empty or cannot be read."
+	local _file=${CRONIUM_EXECUTION_TOKEN_FILE-} _text=${CRONIUM_EXECUTION_TOKEN-} _name=CRONIUM_EXECUTION_TOKEN
+	if [[ -z $_text ]]; then
+		_name="the token file $_file"
+		if [[ ! -r $_file ]]; then
+			_cronium_fail invalid "$_name cannot be read."
 			return
 		fi
+		# All of it: what ends at a NUL is no token.
+		if { IFS= read -r -d '' _text <"$_file"; } 2>/dev/null; then _text=; fi
 	fi
-	if [[ $_cronium_token == *[!A-Za-z0-9._~+/=-]* ]]; then
-		_cronium_fail invalid 'the execution token has a character that no token has.'
+	if ! _cronium_take_token "$_text"; then
+		_cronium_fail invalid "$_name has no token: a token is of A-Z, a-z, 0-9 and ._~+/=- only."
 		return
 	fi
+}
+
+# Sets _cronium_token to a token without the white space around it; fails for what is none.
+_cronium_take_token() {
+	[[ $1 =~ ^[[:space:]]*([A-Za-z0-9._~+/=-]+)[[:space:]]*$ ]] && _cronium_token=${BASH_REMATCH[1]}
 }
 
 # A token is renewed when less than a quarter of its lifetime is left.
@@ -461,8 +472,8 @@ _cronium_renew() {
 	printf -v _now '%(%s)T' -1
 	((_now >= _cronium_renew_at)) || return
 	# A failure is not told: the token may still be good, and the call will say if it is not.
-	if _cronium_try POST /v1/token '' none && [[ $_cronium_status == 200 ]] && _cronium_parse "$_cronium_body" && _cronium_member token; then
-		_cronium_unquote "$_cronium_result" && _cronium_token=$_cronium_result
+	if _cronium_try POST /v1/token '' none && [[ $_cronium_status == 200 ]] && _cronium_parse "$_cronium_body" && _cronium_member token &&
+		[[ $_cronium_result == \"* ]] && _cronium_unquote "$_cronium_result" && _cronium_take_token "$_cronium_result"; then
 		_cronium_schedule
 	else
 		_cronium_renew_at=$((_now + 5))
@@ -845,7 +856,7 @@ cronium_member() {
 }
 
 _cronium_print_member() {
-	if _cronium_is_for_jq "$1" && _cronium_result=$(printf '%s' "$1" | command jq -c --arg name "$2" 'has($_name), .[$_name]' 2>/dev/null); then
+	if _cronium_is_for_jq "$1" && _cronium_result=$(printf '%s' "$1" | command jq -c --arg name "$2" 'has($name), .[$name]' 2>/dev/null); then
 		[[ $_cronium_result == true* ]] || return 1
 		printf '%s\n' "${_cronium_result#*$'\n'}"
 	elif ! _cronium_parse "$1"; then

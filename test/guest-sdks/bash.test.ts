@@ -116,6 +116,22 @@ test("leaves no file behind, and none that others can read meanwhile", async () 
 	expect(readdirSync(join(directory, "tmp"))).toEqual([]);
 });
 
+// What somebody else can do who has guessed the name of the memory: put a FIFO there, before it is looked for or right afterwards.
+test.each([
+	["that nobody reads", "mkfifo $fifo"],
+	["that somebody reads", "mkfifo $fifo; exec 9<>$fifo"],
+	["that comes late", 'umask() { mkfifo "$fifo"; exec 9<>"$fifo"; builtin umask "$1"; }; exec 9<>/dev/null'],
+])("a FIFO %s gets no token", async (_kind, attack) => {
+	const { stdout, stderr, status } = await bash(`RANDOM=42; fifo=$TMPDIR/cronium-$BASHPID-$RANDOM$RANDOM
+${attack}
+RANDOM=42; source ${file}
+unset -f umask
+[[ -p $fifo || ! -e $fifo ]] && (exec 9<>"$fifo"; rm -f "$fifo")
+cronium_set_condition true; cronium_get_condition
+echo "memory: $_cronium_memory"; IFS= read -r -t 0.1 -u 9 line; echo "read: $line"`);
+	expect({ stdout, stderr, status }).toEqual({ stdout: "true\nmemory: \nread: \n", stderr: "", status: 0 });
+});
+
 test("works where there is no room for files", async () => {
 	const { stdout, status } = await bash("cronium_set_condition true; cronium_get_condition", {
 		...environment,

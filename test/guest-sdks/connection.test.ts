@@ -186,6 +186,54 @@ forEverySdk(({ sdk, enter, call, directory }) => {
 		expect(server.received).toHaveLength(1);
 	});
 
+	test.each([`${token}\n`, ` \t${token}\r\n\n`])("the white space around a token is no part of it: %j", async (padded) => {
+		await using server = await openScriptedServer();
+		server.answer(value("1"));
+		const tokenFile = join(directory, "padded-token");
+		writeFileSync(tokenFile, padded);
+		for (const source of [{ CRONIUM_EXECUTION_TOKEN: padded }, { CRONIUM_EXECUTION_TOKEN_FILE: tokenFile }]) {
+			await enter({ CRONIUM_API_URL: server.url, ...source });
+			expect(await call("getInput")).toBe(1);
+		}
+		expect(server.received.map(({ headers }) => headers.authorization)).toEqual(Array(2).fill(`Bearer ${token}`));
+	});
+
+	test.each([
+		`${token}\n${token}`,
+		`${token}\r\nX-Injected: 1`,
+		`${token} ${token}`,
+		`${token}"`,
+		`${token}\u00a0`,
+		`${token}é`,
+		" \n",
+	])("refuses the token %j without showing it", async (refused) => {
+		await using server = await openScriptedServer();
+		server.answer(value("1"));
+		const tokenFile = join(directory, "refused-token");
+		writeFileSync(tokenFile, refused);
+		const rule = "has no token: a token is of A-Z, a-z, 0-9 and ._~+/=- only.";
+		for (const [source, message] of [
+			[{ CRONIUM_EXECUTION_TOKEN: refused }, `CRONIUM_EXECUTION_TOKEN ${rule}`],
+			[{ CRONIUM_EXECUTION_TOKEN_FILE: tokenFile }, `the token file ${tokenFile} ${rule}`],
+		] as const)
+			expect(await failure({ CRONIUM_API_URL: server.url, ...source })).toMatchObject({ code: "invalid", message });
+		expect(server.received).toEqual([]);
+	});
+
+	test("a token file with a NUL has no token", async () => {
+		const tokenFile = join(directory, "binary-token");
+		writeFileSync(tokenFile, `${token}\0`);
+		const error = await failure({ CRONIUM_API_URL: "http://localhost", CRONIUM_EXECUTION_TOKEN_FILE: tokenFile });
+		expect(error).toMatchObject({ code: "invalid", message: expect.stringContaining(`${tokenFile} has no token`) });
+	});
+
+	test.each([`${token}\n`, `${token}\nX-Injected: 1`])("a script that does not catch shows nothing of the token %j", async (given) => {
+		const { status, output } = runUncaught(sdk, directory, { CRONIUM_API_URL: "http://localhost:1", CRONIUM_EXECUTION_TOKEN: given });
+		expect(status).not.toBe(0);
+		expect(output).toMatch(/invalid|unavailable/);
+		expect(output).not.toContain(token);
+	});
+
 	test("neither the token nor a value is in a command line of any process", async () => {
 		await using server = await openScriptedServer();
 		const seen: string[] = [];

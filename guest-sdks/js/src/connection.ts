@@ -62,7 +62,8 @@ export function resolveConnection(options: ClientOptions, environment: NodeJS.Pr
 	if ((given.clientCert === undefined) !== (given.clientKey === undefined))
 		throw missing(given.clientCert === undefined ? "clientCert" : "clientKey");
 	if (given.token === undefined && given.tokenFile === undefined) throw missing("token", "tokenFile");
-	const common = { token: given.token, tokenFile: given.token === undefined ? given.tokenFile : undefined, timeoutMs };
+	const token = given.token === undefined ? undefined : readToken(given.token, label("token"));
+	const common = { token, tokenFile: token === undefined ? given.tokenFile : undefined, timeoutMs };
 	if (given.socket !== undefined) {
 		const isSecure = given.clientCert !== undefined || given.caCert !== undefined;
 		if (isSecure && given.clientCert === undefined) throw missing("clientCert");
@@ -121,6 +122,14 @@ function readTls({ caCert, clientCert, clientKey }: Given, label: (name: Setting
 		...(clientCert !== undefined && { cert: readFile(clientCert, label("clientCert")) }),
 		...(clientKey !== undefined && { key: readFile(clientKey, label("clientKey")) }),
 	};
+}
+
+/** A token without the white space around it. Throws `invalid` for what is none, and does not quote it: it may be one with a character too much. */
+export function readToken(text: string, name: string): string {
+	const token = /^[ \t-\r]*([\w.~+/=-]+)[ \t-\r]*$/.exec(text)?.[1];
+	if (token === undefined)
+		throw new RuntimeError("invalid", `${name} has no token: a token is of A-Z, a-z, 0-9 and ._~+/=- only.`);
+	return token;
 }
 
 /** The text of a file that a setting names. */

@@ -51,7 +51,9 @@ export class Transport {
 		this.#credential = new Credential(connection, async (token) => {
 			const { status, text } = await this.#try({ method: "POST", path: "/v1/token", effect: false }, token, {});
 			if (status !== 200) throw readProblem(status, text, undefined);
-			return JSON.parse(text) as { token: string };
+			const { token: renewed } = JSON.parse(text) as { token?: unknown };
+			if (typeof renewed !== "string") throw new RuntimeError("internal", "The server answered with no token.");
+			return renewed;
 		});
 	}
 

@@ -1,5 +1,6 @@
 """How the runtime is reached: explicit settings, else a socket, else a URL, else nothing (the stub)."""
 
+import re
 from typing import Dict, Mapping, NamedTuple, Optional
 from urllib.parse import urlsplit
 
@@ -56,6 +57,7 @@ def resolve_connection(settings: Mapping[str, Optional[str]], environment: Mappi
         raise missing("token", "token_file")
     files = {name: given.get(name) for name in ("token", "token_file", "ca_cert", "client_cert", "client_key")}
     if files["token"]:
+        files["token"] = read_token(files["token"], label["token"])
         files["token_file"] = None
     if "socket" in given:
         secure = "ca_cert" in given or "client_cert" in given
@@ -86,6 +88,17 @@ def _read_url(text: str, name: str, files: Dict[str, Optional[str]]) -> Connecti
 def _is_loopback(host: str) -> bool:
     parts = host.split(".")
     return len(parts) == 4 and parts[0] == "127" and all(part.isdigit() for part in parts)
+
+
+_TOKEN = re.compile(r"[ \t-\r]*([A-Za-z0-9._~+/=-]+)[ \t-\r]*")
+
+
+def read_token(text: str, name: str) -> str:
+    """A token without the white space around it. What is none would be quoted by the error of http.client, which prints headers it refuses."""
+    found = _TOKEN.fullmatch(text)
+    if found is None:
+        raise RuntimeError("invalid", "{} has no token: a token is of A-Z, a-z, 0-9 and ._~+/=- only.".format(name))
+    return found.group(1)
 
 
 def read_file(path: str, name: str) -> str:

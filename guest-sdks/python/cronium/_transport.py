@@ -111,7 +111,13 @@ class Transport:
         reply = self._try(Call("POST", "/v1/token", {}, None, False), token, {})
         if reply.status != 200:
             raise _read_problem(reply)
-        return str(json.loads(reply.body)["token"])
+        try:
+            token = json.loads(reply.body)["token"]
+        except (KeyError, TypeError, ValueError):
+            token = None
+        if not isinstance(token, str):
+            raise RuntimeError("internal", "The server answered with no token.")
+        return token
 
     def _try(self, call: Call, token: str, headers: Dict[str, str]) -> Reply:
         sent = dict(self._headers, **headers)
