@@ -116,20 +116,20 @@ test("leaves no file behind, and none that others can read meanwhile", async () 
 	expect(readdirSync(join(directory, "tmp"))).toEqual([]);
 });
 
-// What somebody else can do who has guessed the name of the memory: put a FIFO there, before it is looked for or right afterwards.
+// What somebody can do who has guessed the name of the memory: put a FIFO there, before it is looked for or right afterwards.
 test.each([
-	["that nobody reads", "mkfifo $fifo"],
-	["that somebody reads", "mkfifo $fifo; exec 9<>$fifo"],
-	["that comes late", 'umask() { mkfifo "$fifo"; exec 9<>"$fifo"; builtin umask "$1"; }; exec 9<>/dev/null'],
-])("a FIFO %s gets no token", async (_kind, attack) => {
+	["that nobody reads", 'mkfifo "$fifo"'],
+	["that somebody reads", 'mkfifo "$fifo"; exec 9<>"$fifo"'],
+	["that comes late", 'umask() { mkfifo "$fifo"; exec 9<>"$fifo"; builtin umask "$1"; }'],
+])("a FIFO %s gets no token", async (_which, attack) => {
 	const { stdout, stderr, status } = await bash(`RANDOM=42; fifo=$TMPDIR/cronium-$BASHPID-$RANDOM$RANDOM
+umask() { [[ $_name == "$fifo" ]] && echo guessed; builtin umask "$1"; }
+RANDOM=42; source ${file}; unset -f umask
 ${attack}
-RANDOM=42; source ${file}
-unset -f umask
-[[ -p $fifo || ! -e $fifo ]] && (exec 9<>"$fifo"; rm -f "$fifo")
-cronium_set_condition true; cronium_get_condition
-echo "memory: $_cronium_memory"; IFS= read -r -t 0.1 -u 9 line; echo "read: $line"`);
-	expect({ stdout, stderr, status }).toEqual({ stdout: "true\nmemory: \nread: \n", stderr: "", status: 0 });
+RANDOM=42; source ${file}; rm -f "$fifo"
+echo "memory: $_cronium_memory"
+cronium_set_condition true; cronium_get_condition`);
+	expect({ stdout, stderr, status }).toEqual({ stdout: "guessed\nmemory: \ntrue\n", stderr: "", status: 0 });
 });
 
 test("works where there is no room for files", async () => {
@@ -187,6 +187,34 @@ back=$(cronium_text "$json"; printf x); back=\${back%?x}
 			expect({ stdout, stderr, status }).toEqual({ stdout: "same\n", stderr: "", status: 0 });
 			expect(JSON.parse(readFileSync(join(directory, "json"), "utf8"))).toBe(original);
 		}
+	});
+
+	test("members and elements of long texts are found, by jq where there is one", async () => {
+		const statuses = join(directory, "jq-statuses");
+		const seen = join(directory, `seen-${kind.replaceAll(" ", "-")}`);
+		mkdirSync(seen);
+		if (kind === "with jq")
+			writeFileSync(
+				join(seen, "jq"),
+				`#!/bin/bash\n${path}/jq "$@"; status=$?\necho $status >>${statuses}; exit $status\n`,
+				{ mode: 0o755 },
+			);
+		writeFileSync(statuses, "");
+		const list = Array.from({ length: 150 }, (_, index) => ({ index, text: `a "quoted" {[,:]} ä\n${index}` }));
+		const object = { list, 'a "name" $name': { deep: [1] }, nothing: null };
+		writeFileSync(join(directory, "object"), JSON.stringify(object));
+		const { stdout, stderr, status } = await bash(
+			`object=$(<object)
+cronium_member "$object" 'a "name" $name'; cronium_member "$object" nothing
+cronium_member "$object" none || echo "status $?"
+list=$(cronium_member "$object" list)
+cronium_elements "$list" >elements`,
+			{ PATH: `${seen}:${path}` },
+		);
+		expect({ stdout, stderr, status }).toEqual({ stdout: '{"deep":[1]}\nnull\nstatus 1\n', stderr: "", status: 0 });
+		const elements = readFileSync(join(directory, "elements"), "utf8").trim().split("\n");
+		expect(elements.map((element) => JSON.parse(element))).toEqual(list);
+		expect(readFileSync(statuses, "utf8")).toBe(kind === "with jq" ? "0\n".repeat(5) : "");
 	});
 
 	test("a text with what other languages escape is read", async () => {
