@@ -300,7 +300,7 @@ _cronium_configure() {
 # shell and its subshells.
 _cronium_connect() {
 	local _name _given=() _url=${CRONIUM_API_URL-} _socket=${CRONIUM_SOCKET-} _ca=${CRONIUM_CA_CERT-}
-	local _certificate=${CRONIUM_CLIENT_CERT-} _key=${CRONIUM_CLIENT_KEY-} _file
+	local _certificate=${CRONIUM_CLIENT_CERT-} _key=${CRONIUM_CLIENT_KEY-} _file _wanted=() _verb=is
 	for _name in API_URL SOCKET EXECUTION_TOKEN EXECUTION_TOKEN_FILE CA_CERT CLIENT_CERT CLIENT_KEY; do
 		_name=CRONIUM_$_name
 		[[ -n ${!_name-} ]] && _given+=("$_name")
@@ -309,35 +309,30 @@ _cronium_connect() {
 		_cronium_origin=stub
 		return 0
 	fi
-	local _present="there is ${_given[*]}."
-	_present=${_present// CRONIUM/, CRONIUM}
-	_present=${_present/is, /is }
-	if [[ -n $_certificate && -z $_key ]]; then
-		_cronium_fail invalid "CRONIUM_CLIENT_KEY is missing; $_present"
-		return
-	elif [[ -z $_certificate && -n $_key ]]; then
-		_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $_present"
-		return
-	elif [[ -z ${CRONIUM_EXECUTION_TOKEN-} && -z ${CRONIUM_EXECUTION_TOKEN_FILE-} ]]; then
-		_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN or CRONIUM_EXECUTION_TOKEN_FILE is missing; $_present"
+	# TLS on a socket is with certificates of both sides, since no public issuer vouches for a socket; a URL may do without.
+	local _certificates=$_certificate$_key
+	[[ -z $_socket ]] || _certificates+=$_ca
+	[[ -n $_url$_socket ]] || _wanted+=('CRONIUM_API_URL or CRONIUM_SOCKET')
+	[[ -n ${CRONIUM_EXECUTION_TOKEN-}${CRONIUM_EXECUTION_TOKEN_FILE-} ]] ||
+		_wanted+=('CRONIUM_EXECUTION_TOKEN or CRONIUM_EXECUTION_TOKEN_FILE')
+	[[ -z $_certificates || -z $_socket || -n $_ca ]] || _wanted+=(CRONIUM_CA_CERT)
+	[[ -z $_certificates || -n $_certificate ]] || _wanted+=(CRONIUM_CLIENT_CERT)
+	[[ -z $_certificates || -n $_key ]] || _wanted+=(CRONIUM_CLIENT_KEY)
+	if ((${#_wanted[@]} > 0)); then
+		((${#_wanted[@]} == 1)) || _verb=are
+		local _missing _present
+		printf -v _missing ', and %s' "${_wanted[@]}"
+		printf -v _present ', %s' "${_given[@]}"
+		_cronium_fail invalid "${_missing#, and } $_verb missing; there is ${_present#, }."
 		return
 	fi
 	_cronium_place='' _cronium_base=''
 	if [[ -n $_socket ]]; then
 		_cronium_base=http://localhost
-		if [[ -n $_ca || -n $_certificate ]]; then
-			if [[ -z $_certificate ]]; then
-				_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $_present"
-				return
-			elif [[ -z $_ca ]]; then
-				_cronium_fail invalid "CRONIUM_CA_CERT is missing; $_present"
-				return
-			fi
-			_cronium_base=https://localhost
-		fi
+		[[ -z $_ca ]] || _cronium_base=https://localhost
 		_cronium_configure "$_socket"
 		_cronium_place+="unix-socket = $_cronium_result"$'\n'
-	elif [[ -n $_url ]]; then
+	else
 		if [[ ! $_url =~ ^(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$ ]]; then
 			_cronium_fail invalid 'CRONIUM_API_URL must be the URL of a server, such as https://cronium.example:8443.'
 			return
@@ -348,9 +343,6 @@ _cronium_connect() {
 		fi
 		_cronium_base=$_url
 		while [[ $_cronium_base == */ ]]; do _cronium_base=${_cronium_base%/}; done
-	else
-		_cronium_fail invalid "CRONIUM_API_URL or CRONIUM_SOCKET is missing; $_present"
-		return
 	fi
 	if [[ $_cronium_base == https:* ]]; then
 		for _name in CA_CERT:cacert CLIENT_CERT:cert CLIENT_KEY:key; do
@@ -413,7 +405,7 @@ _cronium_find_token() {
 _cronium_read_token() {
 	local _file=${CRONIUM_EXECUTION_TOKEN_FILE-} _text=${CRONIUM_EXECUTION_TOKEN-} _name=CRONIUM_EXECUTION_TOKEN
 	if [[ -z $_text ]]; then
-		_name="the token file $_file"
+		_name="CRONIUM_EXECUTION_TOKEN_FILE: $_file"
 		if [[ ! -r $_file ]]; then
 			_cronium_fail invalid "$_name cannot be read."
 			return
@@ -504,10 +496,11 @@ $_cronium_place$_headers"
 		_answer=$(exec curl "${_flags[@]}" -K <(printf '%s' "$_config") --data-binary @<(printf '%s' "$_body") 2>/dev/null </dev/null) || _ended=$?
 	fi
 	_cronium_code='' _cronium_detail='' _cronium_status='' _cronium_head='' _cronium_body=''
+	local _reason='the connection failed' _through=''
 	case $_ended in
 	0) ;;
 	28)
-		_cronium_code=timed-out _cronium_detail='The runtime did not answer within 30 seconds.'
+		_cronium_code=timed-out _cronium_detail='The runtime did not take the connection within 10 seconds, or not answer within 30.'
 		return 1
 		;;
 	63)
@@ -515,7 +508,14 @@ $_cronium_place$_headers"
 		return 1
 		;;
 	*)
-		_cronium_code=unavailable _cronium_detail="The runtime cannot be reached (curl ended with $_ended)."
+		case $_ended in
+		6) _reason='its name has no address' ;;
+		7) _reason='nothing takes connections there' ;;
+		35) _reason='the TLS handshake failed' ;;
+		60) _reason='its certificate is not trusted' ;;
+		esac
+		[[ -z ${CRONIUM_SOCKET-} ]] || _through=" through the socket $CRONIUM_SOCKET"
+		_cronium_code=unavailable _cronium_detail="The runtime cannot be reached$_through: $_reason (curl ended with $_ended)."
 		return 1
 		;;
 	esac

@@ -10,7 +10,7 @@ const retryMs = 5_000;
 
 /** The execution token of a client: renewed before it expires, also while nobody calls, and kept in memory only. */
 export class Credential {
-	readonly #file: string | undefined;
+	readonly #file: Connection["tokenFile"];
 	readonly #renew: Renew;
 	#token: string;
 	#renewAt = Number.POSITIVE_INFINITY;
@@ -48,7 +48,8 @@ export class Credential {
 	}
 
 	#read(): string {
-		return readToken(readFile(this.#file as string, "the token file"), `the token file ${this.#file}`);
+		const { path, name } = this.#file as NonNullable<Connection["tokenFile"]>;
+		return readToken(readFile(path, name), `${name}: ${path}`);
 	}
 
 	/** Several calls at one time renew once. A failure is not told: the token may still be good, and the call will say if it is not. */

@@ -133,9 +133,10 @@ export class Transport {
 				connecting = setTimeout(fail, connectTimeoutMs, "unavailable", `No connection within ${connectTimeoutMs} ms.`);
 				socket.once(options.secure ? "secureConnect" : "connect", () => clearTimeout(connecting));
 			});
+			const through = options.socketPath === undefined ? "" : ` through the socket ${options.socketPath}`;
 			// Its text may name the request, but never its headers.
 			request.on("error", (error: NodeJS.ErrnoException) =>
-				fail("unavailable", `The runtime cannot be reached: ${error.code ?? error.message}.`),
+				fail("unavailable", `The runtime cannot be reached${through}: ${error.code ?? error.message}.`),
 			);
 			request.on("response", (response) => {
 				const chunks: Buffer[] = [];

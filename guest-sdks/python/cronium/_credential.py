@@ -18,6 +18,7 @@ _RETRY = 5.0
 class Credential:
     def __init__(self, connection: Connection, renew: Callable[[str], str]) -> None:
         self._file = connection.token_file
+        self._file_name = connection.token_file_name
         self._renew = renew
         self._lock = threading.Lock()
         self._timer: Optional[threading.Timer] = None
@@ -50,8 +51,8 @@ class Credential:
             self._timer.cancel()
 
     def _read(self) -> str:
-        text = read_file(str(self._file), "the token file")
-        return read_token(text, "the token file {}".format(self._file))
+        text = read_file(str(self._file), self._file_name)
+        return read_token(text, "{}: {}".format(self._file_name, self._file))
 
     def begin_in_child(self) -> None:
         """After a fork, which takes no other threads along."""

@@ -141,7 +141,9 @@ class Transport:
         except (OSError, http.client.HTTPException) as error:
             # Its text may hold what was sent.
             reason = getattr(error, "strerror", None) or type(error).__name__
-            raise RuntimeError("unavailable", "The runtime cannot be reached: {}.".format(reason)) from None
+            path = self._connection.socket
+            through = " through the socket {}".format(path) if path is not None else ""
+            raise RuntimeError("unavailable", "The runtime cannot be reached{}: {}.".format(through, reason)) from None
         finally:
             if keep and connection is not None:
                 self._idle.append(connection)
