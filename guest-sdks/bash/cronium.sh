@@ -500,7 +500,7 @@ $_cronium_place$_headers"
 	case $_ended in
 	0) ;;
 	28)
-		_cronium_code=timed-out _cronium_detail='The runtime did not take the connection within 10 seconds, or not answer within 30.'
+		_cronium_code=timed-out _cronium_detail='The runtime took no connection within 10 seconds, or gave no answer within 30.'
 		return 1
 		;;
 	63)

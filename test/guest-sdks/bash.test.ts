@@ -194,11 +194,9 @@ back=$(cronium_text "$json"; printf x); back=\${back%?x}
 		const seen = join(directory, `seen-${kind.replaceAll(" ", "-")}`);
 		mkdirSync(seen);
 		if (kind === "with jq")
-			writeFileSync(
-				join(seen, "jq"),
-				`#!/bin/bash\n${path}/jq "$@"; status=$?\necho $status >>${statuses}; exit $status\n`,
-				{ mode: 0o755 },
-			);
+			writeFileSync(join(seen, "jq"), `#!/bin/bash\n${path}/jq "$@"; status=$?\necho $status >>${statuses}; exit $status\n`, {
+				mode: 0o755,
+			});
 		writeFileSync(statuses, "");
 		const list = Array.from({ length: 150 }, (_, index) => ({ index, text: `a "quoted" {[,:]} ä\n${index}` }));
 		const object = { list, 'a "name" $name': { deep: [1] }, nothing: null };
@@ -277,6 +275,22 @@ test("without curl it says so", async () => {
 		status: 22,
 	});
 });
+
+test("says in words why the runtime cannot be reached", async () => {
+	await using server = await openScriptedServer();
+	const given = { CRONIUM_EXECUTION_TOKEN: "token" };
+	for (const [url, reason] of [
+		// No resolver is asked for a label of more than 63 characters.
+		[`https://${"a".repeat(64)}.invalid`, "its name has no address (curl ended with 6)"],
+		["http://127.0.0.1:1", "nothing takes connections there (curl ended with 7)"],
+		[server.url.replace("http:", "https:"), "the TLS handshake failed (curl ended with 35)"],
+	] as const) {
+		const { stderr } = await bash("cronium_get_input", { ...given, CRONIUM_API_URL: url });
+		expect(stderr).toBe(`cronium: unavailable: The runtime cannot be reached: ${reason}.\n`);
+	}
+	const { stderr } = await bash("cronium_get_input", { ...given, CRONIUM_SOCKET: "/nowhere" });
+	expect(stderr).toContain("reached through the socket /nowhere: nothing takes connections there (curl ended with 7).");
+}, 60_000);
 
 test("a .curlrc, a .netrc and proxies of the account are not used", async () => {
 	const home = join(directory, "home");

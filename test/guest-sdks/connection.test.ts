@@ -152,7 +152,10 @@ forEverySdk(({ sdk, enter, call, directory, runUncaught }) => {
 		expect(await call("getInput")).toBe(1);
 		server.answer(value("1"));
 		await enter(settings);
-		await expect(call("getInput")).rejects.toMatchObject({ code: "unavailable" });
+		await expect(call("getInput")).rejects.toMatchObject({
+			code: "unavailable",
+			message: expect.stringMatching(sdk === "Bash" ? /its certificate is not trusted/ : /VERIFY/),
+		});
 		expect(server.received).toEqual([]);
 	});
 

@@ -168,13 +168,19 @@ print(sorted(str(file) for file in one.files if "py.typed" in str(file)))`);
 		expect(found).toBe("0.1.0 >=3.9 None\n['cronium/py.typed']\n");
 	});
 
-	test("has its licence where its metadata says", () => {
+	test("has its licence where its metadata says, and in its source distribution", () => {
 		const found = python(`
 import importlib.metadata as metadata
 one = metadata.distribution("cronium")
 print(one.metadata["Metadata-Version"], one.metadata["License-Expression"], one.metadata.get_all("License-File"), one.metadata["License"])
-print(one.read_text("licenses/LICENSE"), end="")`);
-		expect(found).toBe(`2.4 MIT ['LICENSE'] None\n${readFileSync(join(sdks, "python/LICENSE"), "utf8")}`);
+print(one.read_text("licenses/LICENSE"), end="")
+import sys, tarfile
+sys.path.insert(0, ${JSON.stringify(join(sdks, "python"))})
+import build_backend
+with tarfile.open(build_backend.build_sdist(".")) as archive:
+    print(archive.extractfile("cronium-0.1.0/LICENSE").read().decode(), end="")`);
+		const licence = readFileSync(join(sdks, "python/LICENSE"), "utf8");
+		expect(found).toBe(`2.4 MIT ['LICENSE'] None\n${licence}${licence}`);
 	});
 
 	test("a token file that is not there is named by its option", () => {

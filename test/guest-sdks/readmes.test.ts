@@ -106,15 +106,18 @@ describe.each(languages)("$name", ({ name, fence, extension, command }) => {
 		[100, true],
 		[100.25, true],
 		[100.254, false],
-	])("examples/orders does the same on a server and without one: the threshold %d is reached: %s", async (threshold, condition) => {
-		const source = readFileSync(join(project, `guest-sdks/${name}/examples/orders.${extension}`), "utf8");
-		const given = { input: '{"orders":[{"total":99.5},{"total":0.75}]}', variables: { "revenue-threshold": threshold } };
-		const expected = { orders: 2, revenue: 100.25, runs: 1 };
-		const outcome = await runOnServer(source, given);
-		expect(outcome).toMatchObject({ output: expected, condition });
-		expect(outcome.logs).toMatchObject([{ level: "info", message: "Orders read", fields: '{"orders":2}' }]);
-		expect(await runInStub(source, given)).toEqual(expected);
-	});
+	])(
+		"examples/orders does the same on a server and without one: the threshold %d is reached: %s",
+		async (threshold, condition) => {
+			const source = readFileSync(join(project, `guest-sdks/${name}/examples/orders.${extension}`), "utf8");
+			const given = { input: '{"orders":[{"total":99.5},{"total":0.75}]}', variables: { "revenue-threshold": threshold } };
+			const expected = { orders: 2, revenue: 100.25, runs: 1 };
+			const outcome = await runOnServer(source, given);
+			expect(outcome).toMatchObject({ output: expected, condition });
+			expect(outcome.logs).toMatchObject([{ level: "info", message: "Orders read", fields: '{"orders":2}' }]);
+			expect(await runInStub(source, given)).toEqual(expected);
+		},
+	);
 });
 
 function readExamples(page: string, fence: string): readonly Example[] {
