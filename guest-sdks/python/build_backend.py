@@ -1,4 +1,4 @@
-"""Builds the wheel with nothing but the standard library (PEP 517): pure Python, so it is the files and three texts about them."""
+"""Builds the wheel with nothing but the standard library (PEP 517): pure Python, so it is the files, the licence and three texts about them."""
 
 import base64
 import hashlib
@@ -11,11 +11,12 @@ NAME, VERSION = "cronium", "0.1.0"
 # A wheel of the same files is the same bytes.
 DATE = (1980, 1, 1, 0, 0, 0)
 
-METADATA = """Metadata-Version: 2.1
+METADATA = """Metadata-Version: 2.4
 Name: cronium
 Version: {version}
 Summary: The helpers of a Cronium script: input, output, variables, condition, event and log, wherever the script runs.
-License: MIT
+License-Expression: MIT
+License-File: LICENSE
 Requires-Python: >=3.9
 Description-Content-Type: text/markdown
 
@@ -33,6 +34,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     files = {"{}/{}".format(NAME, name): _read(os.path.join(NAME, name)) for name in sorted(_modules())}
     files[information + "/METADATA"] = METADATA.format(version=VERSION, readme=_read("README.md").decode("utf-8")).encode("utf-8")
     files[information + "/WHEEL"] = WHEEL.encode("utf-8")
+    files[information + "/licenses/LICENSE"] = _read("LICENSE")
     record = information + "/RECORD"
     rows = ["{},sha256={},{}".format(name, _digest(data), len(data)) for name, data in files.items()]
     files[record] = "\n".join(rows + [record + ",,", ""]).encode("utf-8")
@@ -49,7 +51,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 def build_sdist(sdist_directory, config_settings=None):
     name = "{}-{}".format(NAME, VERSION)
     with tarfile.open(os.path.join(sdist_directory, name + ".tar.gz"), "w:gz") as archive:
-        for path in ["pyproject.toml", "build_backend.py", "README.md"] + [os.path.join(NAME, one) for one in sorted(_modules())]:
+        for path in ["pyproject.toml", "build_backend.py", "README.md", "LICENSE"] + [os.path.join(NAME, one) for one in sorted(_modules())]:
             archive.add(os.path.join(HERE, path), os.path.join(name, path))
     return name + ".tar.gz"
 

@@ -116,6 +116,22 @@ test("leaves no file behind, and none that others can read meanwhile", async () 
 	expect(readdirSync(join(directory, "tmp"))).toEqual([]);
 });
 
+// What somebody can do who has guessed the name of the memory: put a FIFO there, before it is looked for or right afterwards.
+test.each([
+	["that nobody reads", 'mkfifo "$fifo"'],
+	["that somebody reads", 'mkfifo "$fifo"; exec 9<>"$fifo"'],
+	["that comes late", 'umask() { mkfifo "$fifo"; exec 9<>"$fifo"; builtin umask "$1"; }'],
+])("a FIFO %s gets no token", async (_which, attack) => {
+	const { stdout, stderr, status } = await bash(`RANDOM=42; fifo=$TMPDIR/cronium-$BASHPID-$RANDOM$RANDOM
+umask() { [[ $_name == "$fifo" ]] && echo guessed; builtin umask "$1"; }
+RANDOM=42; source ${file}; unset -f umask
+${attack}
+RANDOM=42; source ${file}; rm -f "$fifo"
+echo "memory: $_cronium_memory"
+cronium_set_condition true; cronium_get_condition`);
+	expect({ stdout, stderr, status }).toEqual({ stdout: "guessed\nmemory: \ntrue\n", stderr: "", status: 0 });
+});
+
 test("works where there is no room for files", async () => {
 	const { stdout, status } = await bash("cronium_set_condition true; cronium_get_condition", {
 		...environment,
@@ -171,6 +187,32 @@ back=$(cronium_text "$json"; printf x); back=\${back%?x}
 			expect({ stdout, stderr, status }).toEqual({ stdout: "same\n", stderr: "", status: 0 });
 			expect(JSON.parse(readFileSync(join(directory, "json"), "utf8"))).toBe(original);
 		}
+	});
+
+	test("members and elements of long texts are found, by jq where there is one", async () => {
+		const statuses = join(directory, "jq-statuses");
+		const seen = join(directory, `seen-${kind.replaceAll(" ", "-")}`);
+		mkdirSync(seen);
+		if (kind === "with jq")
+			writeFileSync(join(seen, "jq"), `#!/bin/bash\n${path}/jq "$@"; status=$?\necho $status >>${statuses}; exit $status\n`, {
+				mode: 0o755,
+			});
+		writeFileSync(statuses, "");
+		const list = Array.from({ length: 150 }, (_, index) => ({ index, text: `a "quoted" {[,:]} ä\n${index}` }));
+		const object = { list, 'a "name" $name': { deep: [1] }, nothing: null };
+		writeFileSync(join(directory, "object"), JSON.stringify(object));
+		const { stdout, stderr, status } = await bash(
+			`object=$(<object)
+cronium_member "$object" 'a "name" $name'; cronium_member "$object" nothing
+cronium_member "$object" none || echo "status $?"
+list=$(cronium_member "$object" list)
+cronium_elements "$list" >elements`,
+			{ PATH: `${seen}:${path}` },
+		);
+		expect({ stdout, stderr, status }).toEqual({ stdout: '{"deep":[1]}\nnull\nstatus 1\n', stderr: "", status: 0 });
+		const elements = readFileSync(join(directory, "elements"), "utf8").trim().split("\n");
+		expect(elements.map((element) => JSON.parse(element))).toEqual(list);
+		expect(readFileSync(statuses, "utf8")).toBe(kind === "with jq" ? "0\n".repeat(5) : "");
 	});
 
 	test("a text with what other languages escape is read", async () => {
@@ -233,6 +275,22 @@ test("without curl it says so", async () => {
 		status: 22,
 	});
 });
+
+test("says in words why the runtime cannot be reached", async () => {
+	await using server = await openScriptedServer();
+	const given = { CRONIUM_EXECUTION_TOKEN: "token" };
+	for (const [url, reason] of [
+		// No resolver is asked for a label of more than 63 characters.
+		[`https://${"a".repeat(64)}.invalid`, "its name has no address (curl ended with 6)"],
+		["http://127.0.0.1:1", "nothing takes connections there (curl ended with 7)"],
+		[server.url.replace("http:", "https:"), "the TLS handshake failed (curl ended with 35)"],
+	] as const) {
+		const { stderr } = await bash("cronium_get_input", { ...given, CRONIUM_API_URL: url });
+		expect(stderr).toBe(`cronium: unavailable: The runtime cannot be reached: ${reason}.\n`);
+	}
+	const { stderr } = await bash("cronium_get_input", { ...given, CRONIUM_SOCKET: "/nowhere" });
+	expect(stderr).toContain("reached through the socket /nowhere: nothing takes connections there (curl ended with 7).");
+}, 60_000);
 
 test("a .curlrc, a .netrc and proxies of the account are not used", async () => {
 	const home = join(directory, "home");

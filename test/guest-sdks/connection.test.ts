@@ -34,7 +34,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(certificates, { recursive: true, force: true }));
 
-forEverySdk(({ sdk, enter, call, directory }) => {
+forEverySdk(({ sdk, enter, call, directory, runUncaught }) => {
 	/** Some SDKs refuse settings when their client is made, some at the first call. */
 	async function failure(environment: Readonly<Record<string, string>>): Promise<unknown> {
 		await enter(environment);
@@ -42,23 +42,6 @@ forEverySdk(({ sdk, enter, call, directory }) => {
 	}
 
 	test.each([
-		[{ CRONIUM_API_URL: "https://localhost" }, "CRONIUM_EXECUTION_TOKEN or CRONIUM_EXECUTION_TOKEN_FILE is missing"],
-		[{ CRONIUM_SOCKET: "/nowhere" }, "CRONIUM_EXECUTION_TOKEN or CRONIUM_EXECUTION_TOKEN_FILE is missing"],
-		[{ CRONIUM_EXECUTION_TOKEN: token }, "CRONIUM_API_URL or CRONIUM_SOCKET is missing"],
-		[{ CRONIUM_CA_CERT: "/a" }, "CRONIUM_EXECUTION_TOKEN"],
-		[
-			{ CRONIUM_API_URL: "https://localhost", CRONIUM_EXECUTION_TOKEN: token, CRONIUM_CLIENT_CERT: "/a" },
-			"CRONIUM_CLIENT_KEY is missing",
-		],
-		[
-			{ CRONIUM_API_URL: "https://localhost", CRONIUM_EXECUTION_TOKEN: token, CRONIUM_CLIENT_KEY: "/a" },
-			"CRONIUM_CLIENT_CERT is missing",
-		],
-		[{ CRONIUM_SOCKET: "/a", CRONIUM_EXECUTION_TOKEN: token, CRONIUM_CA_CERT: "/a" }, "CRONIUM_CLIENT_CERT is missing"],
-		[
-			{ CRONIUM_SOCKET: "/a", CRONIUM_EXECUTION_TOKEN: token, CRONIUM_CLIENT_CERT: "/a", CRONIUM_CLIENT_KEY: "/a" },
-			"CRONIUM_CA_CERT is missing",
-		],
 		[{ CRONIUM_API_URL: "ftp://localhost", CRONIUM_EXECUTION_TOKEN: token }, "CRONIUM_API_URL must be the URL of a server"],
 		[
 			{ CRONIUM_API_URL: "https://user:word@localhost", CRONIUM_EXECUTION_TOKEN: token },
@@ -66,9 +49,46 @@ forEverySdk(({ sdk, enter, call, directory }) => {
 		],
 		[{ CRONIUM_API_URL: "http://cronium.example", CRONIUM_EXECUTION_TOKEN: token }, "in clear"],
 		[{ CRONIUM_API_URL: "http://127.0.0.1.cronium.example", CRONIUM_EXECUTION_TOKEN: token }, "in clear"],
-		[{ CRONIUM_API_URL: "http://localhost", CRONIUM_EXECUTION_TOKEN_FILE: "/nowhere/token" }, "/nowhere/token"],
+		[
+			{ CRONIUM_API_URL: "http://localhost", CRONIUM_EXECUTION_TOKEN_FILE: "/nowhere/token" },
+			"CRONIUM_EXECUTION_TOKEN_FILE: /nowhere/token cannot be read",
+		],
 	])("refuses %j", async (environment, message) => {
 		expect(await failure(environment)).toMatchObject({ code: "invalid", message: expect.stringContaining(message) });
+	});
+
+	const server = "CRONIUM_API_URL or CRONIUM_SOCKET";
+	const eitherToken = "CRONIUM_EXECUTION_TOKEN or CRONIUM_EXECUTION_TOKEN_FILE";
+	test.each([
+		["API_URL", `${eitherToken} is`],
+		["SOCKET", `${eitherToken} is`],
+		["EXECUTION_TOKEN", `${server} is`],
+		["EXECUTION_TOKEN_FILE", `${server} is`],
+		["CA_CERT", `${server}, and ${eitherToken} are`],
+		["CLIENT_CERT", `${server}, and ${eitherToken}, and CRONIUM_CLIENT_KEY are`],
+		["CLIENT_KEY", `${server}, and ${eitherToken}, and CRONIUM_CLIENT_CERT are`],
+		["CA_CERT CLIENT_CERT CLIENT_KEY", `${server}, and ${eitherToken} are`],
+		["API_URL EXECUTION_TOKEN CLIENT_CERT", "CRONIUM_CLIENT_KEY is"],
+		["API_URL EXECUTION_TOKEN CLIENT_KEY", "CRONIUM_CLIENT_CERT is"],
+		["API_URL CA_CERT CLIENT_KEY", `${eitherToken}, and CRONIUM_CLIENT_CERT are`],
+		["SOCKET CA_CERT", `${eitherToken}, and CRONIUM_CLIENT_CERT, and CRONIUM_CLIENT_KEY are`],
+		["SOCKET EXECUTION_TOKEN CA_CERT", "CRONIUM_CLIENT_CERT, and CRONIUM_CLIENT_KEY are"],
+		["SOCKET EXECUTION_TOKEN CLIENT_CERT", "CRONIUM_CA_CERT, and CRONIUM_CLIENT_KEY are"],
+		["SOCKET EXECUTION_TOKEN CLIENT_KEY", "CRONIUM_CA_CERT, and CRONIUM_CLIENT_CERT are"],
+		["SOCKET EXECUTION_TOKEN CLIENT_CERT CLIENT_KEY", "CRONIUM_CA_CERT is"],
+	])("with only %s, one message names all that is missing", async (names, missing) => {
+		const given = names.split(" ").map((name) => `CRONIUM_${name}`);
+		expect(await failure(Object.fromEntries(given.map((name) => [name, "/a"])))).toMatchObject({
+			code: "invalid",
+			message: `${missing} missing; there is ${given.join(", ")}.`,
+		});
+	});
+
+	test("a socket that is not there is named", async () => {
+		expect(await failure({ CRONIUM_SOCKET: "/nowhere/socket", CRONIUM_EXECUTION_TOKEN: token })).toMatchObject({
+			code: "unavailable",
+			message: expect.stringContaining("cannot be reached through the socket /nowhere/socket: "),
+		});
 	});
 
 	test("an empty variable counts as not set", async () => {
@@ -132,7 +152,10 @@ forEverySdk(({ sdk, enter, call, directory }) => {
 		expect(await call("getInput")).toBe(1);
 		server.answer(value("1"));
 		await enter(settings);
-		await expect(call("getInput")).rejects.toMatchObject({ code: "unavailable" });
+		await expect(call("getInput")).rejects.toMatchObject({
+			code: "unavailable",
+			message: expect.stringMatching(sdk === "Bash" ? /its certificate is not trusted/ : /VERIFY/),
+		});
 		expect(server.received).toEqual([]);
 	});
 
@@ -184,6 +207,63 @@ forEverySdk(({ sdk, enter, call, directory }) => {
 		expect(error).toMatchObject({ code: "unauthenticated" });
 		expect((error as Error).message).not.toContain(token);
 		expect(server.received).toHaveLength(1);
+	});
+
+	test.each([`${token}\n`, ` \t${token}\r\n\n`])("the white space around a token is no part of it: %j", async (padded) => {
+		await using server = await openScriptedServer();
+		server.answer(value("1"));
+		const tokenFile = join(directory, "padded-token");
+		writeFileSync(tokenFile, padded);
+		for (const source of [{ CRONIUM_EXECUTION_TOKEN: padded }, { CRONIUM_EXECUTION_TOKEN_FILE: tokenFile }]) {
+			await enter({ CRONIUM_API_URL: server.url, ...source });
+			expect(await call("getInput")).toBe(1);
+		}
+		expect(server.received.map(({ headers }) => headers.authorization)).toEqual(Array(2).fill(`Bearer ${token}`));
+	});
+
+	test.each([
+		`${token}\n${token}`,
+		`${token}\r\nX-Injected: 1`,
+		`${token} ${token}`,
+		`${token}"`,
+		`${token}\u00a0`,
+		`${token}é`,
+		" \n",
+	])("refuses the token %j without showing it", async (refused) => {
+		await using server = await openScriptedServer();
+		server.answer(value("1"));
+		const tokenFile = join(directory, "refused-token");
+		writeFileSync(tokenFile, refused);
+		const rule = "has no token: a token is of A-Z, a-z, 0-9 and ._~+/=- only.";
+		for (const [source, message] of [
+			[{ CRONIUM_EXECUTION_TOKEN: refused }, `CRONIUM_EXECUTION_TOKEN ${rule}`],
+			[{ CRONIUM_EXECUTION_TOKEN_FILE: tokenFile }, `CRONIUM_EXECUTION_TOKEN_FILE: ${tokenFile} ${rule}`],
+		] as const)
+			expect(await failure({ CRONIUM_API_URL: server.url, ...source })).toMatchObject({ code: "invalid", message });
+		expect(server.received).toEqual([]);
+	});
+
+	test("a token file with a NUL has no token", async () => {
+		const tokenFile = join(directory, "binary-token");
+		writeFileSync(tokenFile, `${token}\0`);
+		const error = await failure({ CRONIUM_API_URL: "http://localhost", CRONIUM_EXECUTION_TOKEN_FILE: tokenFile });
+		expect(error).toMatchObject({ code: "invalid", message: expect.stringContaining(`${tokenFile} has no token`) });
+	});
+
+	test.each([
+		["that is refused by the server", `${token}\n`, "denied"],
+		["that is none", `${token}\nX-Injected: 1`, "invalid"],
+	])("a script that catches nothing prints nothing of a token %s", async (_which, given, code) => {
+		await using server = await openScriptedServer();
+		server.answer(problem(403, "denied"));
+		const tokenFile = join(directory, "printed-token");
+		writeFileSync(tokenFile, given);
+		for (const source of [{ CRONIUM_EXECUTION_TOKEN: given }, { CRONIUM_EXECUTION_TOKEN_FILE: tokenFile }]) {
+			const { status, output } = await runUncaught({ CRONIUM_API_URL: server.url, ...source });
+			expect(status).not.toBe(0);
+			expect(output).toContain(code);
+			expect(output).not.toContain(token);
+		}
 	});
 
 	test("neither the token nor a value is in a command line of any process", async () => {

@@ -101,6 +101,17 @@ export async function check(): Promise<number> {
 		expect(tsc.stdout + tsc.stderr).toBe("");
 	});
 
+	test("an error is shown with its details when it has some, and a token file that is not there by the name of its option", () => {
+		const printed = run(
+			"i.mjs",
+			`import { inspect } from "node:util"; import { RuntimeError, createClient } from "cronium";
+			const plain = new RuntimeError("invalid", "text"), conflict = new RuntimeError("conflict", "text", { currentVersion: "7" });
+			console.log(inspect(plain).includes("details"), plain.details, conflict.details, inspect(conflict).includes("currentVersion: '7'"));
+			try { createClient({ url: "https://localhost", tokenFile: "/nowhere" }); } catch (error) { console.log(error.message); }`,
+		);
+		expect(printed).toBe("false {} { currentVersion: '7' } true\ntokenFile: /nowhere cannot be read (ENOENT).\n");
+	});
+
 	test("keeps no script alive", () => {
 		run(
 			"f.mjs",
@@ -155,6 +166,31 @@ for file in one.files:
     if file.hash: assert base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=") == file.hash.value, file
 print(sorted(str(file) for file in one.files if "py.typed" in str(file)))`);
 		expect(found).toBe("0.1.0 >=3.9 None\n['cronium/py.typed']\n");
+	});
+
+	test("has its licence where its metadata says, and in its source distribution", () => {
+		const found = python(`
+import importlib.metadata as metadata
+one = metadata.distribution("cronium")
+print(one.metadata["Metadata-Version"], one.metadata["License-Expression"], one.metadata.get_all("License-File"), one.metadata["License"])
+print(one.read_text("licenses/LICENSE"), end="")
+import sys, tarfile
+sys.path.insert(0, ${JSON.stringify(join(sdks, "python"))})
+import build_backend
+with tarfile.open(build_backend.build_sdist(".")) as archive:
+    print(archive.extractfile("cronium-0.1.0/LICENSE").read().decode(), end="")`);
+		const licence = readFileSync(join(sdks, "python/LICENSE"), "utf8");
+		expect(found).toBe(`2.4 MIT ['LICENSE'] None\n${licence}${licence}`);
+	});
+
+	test("a token file that is not there is named by its option", () => {
+		const printed = python(`
+import cronium
+try:
+    cronium.Client(url="https://localhost", token_file="/nowhere")
+except cronium.RuntimeError as error:
+    print(error)`);
+		expect(printed).toBe("invalid: token_file: /nowhere cannot be read (FileNotFoundError).\n");
 	});
 
 	test.skipIf(spawnSync("python3", ["-m", "pip", "--version"]).status !== 0)("is installed by pip, without an index", () => {

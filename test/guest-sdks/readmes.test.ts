@@ -102,15 +102,22 @@ describe.each(languages)("$name", ({ name, fence, extension, command }) => {
 		expect(await runInStub(example.source, example)).toEqual(example.output);
 	});
 
-	test("examples/orders does the same on a server and without one", async () => {
-		const source = readFileSync(join(project, `guest-sdks/${name}/examples/orders.${extension}`), "utf8");
-		const given = { input: '{"orders":[{"total":99.5},{"total":0.75}]}', variables: { "revenue-threshold": 100 } };
-		const expected = { orders: 2, revenue: 100.25, runs: 1 };
-		const outcome = await runOnServer(source, given);
-		expect(outcome).toMatchObject({ output: expected, condition: true });
-		expect(outcome.logs).toMatchObject([{ level: "info", message: "Orders read", fields: '{"orders":2}' }]);
-		expect(await runInStub(source, given)).toEqual(expected);
-	});
+	test.each([
+		[100, true],
+		[100.25, true],
+		[100.254, false],
+	])(
+		"examples/orders does the same on a server and without one: the threshold %d is reached: %s",
+		async (threshold, condition) => {
+			const source = readFileSync(join(project, `guest-sdks/${name}/examples/orders.${extension}`), "utf8");
+			const given = { input: '{"orders":[{"total":99.5},{"total":0.75}]}', variables: { "revenue-threshold": threshold } };
+			const expected = { orders: 2, revenue: 100.25, runs: 1 };
+			const outcome = await runOnServer(source, given);
+			expect(outcome).toMatchObject({ output: expected, condition });
+			expect(outcome.logs).toMatchObject([{ level: "info", message: "Orders read", fields: '{"orders":2}' }]);
+			expect(await runInStub(source, given)).toEqual(expected);
+		},
+	);
 });
 
 function readExamples(page: string, fence: string): readonly Example[] {

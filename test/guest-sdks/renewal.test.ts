@@ -57,6 +57,21 @@ forEverySdk(({ sdk, enter, call, callTogether, directory }) => {
 		expect(tokensOf("/v1/input")).toEqual([old, old]);
 	});
 
+	test.each([
+		["no token", "{}"],
+		["a token with a line feed", JSON.stringify({ token: "re\nnewed" })],
+		["a number", JSON.stringify({ token: 12 })],
+		["no JSON", "<html>"],
+	])("a renewal that brings %s is one that fails", async (_what, body) => {
+		const old = makeToken("old", 80, 20);
+		server.answer(renews(value(body)));
+		await enterWith(old);
+		expect(await call("getInput")).toBe(1);
+		expect(await call("getInput")).toBe(1);
+		expect(tokensOf("/v1/token")).toEqual([old]);
+		expect(tokensOf("/v1/input")).toEqual([old, old]);
+	});
+
 	// Callers of these are processes and threads with clients of their own.
 	test.skipIf(sdk === "Bash" || sdk === "JavaScript sync")("callers at one time renew once", async () => {
 		const renewed = makeToken("renewed", 0, 100);

@@ -8,14 +8,14 @@ count=0 cents=0
 while IFS= read -r order; do
 	total=$(cronium_member "$order" total)
 	# Bash has whole numbers only.
-	printf -v total '%.0f' "$(awk -v total="$total" 'BEGIN { print total * 100 }')"
+	total=$(awk -v total="$total" 'BEGIN { printf "%.0f", total * 100 }')
 	count=$((count + 1)) cents=$((cents + total))
 done < <(cronium_elements "$(cronium_member "$orders" orders)")
 
 printf -v revenue '%d.%02d' $((cents / 100)) $((cents % 100))
 threshold=$(cronium_get_variable revenue-threshold)
 reached=false
-((cents >= ${threshold:-100} * 100)) && reached=true
+awk -v revenue="$revenue" -v threshold="${threshold:-100}" 'BEGIN { exit !(revenue >= threshold) }' && reached=true
 cronium_set_condition "$reached"
 
 runs=$(cronium_increment_variable runs)

@@ -68,7 +68,7 @@ _cronium_configure() {
 # shell and its subshells.
 _cronium_connect() {
 	local _name _given=() _url=${CRONIUM_API_URL-} _socket=${CRONIUM_SOCKET-} _ca=${CRONIUM_CA_CERT-}
-	local _certificate=${CRONIUM_CLIENT_CERT-} _key=${CRONIUM_CLIENT_KEY-} _file
+	local _certificate=${CRONIUM_CLIENT_CERT-} _key=${CRONIUM_CLIENT_KEY-} _file _wanted=() _verb=is
 	for _name in API_URL SOCKET EXECUTION_TOKEN EXECUTION_TOKEN_FILE CA_CERT CLIENT_CERT CLIENT_KEY; do
 		_name=CRONIUM_$_name
 		[[ -n ${!_name-} ]] && _given+=("$_name")
@@ -77,35 +77,30 @@ _cronium_connect() {
 		_cronium_origin=stub
 		return 0
 	fi
-	local _present="there is ${_given[*]}."
-	_present=${_present// CRONIUM/, CRONIUM}
-	_present=${_present/is, /is }
-	if [[ -n $_certificate && -z $_key ]]; then
-		_cronium_fail invalid "CRONIUM_CLIENT_KEY is missing; $_present"
-		return
-	elif [[ -z $_certificate && -n $_key ]]; then
-		_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $_present"
-		return
-	elif [[ -z ${CRONIUM_EXECUTION_TOKEN-} && -z ${CRONIUM_EXECUTION_TOKEN_FILE-} ]]; then
-		_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN or CRONIUM_EXECUTION_TOKEN_FILE is missing; $_present"
+	# TLS on a socket is with certificates of both sides, since no public issuer vouches for a socket; a URL may do without.
+	local _certificates=$_certificate$_key
+	[[ -z $_socket ]] || _certificates+=$_ca
+	[[ -n $_url$_socket ]] || _wanted+=('CRONIUM_API_URL or CRONIUM_SOCKET')
+	[[ -n ${CRONIUM_EXECUTION_TOKEN-}${CRONIUM_EXECUTION_TOKEN_FILE-} ]] ||
+		_wanted+=('CRONIUM_EXECUTION_TOKEN or CRONIUM_EXECUTION_TOKEN_FILE')
+	[[ -z $_certificates || -z $_socket || -n $_ca ]] || _wanted+=(CRONIUM_CA_CERT)
+	[[ -z $_certificates || -n $_certificate ]] || _wanted+=(CRONIUM_CLIENT_CERT)
+	[[ -z $_certificates || -n $_key ]] || _wanted+=(CRONIUM_CLIENT_KEY)
+	if ((${#_wanted[@]} > 0)); then
+		((${#_wanted[@]} == 1)) || _verb=are
+		local _missing _present
+		printf -v _missing ', and %s' "${_wanted[@]}"
+		printf -v _present ', %s' "${_given[@]}"
+		_cronium_fail invalid "${_missing#, and } $_verb missing; there is ${_present#, }."
 		return
 	fi
 	_cronium_place='' _cronium_base=''
 	if [[ -n $_socket ]]; then
 		_cronium_base=http://localhost
-		if [[ -n $_ca || -n $_certificate ]]; then
-			if [[ -z $_certificate ]]; then
-				_cronium_fail invalid "CRONIUM_CLIENT_CERT is missing; $_present"
-				return
-			elif [[ -z $_ca ]]; then
-				_cronium_fail invalid "CRONIUM_CA_CERT is missing; $_present"
-				return
-			fi
-			_cronium_base=https://localhost
-		fi
+		[[ -z $_ca ]] || _cronium_base=https://localhost
 		_cronium_configure "$_socket"
 		_cronium_place+="unix-socket = $_cronium_result"$'\n'
-	elif [[ -n $_url ]]; then
+	else
 		if [[ ! $_url =~ ^(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$ ]]; then
 			_cronium_fail invalid 'CRONIUM_API_URL must be the URL of a server, such as https://cronium.example:8443.'
 			return
@@ -116,9 +111,6 @@ _cronium_connect() {
 		fi
 		_cronium_base=$_url
 		while [[ $_cronium_base == */ ]]; do _cronium_base=${_cronium_base%/}; done
-	else
-		_cronium_fail invalid "CRONIUM_API_URL or CRONIUM_SOCKET is missing; $_present"
-		return
 	fi
 	if [[ $_cronium_base == https:* ]]; then
 		for _name in CA_CERT:cacert CLIENT_CERT:cert CLIENT_KEY:key; do
@@ -144,10 +136,14 @@ _cronium_connect() {
 _cronium_open_memory() {
 	local _name=${TMPDIR:-/tmp}/cronium-$BASHPID-$RANDOM$RANDOM
 	_cronium_memory=
-	# Nobody else can have made it, and nobody else can read it.
-	if (umask 077 && set -C && : >"$_name") 2>/dev/null; then
-		exec {_cronium_memory}<>"$_name"
+	# Nobody else can read it. noclobber refuses only files: a FIFO that somebody has put there would be written to, which waits for a reader.
+	if [[ ! -e $_name ]] && (umask 077 && set -C && : >"$_name") 2>/dev/null && { exec {_cronium_memory}<>"$_name"; } 2>/dev/null; then
 		command rm -f -- "$_name"
+		# Whoever was quicker than the check above would read the token.
+		if [[ ! -f /dev/fd/$_cronium_memory || ! -O /dev/fd/$_cronium_memory ]]; then
+			exec {_cronium_memory}>&-
+			_cronium_memory=
+		fi
 	fi
 }
 
@@ -175,18 +171,25 @@ _cronium_find_token() {
 }
 
 _cronium_read_token() {
-	local _file=${CRONIUM_EXECUTION_TOKEN_FILE-}
-	_cronium_token=${CRONIUM_EXECUTION_TOKEN-}
-	if [[ -z $_cronium_token ]]; then
-		if ! { read -r _cronium_token <"$_file" || [[ -n $_cronium_token ]]; } 2>/dev/null; then
-			_cronium_fail invalid "CRONIUM_EXECUTION_TOKEN_FILE: $_file is empty or cannot be read."
+	local _file=${CRONIUM_EXECUTION_TOKEN_FILE-} _text=${CRONIUM_EXECUTION_TOKEN-} _name=CRONIUM_EXECUTION_TOKEN
+	if [[ -z $_text ]]; then
+		_name="CRONIUM_EXECUTION_TOKEN_FILE: $_file"
+		if [[ ! -r $_file ]]; then
+			_cronium_fail invalid "$_name cannot be read."
 			return
 		fi
+		# All of it: what ends at a NUL is no token.
+		if { IFS= read -r -d '' _text <"$_file"; } 2>/dev/null; then _text=; fi
 	fi
-	if [[ $_cronium_token == *[!A-Za-z0-9._~+/=-]* ]]; then
-		_cronium_fail invalid 'the execution token has a character that no token has.'
+	if ! _cronium_take_token "$_text"; then
+		_cronium_fail invalid "$_name has no token: a token is of A-Z, a-z, 0-9 and ._~+/=- only."
 		return
 	fi
+}
+
+# Sets _cronium_token to a token without the white space around it; fails for what is none.
+_cronium_take_token() {
+	[[ $1 =~ ^[[:space:]]*([A-Za-z0-9._~+/=-]+)[[:space:]]*$ ]] && _cronium_token=${BASH_REMATCH[1]}
 }
 
 # A token is renewed when less than a quarter of its lifetime is left.
@@ -229,8 +232,8 @@ _cronium_renew() {
 	printf -v _now '%(%s)T' -1
 	((_now >= _cronium_renew_at)) || return
 	# A failure is not told: the token may still be good, and the call will say if it is not.
-	if _cronium_try POST /v1/token '' none && [[ $_cronium_status == 200 ]] && _cronium_parse "$_cronium_body" && _cronium_member token; then
-		_cronium_unquote "$_cronium_result" && _cronium_token=$_cronium_result
+	if _cronium_try POST /v1/token '' none && [[ $_cronium_status == 200 ]] && _cronium_parse "$_cronium_body" && _cronium_member token &&
+		[[ $_cronium_result == \"* ]] && _cronium_unquote "$_cronium_result" && _cronium_take_token "$_cronium_result"; then
 		_cronium_schedule
 	else
 		_cronium_renew_at=$((_now + 5))
@@ -261,10 +264,11 @@ $_cronium_place$_headers"
 		_answer=$(exec curl "${_flags[@]}" -K <(printf '%s' "$_config") --data-binary @<(printf '%s' "$_body") 2>/dev/null </dev/null) || _ended=$?
 	fi
 	_cronium_code='' _cronium_detail='' _cronium_status='' _cronium_head='' _cronium_body=''
+	local _reason='the connection failed' _through=''
 	case $_ended in
 	0) ;;
 	28)
-		_cronium_code=timed-out _cronium_detail='The runtime did not answer within 30 seconds.'
+		_cronium_code=timed-out _cronium_detail='The runtime took no connection within 10 seconds, or gave no answer within 30.'
 		return 1
 		;;
 	63)
@@ -272,7 +276,14 @@ $_cronium_place$_headers"
 		return 1
 		;;
 	*)
-		_cronium_code=unavailable _cronium_detail="The runtime cannot be reached (curl ended with $_ended)."
+		case $_ended in
+		6) _reason='its name has no address' ;;
+		7) _reason='nothing takes connections there' ;;
+		35) _reason='the TLS handshake failed' ;;
+		60) _reason='its certificate is not trusted' ;;
+		esac
+		[[ -z ${CRONIUM_SOCKET-} ]] || _through=" through the socket $CRONIUM_SOCKET"
+		_cronium_code=unavailable _cronium_detail="The runtime cannot be reached$_through: $_reason (curl ended with $_ended)."
 		return 1
 		;;
 	esac
@@ -613,7 +624,7 @@ cronium_member() {
 }
 
 _cronium_print_member() {
-	if _cronium_is_for_jq "$1" && _cronium_result=$(printf '%s' "$1" | command jq -c --arg name "$2" 'has($_name), .[$_name]' 2>/dev/null); then
+	if _cronium_is_for_jq "$1" && _cronium_result=$(printf '%s' "$1" | command jq -c --arg name "$2" 'has($name), .[$name]' 2>/dev/null); then
 		[[ $_cronium_result == true* ]] || return 1
 		printf '%s\n' "${_cronium_result#*$'\n'}"
 	elif ! _cronium_parse "$1"; then

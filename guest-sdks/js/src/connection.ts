@@ -28,7 +28,8 @@ export interface Connection {
 	readonly basePath: string;
 	readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined;
 	readonly token: string | undefined;
-	readonly tokenFile: string | undefined;
+	/** Its name is that of the setting, for messages. */
+	readonly tokenFile: { readonly path: string; readonly name: string } | undefined;
 	readonly timeoutMs: number;
 }
 
@@ -46,8 +47,8 @@ type Setting = keyof typeof names;
 type Given = { readonly [Name in Setting]?: string };
 
 /**
- * How to reach the runtime: explicit options, else a socket, else a URL, else nothing (undefined: the stub). Throws `invalid`, naming what is missing,
- * when only a part of a group is there.
+ * How to reach the runtime: explicit options, else a socket, else a URL, else nothing (undefined: the stub). Throws `invalid`, naming all that is
+ * missing, when only a part of a group is there.
  */
 export function resolveConnection(options: ClientOptions, environment: NodeJS.ProcessEnv): Connection | undefined {
 	const { timeoutMs = 30_000 } = options;
@@ -55,18 +56,17 @@ export function resolveConnection(options: ClientOptions, environment: NodeJS.Pr
 	const label = (name: Setting): string => (Object.keys(explicit).length > 0 ? name : names[name]);
 	const given = Object.keys(explicit).length > 0 ? explicit : pick((name) => environment[names[name]]);
 	if (Object.keys(given).length === 0) return undefined;
-	const missing = (...wanted: readonly Setting[]): RuntimeError => {
+	const missing = findMissing(given).map((alternatives) => alternatives.map(label).join(" or "));
+	if (missing.length > 0) {
 		const present = (Object.keys(given) as Setting[]).map(label).join(", ");
-		return new RuntimeError("invalid", `${wanted.map(label).join(" or ")} is missing; there is ${present}.`);
-	};
-	if ((given.clientCert === undefined) !== (given.clientKey === undefined))
-		throw missing(given.clientCert === undefined ? "clientCert" : "clientKey");
-	if (given.token === undefined && given.tokenFile === undefined) throw missing("token", "tokenFile");
-	const common = { token: given.token, tokenFile: given.token === undefined ? given.tokenFile : undefined, timeoutMs };
+		const verb = missing.length > 1 ? "are" : "is";
+		throw new RuntimeError("invalid", `${missing.join(", and ")} ${verb} missing; there is ${present}.`);
+	}
+	const token = given.token === undefined ? undefined : readToken(given.token, label("token"));
+	const tokenFile = given.tokenFile === undefined ? undefined : { path: given.tokenFile, name: label("tokenFile") };
+	const common = { token, tokenFile: token === undefined ? tokenFile : undefined, timeoutMs };
 	if (given.socket !== undefined) {
-		const isSecure = given.clientCert !== undefined || given.caCert !== undefined;
-		if (isSecure && given.clientCert === undefined) throw missing("clientCert");
-		if (isSecure && given.caCert === undefined) throw missing("caCert");
+		const isSecure = given.caCert !== undefined;
 		return {
 			...common,
 			secure: isSecure,
@@ -77,8 +77,7 @@ export function resolveConnection(options: ClientOptions, environment: NodeJS.Pr
 			tls: isSecure ? readTls(given, label) : undefined,
 		};
 	}
-	if (given.url === undefined) throw missing("url", "socket");
-	const url = readUrl(given.url, label("url"));
+	const url = readUrl(given.url as string, label("url"));
 	return {
 		...common,
 		secure: url.protocol === "https:",
@@ -88,6 +87,22 @@ export function resolveConnection(options: ClientOptions, environment: NodeJS.Pr
 		basePath: url.pathname.replace(/\/+$/, ""),
 		tls: url.protocol === "https:" ? readTls(given, label) : undefined,
 	};
+}
+
+/**
+ * What has to be there and is not, as lists of alternatives. TLS on a socket is with certificates of both sides, since no public issuer vouches for
+ * a socket; a URL may do without.
+ */
+function findMissing(given: Given): readonly (readonly Setting[])[] {
+	const certificates: readonly Setting[] =
+		given.socket === undefined ? ["clientCert", "clientKey"] : ["caCert", "clientCert", "clientKey"];
+	const isHere = (name: Setting): boolean => given[name] !== undefined;
+	const wanted: readonly (readonly Setting[])[] = [
+		["url", "socket"],
+		["token", "tokenFile"],
+		...(certificates.some(isHere) ? certificates.map((name) => [name]) : []),
+	];
+	return wanted.filter((alternatives) => !alternatives.some(isHere));
 }
 
 /** What is there; an empty text is not. */
@@ -121,6 +136,14 @@ function readTls({ caCert, clientCert, clientKey }: Given, label: (name: Setting
 		...(clientCert !== undefined && { cert: readFile(clientCert, label("clientCert")) }),
 		...(clientKey !== undefined && { key: readFile(clientKey, label("clientKey")) }),
 	};
+}
+
+/** A token without the white space around it. Throws `invalid` for what is none, and does not quote it: it may be one with a character too much. */
+export function readToken(text: string, name: string): string {
+	const token = /^[ \t-\r]*([\w.~+/=-]+)[ \t-\r]*$/.exec(text)?.[1];
+	if (token === undefined)
+		throw new RuntimeError("invalid", `${name} has no token: a token is of A-Z, a-z, 0-9 and ._~+/=- only.`);
+	return token;
 }
 
 /** The text of a file that a setting names. */

@@ -1,8 +1,7 @@
-import { type Connection, readFile } from "./connection.ts";
-import { RuntimeError } from "./errors.ts";
+import { type Connection, readFile, readToken } from "./connection.ts";
 
 /** Asks for a new token with the old one. */
-export type Renew = (token: string) => Promise<{ readonly token: string }>;
+export type Renew = (token: string) => Promise<string>;
 
 /** A token is renewed when less of its lifetime is left than this part. */
 const renewalPart = 0.25;
@@ -11,7 +10,7 @@ const retryMs = 5_000;
 
 /** The execution token of a client: renewed before it expires, also while nobody calls, and kept in memory only. */
 export class Credential {
-	readonly #file: string | undefined;
+	readonly #file: Connection["tokenFile"];
 	readonly #renew: Renew;
 	#token: string;
 	#renewAt = Number.POSITIVE_INFINITY;
@@ -49,16 +48,16 @@ export class Credential {
 	}
 
 	#read(): string {
-		const token = readFile(this.#file as string, "the token file").trim();
-		if (token === "") throw new RuntimeError("invalid", `The token file ${this.#file} is empty.`);
-		return token;
+		const { path, name } = this.#file as NonNullable<Connection["tokenFile"]>;
+		return readToken(readFile(path, name), `${name}: ${path}`);
 	}
 
 	/** Several calls at one time renew once. A failure is not told: the token may still be good, and the call will say if it is not. */
 	#renewOnce(): Promise<void> {
 		this.#renewing ??= this.#renew(this.#token)
+			.then((token) => readToken(token, "the answer"))
 			.then(
-				({ token }) => {
+				(token) => {
 					this.#token = token;
 					this.#schedule();
 				},

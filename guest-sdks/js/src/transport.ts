@@ -51,7 +51,9 @@ export class Transport {
 		this.#credential = new Credential(connection, async (token) => {
 			const { status, text } = await this.#try({ method: "POST", path: "/v1/token", effect: false }, token, {});
 			if (status !== 200) throw readProblem(status, text, undefined);
-			return JSON.parse(text) as { token: string };
+			const { token: renewed } = JSON.parse(text) as { token?: unknown };
+			if (typeof renewed !== "string") throw new RuntimeError("internal", "The server answered with no token.");
+			return renewed;
 		});
 	}
 
@@ -131,9 +133,10 @@ export class Transport {
 				connecting = setTimeout(fail, connectTimeoutMs, "unavailable", `No connection within ${connectTimeoutMs} ms.`);
 				socket.once(options.secure ? "secureConnect" : "connect", () => clearTimeout(connecting));
 			});
+			const through = options.socketPath === undefined ? "" : ` through the socket ${options.socketPath}`;
 			// Its text may name the request, but never its headers.
 			request.on("error", (error: NodeJS.ErrnoException) =>
-				fail("unavailable", `The runtime cannot be reached: ${error.code ?? error.message}.`),
+				fail("unavailable", `The runtime cannot be reached${through}: ${error.code ?? error.message}.`),
 			);
 			request.on("response", (response) => {
 				const chunks: Buffer[] = [];

@@ -1,6 +1,7 @@
 """How the runtime is reached: explicit settings, else a socket, else a URL, else nothing (the stub)."""
 
-from typing import Dict, Mapping, NamedTuple, Optional
+import re
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
 from ._errors import RuntimeError
@@ -26,6 +27,7 @@ class Connection(NamedTuple):
     base_path: str
     token: Optional[str]
     token_file: Optional[str]
+    token_file_name: str
     ca_cert: Optional[str]
     client_cert: Optional[str]
     client_key: Optional[str]
@@ -37,36 +39,36 @@ class Connection(NamedTuple):
 
 
 def resolve_connection(settings: Mapping[str, Optional[str]], environment: Mapping[str, str]) -> Optional[Connection]:
-    """Raises `invalid`, naming what is missing, when only a part of a group is there."""
-    given = {name: value for name, value in settings.items() if value}
+    """Raises `invalid`, naming all that is missing, when only a part of a group is there."""
+    given = {name: settings[name] for name in _NAMES if settings.get(name)}
     label = {name: name for name in _NAMES}
     if not given:
         label = _NAMES
         given = {name: environment[variable] for name, variable in _NAMES.items() if environment.get(variable)}
     if not given:
         return None
-
-    def missing(*names: str) -> RuntimeError:
-        wanted = " or ".join(label[name] for name in names)
-        return RuntimeError("invalid", "{} is missing; there is {}.".format(wanted, ", ".join(label[name] for name in given)))
-
-    if ("client_cert" in given) != ("client_key" in given):
-        raise missing("client_key" if "client_cert" in given else "client_cert")
-    if "token" not in given and "token_file" not in given:
-        raise missing("token", "token_file")
+    missing = [" or ".join(label[name] for name in names) for names in _find_missing(given)]
+    if missing:
+        verb, present = "are" if len(missing) > 1 else "is", ", ".join(label[name] for name in given)
+        raise RuntimeError("invalid", "{} {} missing; there is {}.".format(", and ".join(missing), verb, present))
     files = {name: given.get(name) for name in ("token", "token_file", "ca_cert", "client_cert", "client_key")}
+    files["token_file_name"] = label["token_file"]
     if files["token"]:
+        files["token"] = read_token(files["token"], label["token"])
         files["token_file"] = None
     if "socket" in given:
-        secure = "ca_cert" in given or "client_cert" in given
-        if secure and "client_cert" not in given:
-            raise missing("client_cert")
-        if secure and "ca_cert" not in given:
-            raise missing("ca_cert")
-        return Connection(secure, given["socket"], "localhost", None, "", **files)
-    if "url" not in given:
-        raise missing("url", "socket")
+        return Connection("ca_cert" in given, given["socket"], "localhost", None, "", **files)
     return _read_url(given["url"], label["url"], files)
+
+
+def _find_missing(given: Mapping[str, str]) -> List[Tuple[str, ...]]:
+    """What has to be there and is not, as alternatives. TLS on a socket is with certificates of both sides, since no public issuer vouches for
+    a socket; a URL may do without."""
+    wanted: List[Tuple[str, ...]] = [("url", "socket"), ("token", "token_file")]
+    certificates = ("ca_cert", "client_cert", "client_key") if "socket" in given else ("client_cert", "client_key")
+    if any(name in given for name in certificates):
+        wanted.extend((name,) for name in certificates)
+    return [names for names in wanted if not any(name in given for name in names)]
 
 
 def _read_url(text: str, name: str, files: Dict[str, Optional[str]]) -> Connection:
@@ -86,6 +88,17 @@ def _read_url(text: str, name: str, files: Dict[str, Optional[str]]) -> Connecti
 def _is_loopback(host: str) -> bool:
     parts = host.split(".")
     return len(parts) == 4 and parts[0] == "127" and all(part.isdigit() for part in parts)
+
+
+_TOKEN = re.compile(r"[ \t-\r]*([A-Za-z0-9._~+/=-]+)[ \t-\r]*")
+
+
+def read_token(text: str, name: str) -> str:
+    """A token without the white space around it. What is none would be quoted by the error of http.client, which prints headers it refuses."""
+    found = _TOKEN.fullmatch(text)
+    if found is None:
+        raise RuntimeError("invalid", "{} has no token: a token is of A-Z, a-z, 0-9 and ._~+/=- only.".format(name))
+    return found.group(1)
 
 
 def read_file(path: str, name: str) -> str:

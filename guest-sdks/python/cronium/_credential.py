@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Callable, Optional, Tuple
 
-from ._connection import Connection, read_file
+from ._connection import Connection, read_file, read_token
 from ._errors import RuntimeError
 
 # A token is renewed when less of its lifetime is left than this part.
@@ -18,6 +18,7 @@ _RETRY = 5.0
 class Credential:
     def __init__(self, connection: Connection, renew: Callable[[str], str]) -> None:
         self._file = connection.token_file
+        self._file_name = connection.token_file_name
         self._renew = renew
         self._lock = threading.Lock()
         self._timer: Optional[threading.Timer] = None
@@ -50,10 +51,8 @@ class Credential:
             self._timer.cancel()
 
     def _read(self) -> str:
-        token = read_file(str(self._file), "the token file").strip()
-        if not token:
-            raise RuntimeError("invalid", "The token file {} is empty.".format(self._file))
-        return token
+        text = read_file(str(self._file), self._file_name)
+        return read_token(text, "{}: {}".format(self._file_name, self._file))
 
     def begin_in_child(self) -> None:
         """After a fork, which takes no other threads along."""
@@ -66,7 +65,7 @@ class Credential:
             if time.time() < self._renew_at:
                 return
             try:
-                self._token = self._renew(self._token)
+                self._token = read_token(self._renew(self._token), "the answer")
             except RuntimeError:
                 self._renew_at = time.time() + _RETRY
                 if self._renew_at < self._expires_at:

@@ -111,7 +111,13 @@ class Transport:
         reply = self._try(Call("POST", "/v1/token", {}, None, False), token, {})
         if reply.status != 200:
             raise _read_problem(reply)
-        return str(json.loads(reply.body)["token"])
+        try:
+            token = json.loads(reply.body)["token"]
+        except (KeyError, TypeError, ValueError):
+            token = None
+        if not isinstance(token, str):
+            raise RuntimeError("internal", "The server answered with no token.")
+        return token
 
     def _try(self, call: Call, token: str, headers: Dict[str, str]) -> Reply:
         sent = dict(self._headers, **headers)
@@ -135,7 +141,9 @@ class Transport:
         except (OSError, http.client.HTTPException) as error:
             # Its text may hold what was sent.
             reason = getattr(error, "strerror", None) or type(error).__name__
-            raise RuntimeError("unavailable", "The runtime cannot be reached: {}.".format(reason)) from None
+            path = self._connection.socket
+            through = " through the socket {}".format(path) if path is not None else ""
+            raise RuntimeError("unavailable", "The runtime cannot be reached{}: {}.".format(through, reason)) from None
         finally:
             if keep and connection is not None:
                 self._idle.append(connection)
