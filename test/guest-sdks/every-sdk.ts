@@ -20,7 +20,9 @@ export interface Guest {
 	/** The same call by several callers at one time. */
 	callTogether(lanes: number, name: string, ...given: readonly unknown[]): Promise<unknown>;
 	/** A script of its own, which asks for its input and catches nothing: its status, and all that it has printed. */
-	runUncaught(environment: Readonly<Record<string, string>>): Promise<{ readonly status: number | null; readonly output: string }>;
+	runUncaught(
+		environment: Readonly<Record<string, string>>,
+	): Promise<{ readonly status: number | null; readonly output: string }>;
 }
 
 const sdkDirectory = join(import.meta.dirname, "../../guest-sdks");
