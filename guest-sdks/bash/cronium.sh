@@ -15,7 +15,7 @@ fi
 # --- JSON texts ------------------------------------------------------------------------------------------------------------------------------
 # Everything below runs with LC_ALL=C: texts are bytes, so a character that is not ASCII is never a part of what is looked for.
 
-# A regular expression: what %% cuts off a text of 1 MiB takes seconds.
+# A regular expression: what %% cuts off a long text takes long.
 _cronium_in_string='^[^"\]*'
 
 # Sets _cronium_result to the text as a JSON string.
@@ -84,20 +84,21 @@ _cronium_number='^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?'
 # that holds values: as many more as are given).
 _cronium_parse() {
 	local -i _most=128+${2:-0}
-	local _rest=$1 _name='' _before _string _part _token _state=value _stack='' _path='' _limit
+	local _text=$1 _rest='' _name='' _string _part _token _state=value _stack='' _limit
 	local -A _seen=()
 	local -a _counts=()
-	local -i _number=0
+	# `rest` is a window of the text, which ends at `at`: every cut copies what is left, which of all of a long text would take minutes.
+	local -i _number=0 _at=0 _size=${#1} _from
 	_cronium_names=() _cronium_values=() _cronium_kind='' _cronium_problem=''
 	while true; do
-		_rest=${_rest#"${_rest%%[!$' \t\n\r']*}"}
+		_cronium_skip_space
 		_token=${_rest:0:1}
 		case $_state:$_token in
 		value:\{ | value:\[ | first-element:\[ | first-element:\{)
 			if [[ -z $_stack ]]; then
 				if [[ $_token == '{' ]]; then _cronium_kind=object; else _cronium_kind=array; fi
 			fi
-			((${#_stack} == 1)) && _before=$_rest
+			((${#_stack} == 1)) && _from=_at-${#_rest}
 			_stack+=$_token
 			if ((${#_stack} > _most)); then
 				_cronium_problem="is nested more than $_most levels deep (maxJsonDepth)"
@@ -126,7 +127,7 @@ _cronium_parse() {
 				return 1
 			fi
 			_seen[$_part]=1
-			_rest=${_rest#"${_rest%%[!$' \t\n\r']*}"}
+			_cronium_skip_space
 			[[ ${_rest:0:1} == : ]] || break
 			_rest=${_rest:1}
 			[[ $_stack == '{' ]] && _cronium_names+=("$_name")
@@ -140,16 +141,21 @@ _cronium_parse() {
 			continue
 			;;
 		value:\" | first-element:\")
-			((${#_stack} == 1)) && _before=$_rest
+			((${#_stack} == 1)) && _from=_at-${#_rest}
 			[[ -z $_stack ]] && _cronium_kind=string
 			_cronium_take_string || break
 			_state=after
 			;;
 		value:[tfn-] | value:[0-9] | first-element:[tfn-] | first-element:[0-9])
-			((${#_stack} == 1)) && _before=$_rest
+			((${#_stack} == 1)) && _from=_at-${#_rest}
 			if [[ $_rest =~ ^(true|false|null) ]]; then
 				[[ -z $_stack ]] && _cronium_kind=${BASH_REMATCH[0]}
 			elif [[ $_rest =~ $_cronium_number ]]; then
+				if ((${#BASH_REMATCH[0]} + 2 >= ${#_rest} && _at < _size)); then
+					# It may go on behind the window.
+					_cronium_widen
+					continue
+				fi
 				[[ -z $_stack ]] && _cronium_kind=number
 			else
 				break
@@ -164,57 +170,54 @@ _cronium_parse() {
 		*) break ;;
 		esac
 		# A member of the outermost object, or an element of the outermost list, is complete.
-		((${#_stack} == 1)) && _cronium_values+=("${_before:0:${#_before}-${#_rest}}")
+		((${#_stack} == 1)) && _cronium_values+=("${_text:_from:_at-${#_rest}-_from}")
 	done
 	[[ -n $_cronium_problem ]] || _cronium_problem='is not JSON'
 	return 1
 }
 
-# Takes a string off the beginning of `rest` into `string`: both are the caller's.
-_cronium_take_string() {
-	local _begin _window _ended
-	local -i _length
-	[[ ${_rest:1} =~ $_cronium_in_string ]]
-	_length=${#BASH_REMATCH[0]}+1
-	[[ ${BASH_REMATCH[0]} == *[$'\x01'-$'\x1f']* ]] && return 1
-	_string=${_rest:0:_length}
-	_rest=${_rest:_length}
-	if [[ $_rest == \"* ]]; then
-		_string+='"'
-		_rest=${_rest:1}
-		return 0
-	fi
-	# From the first escape on in parts: every cut copies what is left, which of a long text with many escapes would take minutes.
-	while true; do
-		_begin=${_rest:0:1024}
-		_window=$_begin
-		_ended=
-		while true; do
-			_window=${_window#"${_window%%[\"\\]*}"}
-			if [[ $_window == \"* ]]; then
-				_window=${_window:1}
-				_ended=1
-				break
-			fi
-			# The longest escape is a surrogate pair; one that is cut off is read from the next part.
-			((${#_window} < 12 && ${#_begin} < ${#_rest})) && break
-			case $_window in
-			\\[\"\\/bfnrt]*) _window=${_window:2} ;;
-			\\u[dD][89abAB][0-9a-fA-F][0-9a-fA-F]\\u[dD][c-fC-F][0-9a-fA-F][0-9a-fA-F]*) _window=${_window:12} ;;
-			\\u[dD][89abAB-Fc-f][0-9a-fA-F][0-9a-fA-F]*)
-				_cronium_problem='has a lone surrogate (half of a character)'
-				return 1
-				;;
-			\\u[0-9a-fA-F][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F]*) _window=${_window:6} ;;
-			*) return 1 ;;
-			esac
-		done
-		_length=${#_begin}-${#_window}
-		[[ ${_begin:0:_length} == *[$'\x01'-$'\x1f']* ]] && return 1
-		_string+=${_begin:0:_length}
-		_rest=${_rest:_length}
-		[[ -z $_ended ]] || return 0
+# What follows reads `text` through the window: all three are the caller's.
+_cronium_widen() {
+	_rest+=${_text:_at:2048}
+	_at=$((_at + 2048 < _size ? _at + 2048 : _size))
+}
+
+# Afterwards the window begins with a token, all of it unless it is a string or a long number.
+_cronium_skip_space() {
+	_rest=${_rest#"${_rest%%[!$' \t\n\r']*}"}
+	while ((${#_rest} < 32 && _at < _size)); do
+		_cronium_widen
+		_rest=${_rest#"${_rest%%[!$' \t\n\r']*}"}
 	done
+}
+
+# Takes a string off the beginning of the window into `string`.
+_cronium_take_string() {
+	local -i _begin=_at-${#_rest}
+	_rest=${_rest:1}
+	while true; do
+		[[ $_rest =~ $_cronium_in_string ]]
+		_rest=${_rest:${#BASH_REMATCH[0]}}
+		# The longest escape is a surrogate pair.
+		if ((${#_rest} < 12 && _at < _size)); then
+			_cronium_widen
+			continue
+		fi
+		case $_rest in
+		\"*) break ;;
+		\\[\"\\/bfnrt]*) _rest=${_rest:2} ;;
+		\\u[dD][89abAB][0-9a-fA-F][0-9a-fA-F]\\u[dD][c-fC-F][0-9a-fA-F][0-9a-fA-F]*) _rest=${_rest:12} ;;
+		\\u[dD][89abAB-Fc-f][0-9a-fA-F][0-9a-fA-F]*)
+			_cronium_problem='has a lone surrogate (half of a character)'
+			return 1
+			;;
+		\\u[0-9a-fA-F][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F]*) _rest=${_rest:6} ;;
+		*) return 1 ;;
+		esac
+	done
+	_rest=${_rest:1}
+	_string=${_text:_begin:_at-${#_rest}-_begin}
+	[[ $_string != *[$'\x01'-$'\x1f']* ]]
 }
 
 # Sets _cronium_result to the JSON text of a member of the object that was parsed last; fails when there is none.

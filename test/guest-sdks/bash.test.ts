@@ -236,6 +236,33 @@ cronium_elements "$list" >elements`,
 	});
 });
 
+// The parser reads long texts through a window of 2,048 characters: nothing may depend on where it ends.
+test("a text is taken apart in the same way wherever its tokens are", async () => {
+	const tokens = [
+		'"a\\"é\\u00e9\\ud83d\\ude00\\\\"',
+		"-12.5e+10",
+		"true",
+		'{"b\\u0062":[null]}',
+		'"\\\\"',
+		"7".repeat(5_000),
+		'""',
+	];
+	const { stdout, stderr, status } = await bash(
+		`parse() { local LC_ALL=C; _cronium_parse "$1" || echo "$2: $_cronium_problem"; }
+for ((length = 1960; length < 2060; length++)); do
+	printf -v space "%\${length}s" ""
+	parse "[$space$tokens$space]" "$length"
+	[[ "\${_cronium_values[*]}" == "$expected" ]] || echo "$length: \${_cronium_values[*]}"
+	parse "[$quote$space$half$other$quote,1]" "$length"
+	((\${#_cronium_values[@]} == 2)) || echo "$length: text"
+	LC_ALL=C _cronium_parse "[$quote$space$half$quote,1]" && echo "$length: half a character"
+	LC_ALL=C _cronium_parse "[$quote$space" && echo "$length: no end"
+done; :`,
+		{ ...environment, tokens: tokens.join(","), expected: tokens.join(" "), quote: '"', half: "\\ud83d", other: "\\ude00" },
+	);
+	expect({ stdout, stderr, status }).toEqual({ stdout: "", stderr: "", status: 0 });
+});
+
 test.each([
 	["cronium_get_variable", "usage: cronium_get_variable KEY"],
 	["cronium_get_variable a b", "there is an argument too much; usage: cronium_get_variable KEY"],
