@@ -23,6 +23,7 @@ import { operations } from "../host/contract/generated/operations.ts";
 import { type LimitDefinition, limitDefinitions } from "../host/contract/limits.ts";
 import type { FailureCode, LogLine } from "../host/execution.ts";
 import { createHost, type Host } from "../host/index.ts";
+import { lockExclusive } from "../host/store/exclusive-role.ts";
 
 /*
  * What the documentation shows is run, and what it lists is compared with the code. How a fenced block is marked:
@@ -237,9 +238,11 @@ describe("docs/operating.md", () => {
 		const dataDirectory = join(directory, "listed");
 		await using listed = await createHost({ dataDirectory, audit: true });
 		await listed.run({ script: { name: "empty.js", source: "" } });
+		const role = await lockExclusive(dataDirectory, "serve", listed);
 		const found = readdirSync(dataDirectory, { withFileTypes: true }).map(
 			(entry) => entry.name + (entry.isDirectory() ? "/" : ""),
 		);
+		await role.close();
 		expect(firstCells(section(page, "The data directory"))).toEqual(found.sort());
 	});
 

@@ -97,11 +97,14 @@ describe("cronium audit", () => {
 		writeFileSync(file("other.json"), '{"chains":[{"host":1}]}');
 		for (const [argv, message] of [
 			[["list", "--type", "x"], '--type is "x"; it must be chain, control, effect, denied, authentication-failure.'],
-			[["list", "--since", "yesterday"], '--since is "yesterday"; it must be a duration'],
+			[
+				["list", "--since", "yesterday"],
+				'--since is "yesterday"; it must be a time such as 2026-01-31T12:00:00Z, or how long ago, such as 1d.',
+			],
 			[["list", "--since", "2026-99-99"], '--since is "2026-99-99"; it must be a time'],
 			[["verify", "--checkpoint", file("none.json")], "cannot be read: ENOENT"],
 			[["verify", "--checkpoint", file("other.json")], "is no checkpoint"],
-			[["export", "--output", file("other.json")], "cannot be made: EEXIST"],
+			[["export", "--output", file("other.json")], "cannot be made: it exists already."],
 		] as const) {
 			const ended = await audit(...argv);
 			expect(ended).toMatchObject({ code: 2, stdout: "" });

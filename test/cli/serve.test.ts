@@ -156,7 +156,7 @@ describe("cronium serve", () => {
 		const data = join(createDirectory(), "data");
 		const server = await startServer([...onLoopback, "--data", data]);
 		const second = await cronium(["serve", ...onLoopback, "--data", data]);
-		expect(second).toMatchObject({ code: 125, stderr: expect.stringContaining(`taken by process ${server.child.pid}`) });
+		expect(second).toMatchObject({ code: 125, stderr: expect.stringContaining(`Process ${server.child.pid} (host `) });
 	});
 
 	test("takes the configuration file, then the environment, then the command line", async () => {

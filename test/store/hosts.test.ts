@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { lockExclusive } from "../../host/store/exclusive-role.ts";
 import { claimHost, deadHosts, isHostAlive } from "../../host/store/hosts.ts";
 import { temporaryDirectory } from "./directory.ts";
@@ -15,6 +15,7 @@ async function startHost(directory: string, role = false) {
 		stdio: ["ignore", "pipe", "inherit"],
 	});
 	const exited = new Promise<void>((resolve) => process_.once("exit", () => resolve()));
+	onTestFinished(() => void process_.kill("SIGKILL"));
 	const output = await new Promise<string>((resolve) =>
 		process_.stdout.once("data", (data: Buffer) => resolve(String(data).trim())),
 	);
@@ -123,7 +124,7 @@ describe.each([
 		const there = await startHost(directory, true);
 		const hosts = await Promise.all(Array.from({ length: 8 }, () => claimHost(directory)));
 		await expect(lockExclusive(directory, "serve", hosts[0] as { id: string })).rejects.toThrow(
-			`process ${there.pid} (host ${there.output})`,
+			`Process ${there.pid} (host ${there.output})`,
 		);
 		await there.kill();
 		const tries = await Promise.allSettled(hosts.map((host) => lockExclusive(directory, "serve", host)));
