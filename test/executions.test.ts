@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,7 +40,10 @@ describe("runs of another process", () => {
 		}
 	});
 	afterEach(async () => {
+		// One that is still dying may make its store again.
+		const gone = child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined;
 		child.kill("SIGKILL");
+		await gone;
 		await rm(directory, { recursive: true });
 	});
 
