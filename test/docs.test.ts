@@ -21,8 +21,9 @@ import { group as variables } from "../host/cli/variables.ts";
 import { httpStatus } from "../host/contract/errors.ts";
 import { operations } from "../host/contract/generated/operations.ts";
 import { type LimitDefinition, limitDefinitions } from "../host/contract/limits.ts";
-import type { FailureCode, LogLine } from "../host/execution.ts";
+import type { LogLine } from "../host/execution.ts";
 import { createHost, type Host } from "../host/index.ts";
+import { failureCodes } from "../host/sandbox/guest-report.ts";
 import { lockExclusive } from "../host/store/exclusive-role.ts";
 
 /*
@@ -251,27 +252,6 @@ describe("docs/operating.md", () => {
 		expect(cells.sort()).toEqual(membersOf(read("host/helpers/journal-reader.ts"), "JournalEntry").sort());
 	});
 });
-
-/** As a table, so that a code that is added does not compile here before it is documented. */
-const failureCodes: Readonly<Record<FailureCode, true>> = {
-	"script-error": true,
-	"syntax-error": true,
-	"import-error": true,
-	"never-settled": true,
-	"invalid-output": true,
-	"output-exceeded": true,
-	"wall-time-exceeded": true,
-	"cpu-time-exceeded": true,
-	"memory-exceeded": true,
-	"stack-exceeded": true,
-	"host-calls-exceeded": true,
-	"pending-calls-exceeded": true,
-	"journal-exceeded": true,
-	"storage-exceeded": true,
-	cancelled: true,
-	lost: true,
-	internal: true,
-};
 
 /** The globals of the language itself, and of QuickJS. */
 const languageGlobals = new Set(

@@ -4,7 +4,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { httpStatus, RuntimeError } from "../contract/errors.ts";
 import { excerpt } from "../contract/excerpt.ts";
 import { defaultLimits } from "../contract/limits.ts";
-import { maxOpenFiles } from "./open-files.ts";
+import { maxOpenFiles } from "../process-limits.ts";
 import { describeProblem, HttpError, problemType, toRuntimeError } from "./problem.ts";
 import { discardBody, isRead } from "./request-body.ts";
 

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { maxStackBytes } from "../process-limits.ts";
 import { programFiles } from "../program-files.ts";
 
 /** As a worker thread's: the guest's memory is WebAssembly memory with a maximum of its own. */
@@ -58,9 +59,7 @@ function readablePaths(program: URL): string[] {
 const stackKiB = readStackKiB();
 
 function readStackKiB(): number {
-	if (process.platform !== "linux") return modestStackKiB;
-	const limit = /^Max stack size\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];
-	return limit === undefined
-		? maxStackKiB
-		: Math.max(984, Math.min(maxStackKiB, Math.floor(Number(limit) / 1024) - otherStackKiB));
+	const bytes = maxStackBytes();
+	if (bytes === undefined) return modestStackKiB;
+	return Math.max(984, Math.min(maxStackKiB, Math.floor(bytes / 1024) - otherStackKiB));
 }

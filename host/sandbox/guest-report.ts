@@ -2,7 +2,7 @@ import type { Failure, FailureCode } from "../execution.ts";
 import type { GuestResult } from "./engine.ts";
 
 /** All there are, as a table that does not compile without one of them. */
-const failureCodes: Readonly<Record<FailureCode, true>> = {
+export const failureCodes: Readonly<Record<FailureCode, true>> = {
 	"script-error": true,
 	"syntax-error": true,
 	"import-error": true,

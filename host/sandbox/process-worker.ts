@@ -1,7 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
-import type { RuntimeError } from "../contract/errors.ts";
 import { excerpt } from "../contract/excerpt.ts";
 import type { Limits } from "../contract/limits.ts";
 import { programFiles } from "../program-files.ts";
@@ -26,7 +25,7 @@ import {
 	type ScriptWorker,
 	type StartWorker,
 	stopCells,
-	stopReason,
+	untilEnded,
 	type WorkerEvents,
 	watchCpuTime,
 } from "./script-worker.ts";
@@ -80,10 +79,11 @@ class ProcessWorker implements ScriptWorker {
 		this.#graceMs = limits.cancelGraceMs;
 		this.#events = events;
 		this.#child = spawnConfined(program, [engine]);
-		this.#child.once("error", () => undefined);
 		// So it is when there are no descriptors left.
-		if (this.#child.stdio === undefined)
+		if (this.#child.stdio === undefined) {
+			this.#child.once("error", () => undefined);
 			throw new Error("A guest process cannot be started: the system has no descriptors left.");
+		}
 		const [, , stderr, requests, news] = this.#child.stdio as unknown as [null, null, Socket, Socket, Socket];
 		this.#requests = requests;
 		this.#news = news;
@@ -134,21 +134,18 @@ class ProcessWorker implements ScriptWorker {
 			const used = threadCpuMs(this.#child.pid);
 			return used === undefined || cpuAtStart === undefined ? undefined : used - cpuAtStart;
 		});
-		let grace: NodeJS.Timeout | undefined;
-		const onAbort = (): void => {
-			const reason = stopReason(job.signal.reason as RuntimeError);
-			this.#stopCell = stopCells[reason];
-			this.#tell(hostFrames.stop, reason);
-			grace = setTimeout(() => void this.terminate(), this.#graceMs);
-		};
-		const end = await new Promise<GuestEnd>((resolve) => {
-			this.#settle = resolve;
-			this.#tell(hostFrames.run, JSON.stringify(told), source);
-			if (job.signal.aborted) onAbort();
-			else job.signal.addEventListener("abort", onAbort, { once: true });
+		const end = await untilEnded<GuestEnd>(job, {
+			graceMs: this.#graceMs,
+			begin: (settle) => {
+				this.#settle = settle;
+				this.#tell(hostFrames.run, JSON.stringify(told), source);
+			},
+			stop: (reason) => {
+				this.#stopCell = stopCells[reason];
+				this.#tell(hostFrames.stop, reason);
+			},
+			terminate: () => void this.terminate(),
 		});
-		clearTimeout(grace);
-		job.signal.removeEventListener("abort", onAbort);
 		const remainder = await run.end(end.type === "ended" && !end.result.failure ? end.result.returned : undefined);
 		return { ...end, remainder };
 	}

@@ -69,8 +69,37 @@ export function watchCpuTime({ maxCpuTimeMs, onCpuTimeExceeded }: Job, usedMs: (
 	};
 }
 
+/** What `untilEnded` does with a worker. */
+export interface JobControl<End> {
+	/** How long the worker may take to stop by itself, in milliseconds. */
+	readonly graceMs: number;
+	/** Begins the job; `settle` is to be called at its end. */
+	begin(settle: (end: End) => void): void;
+	/** Tells the worker to stop. */
+	stop(reason: WorkerStop["reason"]): void;
+	/** Ends a worker that has not. */
+	terminate(): void;
+}
+
+/** Resolves with the end of the job, which is stopped when its signal aborts. */
+export async function untilEnded<End>({ signal }: Job, { graceMs, ...worker }: JobControl<End>): Promise<End> {
+	let grace: NodeJS.Timeout | undefined;
+	const onAbort = (): void => {
+		worker.stop(stopReason(signal.reason as RuntimeError));
+		grace = setTimeout(worker.terminate, graceMs);
+	};
+	const end = await new Promise<End>((resolve) => {
+		worker.begin(resolve);
+		if (signal.aborted) onAbort();
+		else signal.addEventListener("abort", onAbort, { once: true });
+	});
+	clearTimeout(grace);
+	signal.removeEventListener("abort", onAbort);
+	return end;
+}
+
 /** Why a job has to stop, in the words that a worker is told. */
-export function stopReason({ code, details }: RuntimeError): WorkerStop["reason"] {
+function stopReason({ code, details }: RuntimeError): WorkerStop["reason"] {
 	if (code !== "timed-out") return "cancelled";
 	return details.limit?.name === "maxCpuTimeMs" ? "cpu-time" : "timed-out";
 }

@@ -1,5 +1,4 @@
 import { Worker } from "node:worker_threads";
-import type { RuntimeError } from "../contract/errors.ts";
 import type { Limits } from "../contract/limits.ts";
 import { programFiles } from "../program-files.ts";
 import { prepareTermination, type StoreConnection } from "../store/lmdb-connection.ts";
@@ -12,7 +11,7 @@ import {
 	type ScriptWorker,
 	type StartWorker,
 	stopCells,
-	stopReason,
+	untilEnded,
 	type WorkerEvents,
 	watchCpuTime,
 } from "./script-worker.ts";
@@ -99,21 +98,17 @@ class ThreadWorker implements ScriptWorker {
 		this.state = "busy";
 		this.#onLog = job.onLog;
 		using _watch = watchCpuTime(job, () => this.#usedMs());
-		let grace: NodeJS.Timeout | undefined;
-		const onAbort = (): void => {
-			const reason = stopReason(job.signal.reason as RuntimeError);
-			Atomics.store(this.#stop, 0, stopCells[reason]);
-			this.#worker.postMessage({ type: "stop", reason } satisfies WorkerStop);
-			grace = setTimeout(() => void this.terminate(), this.#graceMs);
-		};
-		const end = await new Promise<JobEnd>((resolve) => {
-			this.#settle = resolve;
-			if (job.signal.aborted) onAbort();
-			else job.signal.addEventListener("abort", onAbort, { once: true });
+		return await untilEnded<JobEnd>(job, {
+			graceMs: this.#graceMs,
+			begin: (settle) => {
+				this.#settle = settle;
+			},
+			stop: (reason) => {
+				Atomics.store(this.#stop, 0, stopCells[reason]);
+				this.#worker.postMessage({ type: "stop", reason } satisfies WorkerStop);
+			},
+			terminate: () => void this.terminate(),
 		});
-		clearTimeout(grace);
-		job.signal.removeEventListener("abort", onAbort);
-		return end;
 	}
 
 	async #usedMs(): Promise<number | undefined> {

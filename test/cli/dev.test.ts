@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { isRunning } from "../sandbox/guest-processes.ts";
 import { createDirectory, cronium, launcher } from "./cronium.ts";
 
 /** One kind of script: what it looks like in each test. */
@@ -112,15 +113,6 @@ function startDev(argv: readonly string[], cwd: string, env: Readonly<Record<str
 /** Numbers of the processes that scripts have told of. */
 const pids = (text: string): number[] =>
 	[...text.matchAll(/^pids (.*)$/gm)].flatMap(([, numbers = ""]) => numbers.split(" ").map(Number));
-
-/** Whether the process does anything yet: one that has ended may stay listed until its parent asks for it. */
-function isRunning(pid: number): boolean {
-	try {
-		return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
-	} catch {
-		return false;
-	}
-}
 
 /** A process that was killed takes a moment to go. */
 const requireEnded = (numbers: readonly number[]): Promise<void> =>

@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeCertificates } from "../tokens/certificates.ts";
 import { forEverySdk } from "./every-sdk.ts";
 import { openScriptedServer, problem, value } from "./scripted-server.ts";
 
@@ -12,25 +12,7 @@ const file = (name: string): string => join(certificates, name);
 const text = (name: string): string => readFileSync(file(name), "utf8");
 beforeAll(() => {
 	certificates = mkdtempSync(join(tmpdir(), "cronium-certificates-"));
-	const openssl = (...words: string[]) => execFileSync("openssl", words, { stdio: "ignore" });
-	const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-	openssl("req", "-x509", ...key, "-keyout", file("ca.key"), "-out", file("ca.pem"), "-subj", "/CN=issuer", "-days", "2");
-	for (const name of ["server", "client"]) {
-		openssl("req", ...key, "-keyout", file(`${name}.key`), "-out", file(`${name}.csr`), "-subj", `/CN=${name}`);
-		writeFileSync(file("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1");
-		const issue = [
-			"x509",
-			"-req",
-			"-in",
-			file(`${name}.csr`),
-			"-CA",
-			file("ca.pem"),
-			"-CAkey",
-			file("ca.key"),
-			"-CAcreateserial",
-		];
-		openssl(...issue, "-out", file(`${name}.pem`), "-days", "2", "-extfile", file("names"));
-	}
+	makeCertificates(certificates);
 });
 afterAll(() => rmSync(certificates, { recursive: true, force: true }));
 

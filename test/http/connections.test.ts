@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { maxOpenFiles } from "../../host/http/open-files.ts";
 import { createServer, drainServer } from "../../host/http/server.ts";
+import { maxOpenFiles } from "../../host/process-limits.ts";
 import { serve } from "../../host/serve.ts";
 import { testCertificate } from "../sandbox/test-certificate.ts";
 import { temporaryDirectory } from "../store/directory.ts";
