@@ -24,6 +24,20 @@ export async function createEngine(name: EngineName, options: EngineOptions = {}
 	return engine;
 }
 
+/** The engines of one thread: the first one, and others, which are made when a run asks for them and kept. */
+export function engineChoice(
+	first: GuestEngine,
+	options: Pick<EngineOptions, "images">,
+): (name: EngineName) => GuestEngine | Promise<GuestEngine> {
+	const engines = new Map([[first.name, first]]);
+	return (name) =>
+		engines.get(name) ??
+		createEngine(name, options).then((engine) => {
+			engines.set(name, engine);
+			return engine;
+		});
+}
+
 async function create(name: EngineName, { prepared, prelude, images }: EngineOptions): Promise<GuestEngine> {
 	if (prepared && prepared.name !== name) throw new Error(`An engine prepared for ${prepared.name} cannot be ${name}.`);
 	const source = (): string => prelude ?? readFileSync(programFiles.prelude, "utf8");

@@ -9,7 +9,6 @@ import type { ErrorCode } from "../contract/generated/types.ts";
 import type { Limits } from "../contract/limits.ts";
 import { programFiles } from "../program-files.ts";
 import {
-	type Engine,
 	type EngineName,
 	type FetchRequest,
 	type FetchResponse,
@@ -18,7 +17,7 @@ import {
 	requireEngine,
 	type Surroundings,
 } from "./engine.ts";
-import { createEngine } from "./engines.ts";
+import { createEngine, engineChoice } from "./engines.ts";
 import { type Frame, guestFrames, hostFrames, maxPrintedCharacters } from "./guest-frames.ts";
 import { GuestLine } from "./guest-line.ts";
 import { LineLimit } from "./line-limit.ts";
@@ -47,7 +46,8 @@ let current: { readonly abort: AbortController; readonly limits: Limits } | unde
 
 const line = new GuestLine(onNews);
 const first = requireEngine(process.argv[2]);
-const engines = new Map<EngineName, Engine>([[first, await createEngine(first, { images: programFiles.images })]]);
+const { images } = programFiles;
+const engineOf = engineChoice(await createEngine(first, { images }), { images });
 tell(guestFrames.ready, "");
 
 function onNews({ type, id, head, tail }: Frame): void {
@@ -68,11 +68,7 @@ async function run({ name, engine: engineName, seed, limits, deadlineAt, mayFetc
 	current = { abort, limits };
 	stop[0] = 0;
 	try {
-		let engine = engines.get(engineName);
-		if (!engine) {
-			engine = await createEngine(engineName, { images: programFiles.images });
-			engines.set(engineName, engine);
-		}
+		const engine = await engineOf(engineName);
 		const execution: GuestExecution = { limits, deadlineAt, signal: abort.signal };
 		const surroundings: Surroundings = {
 			seed,

@@ -12,8 +12,8 @@ import { createHelpers, type Remainder } from "../helpers/helpers.ts";
 import { layout } from "../layout.ts";
 import { programFiles } from "../program-files.ts";
 import { connectLmdbStore, type StoreConnection } from "../store/lmdb-connection.ts";
-import type { Engine, EngineName, GuestResult, Script } from "./engine.ts";
-import { createEngine, type EngineOptions } from "./engines.ts";
+import type { EngineName, GuestResult, Script } from "./engine.ts";
+import { createEngine, engineChoice } from "./engines.ts";
 import type { Fetcher } from "./fetch.ts";
 import type { PreparedEngine } from "./guest-engine.ts";
 import { cpuTimeMs } from "./guest-run.ts";
@@ -79,8 +79,9 @@ if (!port) throw new Error("worker.ts runs as a worker thread only");
 const post = (message: WorkerMessage): void => port.postMessage(message);
 
 const connected = once(port, "message") as Promise<[WorkerConnection]>;
-const engine = await createEngine(data.engine, engineOptions(data.prepared));
-const engines = new Map<EngineName, Engine>([[data.engine, engine]]);
+const { images } = programFiles;
+const engine = await createEngine(data.engine, { images, ...(data.prepared && { prepared: data.prepared }) });
+const engineOf = engineChoice(engine, { images });
 const [connection] = await connected;
 const store = connectLmdbStore(connection.store);
 // The store is opened by its first read; better before a run needs it, when there is nothing else to do.
@@ -112,11 +113,7 @@ async function run(order: WorkerRun): Promise<WorkerMessage> {
 			const { openRunFetch } = await import("./run-fetch.ts");
 			fetcher = openRunFetch(execution, bound, forbiddenPorts);
 		}
-		let engine = engines.get(name);
-		if (!engine) {
-			engine = await createEngine(name, engineOptions(undefined));
-			engines.set(name, engine);
-		}
+		const engine = await engineOf(name);
 		const surroundings = { seed, print: bound.print, ...(fetcher && { fetch: fetcher.fetch }) };
 		const result = await engine.run(script, execution, bound.helpers, surroundings, data.stop);
 		const remainder = await bound.settle(result.failure ? undefined : result.returned);
@@ -126,10 +123,6 @@ async function run(order: WorkerRun): Promise<WorkerMessage> {
 		current = undefined;
 		await fetcher?.close();
 	}
-}
-
-function engineOptions(prepared: PreparedEngine | undefined): EngineOptions {
-	return { ...(prepared && { prepared }), images: programFiles.images };
 }
 
 function createLogBatch(): { add(line: LogLine): void; flush(): void } {
