@@ -55,7 +55,12 @@ export function describeJob({ language, name, source, arguments: given, files }:
 	}
 }
 
-const extensions: Readonly<Record<ScriptLanguage, string>> = { javascript: ".mjs", typescript: ".mjs", python: ".py", bash: ".sh" };
+const extensions: Readonly<Record<ScriptLanguage, string>> = {
+	javascript: ".mjs",
+	typescript: ".mjs",
+	python: ".py",
+	bash: ".sh",
+};
 
 /** The last part of the script's name, as a file that its interpreter takes for what it is. */
 export function fileName(name: string, language: ScriptLanguage): string {

@@ -199,12 +199,7 @@ function containerLimits(limits: Limits): ContainerLimits {
 }
 
 /** Waits for the end of the container, which is brought about when the signal aborts. Nothing takes effect from then on. */
-async function untilExit(
-	slot: Slot,
-	signal: AbortSignal,
-	graceMs: number,
-	close: () => Promise<void>,
-): Promise<ContainerExit> {
+async function untilExit(slot: Slot, signal: AbortSignal, graceMs: number, close: () => Promise<void>): Promise<ContainerExit> {
 	const stop = (): void => {
 		void close();
 		void slot.stop(graceMs);
@@ -256,7 +251,9 @@ function describeExit(exit: ContainerExit | undefined, limits: Limits): Failure 
 		};
 	}
 	const name = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0];
-	const message = name ? `The script was ended by ${name}, exit code ${exitCode}.` : `The script ended with exit code ${exitCode}.`;
+	const message = name
+		? `The script was ended by ${name}, exit code ${exitCode}.`
+		: `The script ended with exit code ${exitCode}.`;
 	return { code: "script-error", message };
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Writable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -9,6 +9,7 @@ import type { ContainerEngine, ContainerStreams } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
 import { encodeCommand, launcher } from "./launcher.ts";
 import type { RunUser, RunUsers } from "./run-users.ts";
+import { containerLabels, slotName } from "./sweep.ts";
 
 /** What a container is made of. The image is an id: what a name stands for may change. */
 export type SlotPlan = Pick<ContainerOptions, "image" | "limits" | "environment" | "network">;
@@ -19,10 +20,8 @@ export interface SlotMaker extends Pick<ContainerOptions, "labels" | "userNamesp
 	readonly users: RunUsers;
 	/** Where each container gets a directory of its own. */
 	readonly directory: string;
+	readonly hostId: string;
 }
-
-/** The label with the name of a container's directory. */
-export const slotLabel = "cronium.slot";
 
 /** How a container ended. */
 export interface ContainerExit {
@@ -80,7 +79,7 @@ export class Slot implements AsyncDisposable {
 	static async prepare(maker: SlotMaker, plan: SlotPlan): Promise<Slot> {
 		const { engine, users } = maker;
 		await using opened = new AsyncDisposableStack();
-		const name = randomBytes(6).toString("hex");
+		const name = slotName(maker.hostId, randomBytes(4).toString("hex"));
 		const directory = join(maker.directory, name);
 		const user = opened.use(users.take());
 		makeDirectories(directory);
@@ -185,7 +184,7 @@ function describeContainer(maker: SlotMaker, plan: SlotPlan, user: RunUser, dire
 		door: join(directory, "door"),
 		script: join(directory, "script"),
 		command: ["/bin/sh", "-c", launcher],
-		labels: { ...labels, [slotLabel]: name },
+		labels: { ...labels, [containerLabels.slot]: name },
 	});
 }
 
@@ -214,11 +213,4 @@ function killProcess(pid: number, container: string): void {
 	} catch {
 		// It is gone, or not ours to kill.
 	}
-}
-
-/** Removes the directory of a container that another process has left. */
-export function removeSlotDirectory(directory: string, name: string): void {
-	if (!/^[0-9a-f]{12}$/.test(name)) return;
-	const path = join(directory, name);
-	if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) rmSync(path, { recursive: true, force: true });
 }

@@ -69,8 +69,7 @@ function findReader(pid: number): () => ContainerUsage | undefined {
 	if (unified === undefined) return () => undefined;
 	return () => {
 		const [, cpuUs] = /^usage_usec (\d+)$/m.exec(readText(join(root, unified, "cpu.stat")) ?? "") ?? [];
-		const memoryBytes =
-			readNumber(join(root, unified, "memory.peak")) ?? readNumber(join(root, unified, "memory.current"));
+		const memoryBytes = readNumber(join(root, unified, "memory.peak")) ?? readNumber(join(root, unified, "memory.current"));
 		if (cpuUs === undefined || memoryBytes === undefined) return undefined;
 		return { cpuTimeMs: Math.round(Number(cpuUs) / 1e3), memoryBytes };
 	};
