@@ -15,6 +15,7 @@ export interface LimitDefinition {
 		| "connections"
 		| "containers"
 		| "files"
+		| "handshakes"
 		| "processes"
 		| "millicpus";
 	readonly default: number;
@@ -73,6 +74,15 @@ export const limitDefinitions = {
 	maxValueBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "One variable."),
 	maxKeyCharacters: define("run", "characters", 255, 1, 255, "Name of a variable."),
 	maxCallsPerSecond: define("run", "calls", 1_000, 1, 1_000_000, "Calls of a run through a door in one second."),
+	maxRunConnections: define("run", "connections", 64, 1, 10_000, "Connections of a run to its local door at one time; one more is closed."),
+	maxRunHandshakesPerSecond: define(
+		"run",
+		"handshakes",
+		50,
+		1,
+		10_000,
+		"TLS handshakes of a run at its local door in one second; more of them wait.",
+	),
 	maxJsonDepth: define("run", "levels", 128, 1, 128, "Nesting of a JSON text."),
 	maxPageSize: define("run", "items", 1_000, 1, 10_000, "Keys in one page of a list."),
 	maxContainerMemoryBytes: define(
@@ -162,6 +172,14 @@ export const limitDefinitions = {
 		1,
 		1_000_000,
 		"Connections that a server has at one time, never more than a third of the files that the process may open.",
+	),
+	maxHandshakesPerSecond: define(
+		"host",
+		"handshakes",
+		100,
+		1,
+		10_000,
+		"TLS handshakes at the local doors of all runs in one second; more of them wait, and runs take turns.",
 	),
 	maxControlBodyBytes: define("host", "bytes", 32 * MiB, 64 * KiB, 256 * MiB, "Body of one request to the control API."),
 	tokenLifetimeMs: define(

@@ -9,7 +9,7 @@ import { type ContainerScript, describeJob } from "./container-script.ts";
 import type { ContainerLimits } from "./container-spec.ts";
 import { EngineError } from "./engine-error.ts";
 import type { OpenedEngine } from "./opened-engine.ts";
-import type { RunDoor, RunDoors } from "./run-door.ts";
+import { doorEnvironment, type RunDoor, type RunDoors } from "./run-door.ts";
 import { type ContainerExit, lastOutput, type Slot, type SlotPlan } from "./slot.ts";
 import { UsageMeter } from "./usage-meter.ts";
 
@@ -86,7 +86,7 @@ export class ContainerExecutor implements AsyncDisposable {
 			plan = {
 				image: await engine.requireImage(run.script.language, run.image),
 				limits: containerLimits(limits),
-				environment: { ...containerEnvironment, ...doors.environment },
+				environment: { ...containerEnvironment, ...doorEnvironment },
 				network: engine.network,
 			};
 			taken = await engine.pool.take(plan);
