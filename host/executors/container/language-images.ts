@@ -1,10 +1,10 @@
-import packageJson from "../../../package.json" with { type: "json" };
+import { imageReference } from "../../images/images.ts";
 import type { ScriptLanguage } from "../../script-language.ts";
 
 /** The images of scripts that name none. `cronium images build` makes them. */
 export const languageImages: Readonly<Record<ScriptLanguage, string>> = {
-	javascript: `localhost/cronium/node:${packageJson.version}`,
-	typescript: `localhost/cronium/node:${packageJson.version}`,
-	python: `localhost/cronium/python:${packageJson.version}`,
-	bash: `localhost/cronium/bash:${packageJson.version}`,
+	javascript: imageReference("node"),
+	typescript: imageReference("node"),
+	python: imageReference("python"),
+	bash: imageReference("bash"),
 };

@@ -8,6 +8,7 @@ import { requireUsableImage, type UserNamespace } from "./container-spec.ts";
 import { type ContainerEngine, type EngineInfo, findEngine } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
 import { languageImages } from "./language-images.ts";
+import { seccompOption } from "./seccomp.ts";
 import { RunUsers, type UserMapping } from "./run-users.ts";
 import type { SlotMaker } from "./slot.ts";
 import { SlotPool } from "./slot-pool.ts";
