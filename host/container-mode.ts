@@ -1,7 +1,9 @@
+import { isIP } from "node:net";
 import type { AuditLog } from "./audit.ts";
 import type { Limits } from "./contract/limits.ts";
 import { ContainerExecutor } from "./executors/container/executor.ts";
 import { type ContainerSettings, openEngine } from "./executors/container/opened-engine.ts";
+import { mountedSocket } from "./executors/container/run-door.ts";
 import type { ServedRuns } from "./executors/served-runs.ts";
 import type { Traffic } from "./http/traffic.ts";
 import { liveHosts } from "./store/hosts.ts";
@@ -25,7 +27,15 @@ export function createContainerExecutor({ settings, served, traffic, audit, ...b
 		openEngine: () => openEngine({ ...settings, ...basis, liveHosts: () => liveHosts(dataDirectory) }),
 		openDoors: async () => {
 			const { createRunDoors } = await import("../sidecar/run-doors.ts");
-			return await createRunDoors({ dataDirectory, limits, traffic, audit });
+			const { tcp } = settings;
+			const address = tcp && { host: tcp.host, port: tcp.port, names: [tcp.name] };
+			const doors = await createRunDoors({ dataDirectory, limits, traffic, audit, ...(address && { tcp: address }) });
+			if (!tcp) return { doors, environment: { CRONIUM_SOCKET: mountedSocket }, network: "none" };
+			return {
+				doors,
+				environment: { CRONIUM_API_URL: `https://${isIP(tcp.name) === 6 ? `[${tcp.name}]` : tcp.name}:${doors.port}` },
+				network: tcp.network,
+			};
 		},
 	});
 }

@@ -175,6 +175,14 @@ export class Host implements AsyncDisposable {
 		return Object.assign(await opened.promise, started);
 	}
 
+	/**
+	 * Looks for the container engine ahead of the first run: removes what hosts that died have left there, and checks that it keeps runs apart. Rejects with
+	 * what a run would fail with.
+	 */
+	async prepareContainers(): Promise<void> {
+		await (await this.#parts.containers()).prepare();
+	}
+
 	/** The id of a run that is yet to be started. Ids sort by their making. */
 	createRunId(): string {
 		return createExecutionId(Date.now());

@@ -83,6 +83,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 		const address = server.address();
 		if (typeof address === "object" && address) ownPorts.push(address.port);
 	}
+	host.prepareContainers().catch((cause: Error) => {
+		// Without an engine there are no containers, which is as it is on most machines until the operator wants them.
+		if (options.containers?.engine !== undefined) process.emitWarning(cause.message, "CroniumWarning");
+	});
 	const owned = opened.move();
 	return {
 		url,

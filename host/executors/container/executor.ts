@@ -9,7 +9,7 @@ import { type ContainerScript, describeJob } from "./container-script.ts";
 import type { ContainerLimits } from "./container-spec.ts";
 import { EngineError } from "./engine-error.ts";
 import type { OpenedEngine } from "./opened-engine.ts";
-import { doorEnvironment, type RunDoor, type RunDoors } from "./run-door.ts";
+import { credentialEnvironment, type ReachedDoors, type RunDoor, type RunDoors } from "./run-door.ts";
 import { type ContainerExit, lastOutput, type Slot, type SlotPlan } from "./slot.ts";
 import { UsageMeter } from "./usage-meter.ts";
 
@@ -31,7 +31,7 @@ export interface ContainerExecutorParts {
 	readonly served: ServedRuns;
 	/** Connects to the engine, and checks what it can keep. Throws EngineError. */
 	readonly openEngine: () => Promise<OpenedEngine>;
-	readonly openDoors: () => Promise<RunDoors>;
+	readonly openDoors: () => Promise<ReachedDoors>;
 }
 
 /** A place that is waited for. */
@@ -48,13 +48,18 @@ export class ContainerExecutor implements AsyncDisposable {
 	readonly #waiting: FairQueue<Waiting>;
 	readonly #defaults: ContainerLimits;
 	#engine: Promise<OpenedEngine> | undefined;
-	#doors: Promise<RunDoors> | undefined;
+	#doors: Promise<ReachedDoors> | undefined;
 
 	constructor(parts: ContainerExecutorParts) {
 		this.#parts = parts;
 		const { maxContainers, maxNamespaceRuns } = parts.limits;
 		this.#waiting = new FairQueue({ places: maxContainers, maxOwnerPlaces: maxNamespaceRuns });
 		this.#defaults = containerLimits(parts.limits);
+	}
+
+	/** Looks for the engine ahead of the first run: removes what dead hosts have left, and checks what it can keep. Throws EngineError. */
+	async prepare(): Promise<void> {
+		await this.#openEngine();
 	}
 
 	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */
@@ -72,22 +77,22 @@ export class ContainerExecutor implements AsyncDisposable {
 	async [Symbol.asyncDispose](): Promise<void> {
 		for (const { resolve } of this.#waiting.clear()) resolve(false);
 		await (await this.#engine?.catch(() => undefined))?.[Symbol.asyncDispose]();
-		await (await this.#doors?.catch(() => undefined))?.[Symbol.asyncDispose]();
+		await (await this.#doors?.catch(() => undefined))?.doors[Symbol.asyncDispose]();
 	}
 
 	async #runInPlace(run: ContainerRun): Promise<ExecutorEnd> {
 		const { limits, signal } = run;
 		let engine: OpenedEngine;
-		let doors: RunDoors;
+		let reached: ReachedDoors;
 		let plan: SlotPlan;
 		let taken: Slot;
 		try {
-			[engine, doors] = await Promise.all([this.#openEngine(), this.#openDoors()]);
+			[engine, reached] = await Promise.all([this.#openEngine(), this.#openDoors()]);
 			plan = {
 				image: await engine.requireImage(run.script.language, run.image),
 				limits: containerLimits(limits),
-				environment: { ...containerEnvironment, ...doorEnvironment },
-				network: engine.network,
+				environment: { ...containerEnvironment, ...credentialEnvironment, ...reached.environment },
+				network: reached.network,
 			};
 			taken = await engine.pool.take(plan);
 		} catch (cause) {
@@ -95,8 +100,7 @@ export class ContainerExecutor implements AsyncDisposable {
 		}
 		await using slot = taken;
 		if (signal.aborted) return endWithout(stopFailure(limits, signal));
-		const end = await this.#runInSlot(run, slot, doors, () => this.#refill(engine, plan));
-		return end;
+		return await this.#runInSlot(run, slot, reached.doors, () => this.#refill(engine, plan));
 	}
 
 	async #runInSlot(run: ContainerRun, slot: Slot, doors: RunDoors, refill: () => void): Promise<ExecutorEnd> {
@@ -144,7 +148,7 @@ export class ContainerExecutor implements AsyncDisposable {
 		return this.#engine;
 	}
 
-	#openDoors(): Promise<RunDoors> {
+	#openDoors(): Promise<ReachedDoors> {
 		this.#doors ??= this.#parts.openDoors().catch((cause) => {
 			this.#doors = undefined;
 			throw cause;

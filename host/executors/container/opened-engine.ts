@@ -8,8 +8,8 @@ import { requireUsableImage, type UserNamespace } from "./container-spec.ts";
 import { type ContainerEngine, type EngineInfo, findEngine } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
 import { languageImages } from "./language-images.ts";
-import { seccompOption } from "./seccomp.ts";
 import { RunUsers, type UserMapping } from "./run-users.ts";
+import { seccompOption } from "./seccomp.ts";
 import type { SlotMaker } from "./slot.ts";
 import { SlotPool } from "./slot-pool.ts";
 import { containerLabels, sweepContainers } from "./sweep.ts";
@@ -22,6 +22,11 @@ export interface ContainerSettings {
 	readonly images?: readonly string[];
 	/** What need not be kept apart (`cronium doctor` names it) where the engine cannot. */
 	readonly allowMissing?: readonly string[];
+	/**
+	 * For engines that cannot mount a socket: the doors listen at an address, and containers get a network in which they reach it by `name`. They reach what else is in that network, too:
+	 * it has to be asked for.
+	 */
+	readonly tcp?: { readonly host: string; readonly port: number; readonly name: string; readonly network: string };
 }
 
 export interface EngineOptions extends ContainerSettings {
@@ -35,8 +40,6 @@ export interface EngineOptions extends ContainerSettings {
 /** An engine that is ready for runs, and its waiting containers. */
 export interface OpenedEngine extends AsyncDisposable {
 	readonly pool: SlotPool;
-	/** What containers are connected to. */
-	readonly network: string;
 	/** The id of the image for a script: the one that was named, or that of the language. Throws EngineError. */
 	requireImage(language: ScriptLanguage, reference: string | undefined): Promise<string>;
 }
@@ -63,7 +66,6 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 	const owned = opened.move();
 	return {
 		pool,
-		network: "none",
 		async requireImage(language, reference = languageImages[language]) {
 			const image = await engine.inspectImage(reference);
 			if (!image) throw new EngineError("image-missing", describeMissing(engine, reference));

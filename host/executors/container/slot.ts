@@ -115,7 +115,8 @@ export class Slot implements AsyncDisposable {
 		const input: Writable = this.#streams.input;
 		// What is wrong with the connection shows at its other end.
 		input.on("error", () => undefined);
-		input.end(encodeCommand(command));
+		// Not ended: its end is that of this process.
+		input.write(encodeCommand(command));
 	}
 
 	/** What the container prints, until it has ended. `take` says whether it wants more: what comes then is read, so that the script goes on, and left. */
