@@ -29,6 +29,8 @@ export interface ContainerOptions {
 	/** Directories of the engine's machine, mounted read-only; nothing else of it is. */
 	readonly door?: string;
 	readonly script?: string;
+	/** A file of it that becomes `/etc/hosts` where the engine would write one, with the machine's names and address. */
+	readonly hosts?: string;
 	readonly command: readonly string[];
 	readonly environment: Readonly<Record<string, string>>;
 	readonly labels: Readonly<Record<string, string>>;
@@ -84,11 +86,14 @@ export function containerSpec(engine: Pick<ContainerEngine, "kind">, options: Co
 			Mounts: [
 				...(options.door === undefined ? [] : [bind(options.door, containerPaths.door)]),
 				...(options.script === undefined ? [] : [bind(options.script, containerPaths.script)]),
+				...(options.hosts === undefined || !isPodman || network !== "none" ? [] : [bind(options.hosts, "/etc/hosts")]),
 			],
 			Tmpfs: {
 				[containerPaths.temporary]: tmpfs(isPodman, "noexec", limits.temporary),
 				[containerPaths.work]: tmpfs(isPodman, "exec", limits.work, user),
 				...(!isPodman && { "/dev/shm": tmpfs(isPodman, "noexec", sharedMemory) }),
+				// Podman makes it in a read-only container, without a limit of its own.
+				...(isPodman && { "/var/tmp": tmpfs(isPodman, "noexec", sharedMemory) }),
 			},
 			ShmSize: sharedMemory.bytes,
 			Memory: limits.memoryBytes,

@@ -184,6 +184,7 @@ function describeContainer(maker: SlotMaker, plan: SlotPlan, user: RunUser, dire
 		user: { uid: user.uid, gid: user.gid },
 		door: join(directory, "door"),
 		script: join(directory, "script"),
+		hosts: join(directory, "hosts"),
 		command: ["/bin/sh", "-c", launcher],
 		labels: { ...labels, [containerLabels.slot]: name },
 	});
@@ -193,6 +194,8 @@ function describeContainer(maker: SlotMaker, plan: SlotPlan, user: RunUser, dire
 function makeDirectories(directory: string): void {
 	mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
 	for (const path of [directory, join(directory, "door"), join(directory, "script")]) mkdirSync(path, { mode: 0o700 });
+	writeFileSync(join(directory, "hosts"), "127.0.0.1\tlocalhost\n::1\tlocalhost\n", { mode: 0o644 });
+	chmodSync(join(directory, "hosts"), 0o644);
 }
 
 function giveTo(directory: string, groupId: number): void {
