@@ -90,7 +90,7 @@ export function containerSpec(engine: Pick<ContainerEngine, "kind">, options: Co
 				...(options.hosts === undefined ? [] : [bind(options.hosts, "/etc/hosts")]),
 			],
 			Tmpfs: {
-				[containerPaths.temporary]: tmpfs(isPodman, "noexec", limits.temporary),
+				[containerPaths.temporary]: tmpfs(isPodman, "noexec", limits.temporary, user),
 				[containerPaths.work]: tmpfs(isPodman, "exec", limits.work, user),
 				// Otherwise Podman adds these two without a limit; runs may write to neither, or to little.
 				...(isPodman && { "/run": "rw,nosuid,nodev,noexec,size=65536,mode=0755", "/var/tmp": tmpfs(isPodman, "noexec", small) }),

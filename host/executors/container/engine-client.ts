@@ -1,4 +1,5 @@
-import type { Readable } from "node:stream";
+import { once } from "node:events";
+import type { Duplex, Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { attachedStreams, type ContainerStreams } from "./attached-streams.ts";
 import { engineAddresses, readEngineAddress, usualSockets } from "./engine-address.ts";
@@ -21,8 +22,8 @@ export interface ContainerEngine extends AsyncDisposable {
 	attach(id: string): Promise<ContainerStreams>;
 	startContainer(id: string): Promise<void>;
 	/**
-	 * Resolves with the exit code. Rejects with the signal's reason when it aborts first. With Podman it looks again and again,
-	 * less often the longer it waits: it is quick when the output has ended.
+	 * Resolves with the exit code. Rejects with the signal's reason when it aborts first. With Podman it is
+	 * quick where the container's output is attached and read.
 	 */
 	waitForExit(id: string, signal?: AbortSignal): Promise<number>;
 	inspectContainer(id: string): Promise<ContainerState | undefined>;
@@ -166,6 +167,8 @@ class Engine implements ContainerEngine {
 	readonly apiVersion: string;
 	readonly #connection: EngineConnection;
 	readonly #runtime: string;
+	/** Connections to the streams of containers that have not ended, as far as this end of them knows. */
+	readonly #attached = new Map<string, Duplex>();
 
 	constructor(connection: EngineConnection, { kind, version, apiVersion, runtime }: EngineVersion) {
 		this.kind = kind;
@@ -208,6 +211,8 @@ class Engine implements ContainerEngine {
 		const query = { stream: "1", stdin: "1", stdout: "1", stderr: "1" };
 		const what = `attach to ${nameContainer(id)}`;
 		const { connection, head } = await this.#connection.hijack({ method: "POST", path: `/containers/${id}/attach`, query, what });
+		this.#attached.set(id, connection);
+		connection.once("close", () => this.#attached.delete(id));
 		return attachedStreams(connection, head, `${this.address}: ${what}`);
 	}
 
@@ -316,22 +321,22 @@ class Engine implements ContainerEngine {
 		this.#connection.close();
 	}
 
-	/** Podman's own wait answers only when it has cleaned up, up to half a second later; its inspection knows at once. */
+	/**
+	 * Podman's own wait answers only when it has cleaned up, up to half a second later; its inspection knows at once. The end of an attached stream
+	 * tells when to look; without it, the looks become fewer.
+	 */
 	async #watchForExit(id: string, what: string, signal: AbortSignal | undefined): Promise<number> {
 		for (let pauseMs = minPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, maxPauseMs)) {
 			signal?.throwIfAborted();
 			const state = await this.inspectContainer(id);
 			if (!state) throw this.#connection.error("container-missing", what, "there is no such container");
 			if (!state.isRunning) return state.exitCode;
-			await setTimeout(pauseMs, undefined, signal && { signal }).catch(() => {});
+			const attached = this.#attached.get(id);
+			if (attached) {
+				await closed(attached, attachedPauseMs, signal);
+				pauseMs = minPauseMs;
+			} else await setTimeout(pauseMs, undefined, signal && { signal }).catch(() => {});
 		}
-	}
-
-	async #found<Answer>(path: string, what: string): Promise<Answer | undefined> {
-		const { status, body } = await this.#connection.send({ method: "GET", path, what });
-		if (status === 404) return undefined;
-		if (status >= 400) throw this.#connection.refusal(what, status, body);
-		return JSON.parse(body.toString()) as Answer;
 	}
 
 	async #requireImage(reference: string): Promise<string> {
@@ -344,6 +349,14 @@ class Engine implements ContainerEngine {
 /** Between two looks at a container. */
 const minPauseMs = 5;
 const maxPauseMs = 200;
+/** While its streams are open, a container runs, unless it has closed them itself or nobody reads what it has written. */
+const attachedPauseMs = 1_000;
+
+/** Resolves when the connection has been closed, when the time is over, or when the signal aborts. */
+async function closed(connection: Duplex, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+	const enough = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]);
+	await once(connection, "close", { signal: enough }).catch(() => {});
+}
 const removeAttempts = 8;
 const removePauseMs = 50;
 

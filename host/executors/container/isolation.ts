@@ -11,7 +11,7 @@ import type { ContainerEngine, EngineInfo, ImageInfo } from "./engine-client.ts"
 import { EngineError } from "./engine-error.ts";
 import { engineFiles, engineFilesDirectory, keepFile, readIfThere } from "./engine-files.ts";
 import { IsolationFacts, type Shortcoming } from "./isolation-facts.ts";
-import { isolationProbe } from "./isolation-probe.ts";
+import { isolationProbe, readProbe } from "./isolation-probe.ts";
 
 /** What is promised of a container, and how each is found out. */
 const guarantees = {
@@ -214,7 +214,7 @@ function circumstances(engine: ContainerEngine, info: EngineInfo, image: ImageIn
 	const { kind, address, version, apiVersion } = engine;
 	const bodies = (["auto", "keep-id", "engine"] as const).map((mode) => containerSpec(engine, probeOptions("", files, mode)));
 	const machine = ["/proc/sys/kernel/random/boot_id", "/etc/subuid", "/etc/subgid"].map(readIfThere);
-	const judgement = Object.values(guarantees).map(String).concat(String(IsolationFacts));
+	const judgement = Object.values(guarantees).map(String).concat(String(IsolationFacts), String(readProbe));
 	return hash(JSON.stringify([kind, address, version, apiVersion, info, image.id, bodies, machine, judgement]));
 }
 
