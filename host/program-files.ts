@@ -17,6 +17,10 @@ export const programFiles = {
 	devRunner: locate("./cli/dev-runner.ts", "./dev-runner.js"),
 	/** The SDKs, which are beside the program. */
 	sdks: locate("../guest-sdks/", "../guest-sdks/"),
+	/** Makes the JavaScript SDK's `dist/`, which a clone does not have. */
+	sdkBuild: isSource ? new URL("../guest-sdks/js/build.ts", import.meta.url) : undefined,
+	/** What container images are made from, beside the SDKs. */
+	dockerfiles: locate("../images/", "../images/"),
 	/** The JavaScript SDK's modules, by the names that scripts import. */
 	javascriptSdk: {
 		cronium: locate("../guest-sdks/js/src/index.ts", "../guest-sdks/js/dist/index.js").href,

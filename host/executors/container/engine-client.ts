@@ -339,6 +339,13 @@ class Engine implements ContainerEngine {
 		}
 	}
 
+	async #found<Answer>(path: string, what: string): Promise<Answer | undefined> {
+		const { status, body } = await this.#connection.send({ method: "GET", path, what });
+		if (status === 404) return undefined;
+		if (status >= 400) throw this.#connection.refusal(what, status, body);
+		return JSON.parse(body.toString()) as Answer;
+	}
+
 	async #requireImage(reference: string): Promise<string> {
 		const image = await this.inspectImage(reference);
 		if (image) return image.id;
