@@ -15,7 +15,7 @@ import { containerLabels, slotName } from "./sweep.ts";
 export type SlotPlan = Pick<ContainerOptions, "image" | "limits" | "environment" | "network">;
 
 /** What all containers of a host have in common. */
-export interface SlotMaker extends Pick<ContainerOptions, "labels" | "userNamespace" | "seccomp"> {
+export interface SlotMaker extends Pick<ContainerOptions, "labels" | "userNamespace" | "seccomp" | "hosts"> {
 	readonly engine: ContainerEngine;
 	readonly users: RunUsers;
 	/** Where each container gets a directory of its own. */
@@ -176,15 +176,15 @@ export function lastOutput(printing: Promise<void>): Promise<void> {
 }
 
 function describeContainer(maker: SlotMaker, plan: SlotPlan, user: RunUser, directory: string, name: string): object {
-	const { engine, labels, userNamespace, seccomp } = maker;
+	const { engine, labels, userNamespace, seccomp, hosts } = maker;
 	return containerSpec(engine, {
 		...plan,
 		userNamespace,
 		seccomp,
+		...(hosts !== undefined && { hosts }),
 		user: { uid: user.uid, gid: user.gid },
 		door: join(directory, "door"),
 		script: join(directory, "script"),
-		hosts: join(directory, "hosts"),
 		command: ["/bin/sh", "-c", launcher],
 		labels: { ...labels, [containerLabels.slot]: name },
 	});
@@ -194,8 +194,6 @@ function describeContainer(maker: SlotMaker, plan: SlotPlan, user: RunUser, dire
 function makeDirectories(directory: string): void {
 	mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
 	for (const path of [directory, join(directory, "door"), join(directory, "script")]) mkdirSync(path, { mode: 0o700 });
-	writeFileSync(join(directory, "hosts"), "127.0.0.1\tlocalhost\n::1\tlocalhost\n", { mode: 0o644 });
-	chmodSync(join(directory, "hosts"), 0o644);
 }
 
 function giveTo(directory: string, groupId: number): void {
