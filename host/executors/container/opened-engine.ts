@@ -7,9 +7,9 @@ import type { ScriptLanguage } from "../../script-language.ts";
 import { requireUsableImage, type UserNamespace } from "./container-spec.ts";
 import { type ContainerEngine, type EngineInfo, findEngine } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
+import { engineFiles } from "./engine-files.ts";
 import { languageImages } from "./language-images.ts";
 import { RunUsers, type UserMapping } from "./run-users.ts";
-import { seccompOption } from "./seccomp.ts";
 import type { SlotMaker } from "./slot.ts";
 import { SlotPool } from "./slot-pool.ts";
 import { containerLabels, sweepContainers } from "./sweep.ts";
@@ -60,7 +60,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 		hostId: options.hostId,
 		labels: { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId },
 		userNamespace,
-		seccomp: await seccompOption(engine, options.dataDirectory),
+		...engineFiles(engine, options.dataDirectory),
 	};
 	const pool = opened.use(new SlotPool(maker, options.limits.maxIdleContainers));
 	const owned = opened.move();
