@@ -179,7 +179,7 @@ export class ContainerExecutor implements AsyncDisposable {
 }
 
 /** What every script finds in its environment. Nothing of the host, and no secrets: an engine shows it to everyone who may ask. */
-const containerEnvironment: Readonly<Record<string, string>> = {
+export const containerEnvironment: Readonly<Record<string, string>> = {
 	HOME: "/work",
 	TMPDIR: "/tmp",
 	LANG: "C.UTF-8",
@@ -190,7 +190,8 @@ const containerEnvironment: Readonly<Record<string, string>> = {
 	TINI_KILL_PROCESS_GROUP: "1",
 };
 
-function containerLimits(limits: Limits): ContainerLimits {
+/** What a container of a run with these limits may use. */
+export function containerLimits(limits: Limits): ContainerLimits {
 	const disk = { bytes: limits.maxContainerDiskBytes, inodes: limits.maxContainerDiskFiles };
 	return {
 		memoryBytes: limits.maxContainerMemoryBytes,
