@@ -5,7 +5,14 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { type ContainerEngine, connectEngine } from "../../host/executors/container/engine-client.ts";
 import { containerLabels } from "../../host/executors/container/sweep.ts";
-import { type ContainerSettings, createHost, type Host, type HostOptions, type Outcome, type RunOptions } from "../../host/index.ts";
+import {
+	type ContainerSettings,
+	createHost,
+	type Host,
+	type HostOptions,
+	type Outcome,
+	type RunOptions,
+} from "../../host/index.ts";
 import { type EngineKind, findTestEngine } from "./engines.ts";
 
 /** A real host with a real engine, in a data directory of its own. */
@@ -75,7 +82,8 @@ export async function requireAddress(kind: EngineKind): Promise<string> {
 }
 
 /** The containers that a host has made and that are there. */
-export const containersOf = (engine: ContainerEngine, hostId: string) => engine.listContainers({ [containerLabels.host]: hostId });
+export const containersOf = (engine: ContainerEngine, hostId: string) =>
+	engine.listContainers({ [containerLabels.host]: hostId });
 
 /** What a script has printed, as one text. */
 export function printed({ logs }: Outcome, source: "stdout" | "stderr" = "stdout"): string {

@@ -10,7 +10,11 @@ const attack = (name: string): string => readFileSync(join(import.meta.dirname, 
 const attempts = attack("attempts.py");
 
 /** What was not refused as the pattern says, or as its own entry of `exceptions` does. */
-function notRefused(report: Readonly<Record<string, unknown>>, refusal: RegExp, exceptions: Readonly<Record<string, unknown>> = {}) {
+function notRefused(
+	report: Readonly<Record<string, unknown>>,
+	refusal: RegExp,
+	exceptions: Readonly<Record<string, unknown>> = {},
+) {
 	const names = new Set([...Object.keys(report), ...Object.keys(exceptions)]);
 	return [...names].filter((name) => {
 		const expected = Object.hasOwn(exceptions, name) ? exceptions[name] : refusal;
@@ -160,7 +164,8 @@ print(json.dumps({"environment": dict(os.environ), "texts": texts, "uname": os.u
 		const all = JSON.stringify(facts);
 		const machine = readFileSync("/proc/sys/kernel/hostname", "utf8").trim();
 		expect(facts.texts["/etc/hosts"].replace(/\s+/g, " ").trim()).toMatch(/^(127\.0\.0\.1 localhost ::1 localhost)?$/);
-		for (const fact of ["do-not-inherit", containers.dataDirectory, containers.host.id, process.cwd()]) expect(all).not.toContain(fact);
+		for (const fact of ["do-not-inherit", containers.dataDirectory, containers.host.id, process.cwd()])
+			expect(all).not.toContain(fact);
 		if (machine.length > 3) expect(all).not.toContain(machine);
 		// The test itself sees no list of the door's directory; of other runs there is none.
 		expect(facts.tree).toEqual([]);
