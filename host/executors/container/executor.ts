@@ -10,7 +10,7 @@ import type { ContainerLimits } from "./container-spec.ts";
 import { EngineError } from "./engine-error.ts";
 import type { OpenedEngine } from "./opened-engine.ts";
 import { credentialEnvironment, type ReachedDoors, type RunDoor, type RunDoors } from "./run-door.ts";
-import { type ContainerExit, lastOutput, type Slot, type SlotPlan } from "./slot.ts";
+import { type ContainerExit, killedExitCode, lastOutput, type Slot, type SlotPlan } from "./slot.ts";
 import { UsageMeter } from "./usage-meter.ts";
 
 /** One run for this executor. */
@@ -108,7 +108,8 @@ export class ContainerExecutor implements AsyncDisposable {
 		const opened = this.#parts.served.open(run);
 		using meter = new UsageMeter(slot.pid, limits.maxCpuTimeMs, run.onCpuTimeExceeded);
 		const refilling = setTimeout(refill, refillAfterMs);
-		const printing = slot.print(opened.print);
+		// Its streams end before its control groups are gone.
+		const printing = slot.print(opened.print).finally(() => meter.look());
 		let exit: ContainerExit | undefined;
 		let problem: Failure | undefined;
 		let door: RunDoor | undefined;
@@ -131,7 +132,7 @@ export class ContainerExecutor implements AsyncDisposable {
 		await close();
 		clearTimeout(refilling);
 		refill();
-		return await describeEnd(opened, problem ?? describeExit(exit, limits), meter.usage, exit, run);
+		return await describeEnd(opened, problem ?? describeExit(exit, meter.usage.memoryKills, limits), meter.usage, exit, run);
 	}
 
 	/** One that is to be kept waiting is made only for runs with the host's own limits: the next run may have others. */
@@ -226,12 +227,13 @@ async function describeEnd(
 	{ limits, signal }: ContainerRun,
 ): Promise<ExecutorEnd> {
 	const remainder = await opened.settle();
+	const { cpuTimeMs, memoryBytes } = usage;
 	const error = signal.aborted ? stopFailure(limits, signal) : (problem ?? remainder.failure);
 	return {
 		status: error ? failedStatus(error) : "succeeded",
 		...(error && { error }),
 		...(error?.code === "script-error" && exit && exit.exitCode !== 0 && { exitCode: exit.exitCode }),
-		usage: { ...usage, hostCalls: opened.run.calls },
+		usage: { cpuTimeMs, memoryBytes, hostCalls: opened.run.calls },
 		operations: remainder.operations,
 		...(remainder.audit && { audit: remainder.audit }),
 		left: remainder,
@@ -244,22 +246,21 @@ function endWithout(error: Failure): ExecutorEnd {
 	return { status: failedStatus(error), error, usage, operations: [] };
 }
 
-function describeExit(exit: ContainerExit | undefined, limits: Limits): Failure | undefined {
+function describeExit(exit: ContainerExit | undefined, memoryKills: number, limits: Limits): Failure | undefined {
 	if (!exit || exit.exitCode === 0) return undefined;
-	const { exitCode, isOutOfMemory } = exit;
-	if (isOutOfMemory) {
-		const limit = describeLimit(limits, "maxContainerMemoryBytes");
+	const { exitCode } = exit;
+	const isOutOfMemory = exit.isOutOfMemory || memoryKills > 0;
+	const limit = describeLimit(limits, "maxContainerMemoryBytes");
+	if (isOutOfMemory && exitCode === killedExitCode)
 		return {
 			code: "memory-exceeded",
-			message: `The script needs more than ${limit.value} bytes of memory (maxContainerMemoryBytes).`,
+			message: `The script needs more than ${limit.value} bytes of memory (${limit.name}).`,
 			limit,
 		};
-	}
 	const name = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0];
-	const message = name
-		? `The script was ended by ${name}, exit code ${exitCode}.`
-		: `The script ended with exit code ${exitCode}.`;
-	return { code: "script-error", message };
+	const ended = name ? `was ended by ${name}, exit code ${exitCode}.` : `ended with exit code ${exitCode}.`;
+	const reason = isOutOfMemory ? ` A process of it needed more than ${limit.value} bytes of memory (${limit.name}).` : "";
+	return { code: "script-error", message: `The script ${ended}${reason}` };
 }
 
 function describeEngineFailure(cause: unknown): Failure {

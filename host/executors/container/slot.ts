@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import type { Writable } from "node:stream";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { ContainerJob } from "./container-script.ts";
 import { type ContainerOptions, containerSpec } from "./container-spec.ts";
 import type { ContainerEngine, ContainerStreams } from "./engine-client.ts";
@@ -28,6 +29,10 @@ export interface ContainerExit {
 	readonly exitCode: number;
 	readonly isOutOfMemory: boolean;
 }
+
+/** Of a process that was ended by SIGKILL. */
+export const killedExitCode = 128 + constants.signals.SIGKILL;
+const lookAgainMs = 50;
 
 /** Said of a container that does not end: it is asked for the last of its output this long, in milliseconds. */
 const lastOutputMs = 2_000;
@@ -70,7 +75,7 @@ export class Slot implements AsyncDisposable {
 		owned.defer(() => waiting.abort(new EngineError("container-missing", "The container was removed.")));
 		this.exited = engine.waitForExit(parts.id, waiting.signal).then(async (exitCode) => {
 			this.#hasExited = true;
-			return { exitCode, isOutOfMemory: (await engine.inspectContainer(parts.id))?.isOutOfMemory ?? false };
+			return { exitCode, isOutOfMemory: await this.#isOutOfMemory(exitCode) };
 		});
 		this.exited.catch(() => undefined);
 	}
@@ -159,6 +164,15 @@ export class Slot implements AsyncDisposable {
 		await this.#owned.disposeAsync();
 		// Without an engine that removes it, it ends at least.
 		if (!this.#hasExited) killProcess(this.pid, this.id);
+	}
+
+	/** Engines learn by different ways that a container has ended and that memory was the reason, which may come later. */
+	async #isOutOfMemory(exitCode: number): Promise<boolean> {
+		for (let looks = exitCode === killedExitCode ? 5 : 1; ; looks -= 1) {
+			const state = await this.#engine.inspectContainer(this.id);
+			if (!state || state.isOutOfMemory || looks === 1) return state?.isOutOfMemory ?? false;
+			await sleep(lookAgainMs);
+		}
 	}
 
 	#giveFile(file: string, groupId: number): void {
