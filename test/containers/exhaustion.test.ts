@@ -108,8 +108,8 @@ describe.each(engineKinds)("a script in a container of %s that takes all it can"
 			const flood = containers.run(
 				"flood.sh",
 				`source cronium.sh
-head -c 300000000 /dev/zero | tr '\\0' 'x' &
-yes | head -c 100000000 >&2
+head -c 100000000 /dev/zero | tr '\\0' 'x' &
+yes | head -c 40000000 >&2
 wait
 cronium_set_output '"printed"'`,
 				{ limits },
@@ -137,7 +137,7 @@ cronium_set_output '"printed"'`,
 		]);
 		expect(strange).toMatchObject({ status: "succeeded" });
 		const lines = printed(strange).split("\n");
-		expect(lines.slice(0, 4)).toEqual(["a\0b", "\ufffd\ufffd", "€", "\u001b[31m\r"]);
+		expect(lines.slice(0, 4)).toEqual(["a\0b", "\ufffd\ufffd", "€", "\u001b[31m"]);
 		expect(lines.at(-1)).toBe("last without end");
 		for (const line of lines) expect(Buffer.byteLength(line)).toBeLessThanOrEqual(4096);
 		expect(endless).toMatchObject({ status: "timed-out", exitCode: 124, error: { code: "wall-time-exceeded" } });
