@@ -264,9 +264,17 @@ function describeExit(exit: ContainerExit | undefined, memoryKills: number, limi
 }
 
 function describeEngineFailure(cause: unknown): Failure {
-	if (!(cause instanceof EngineError)) {
-		process.emitWarning(`A container could not be run: ${(cause as Error).message}`, "CroniumWarning");
-		return { code: "internal", message: "The container of the run could not be prepared." };
+	if (cause instanceof EngineError) {
+		const isOfImage = cause.code === "image-missing" || cause.code === "image-unusable";
+		return { code: isOfImage ? "image-unavailable" : "engine-unavailable", message: cause.message };
 	}
-	return { code: cause.code === "image-missing" ? "image-unavailable" : "engine-unavailable", message: cause.message };
+	process.emitWarning(`A container could not be run: ${(cause as Error).message}`, "CroniumWarning");
+	const isFull = [cause, (cause as Error).cause].some((one) =>
+		fullDisk.includes((one as NodeJS.ErrnoException | undefined)?.code ?? ""),
+	);
+	const reason = isFull ? ": the disk of the data directory is full" : "";
+	return { code: "internal", message: `The container of the run could not be prepared${reason}.` };
 }
+
+/** What the system says when there is no room, or no room for this user. */
+const fullDisk = ["ENOSPC", "EDQUOT"];

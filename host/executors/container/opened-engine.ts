@@ -60,6 +60,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 		hostId: options.hostId,
 		labels: { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId },
 		userNamespace,
+		unremoved: new Set(),
 		...engineFiles(engine, options.dataDirectory),
 	};
 	const pool = opened.use(new SlotPool(maker, options.limits.maxIdleContainers));

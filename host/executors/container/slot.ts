@@ -4,11 +4,12 @@ import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import type { Writable } from "node:stream";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { excerpt } from "../../contract/excerpt.ts";
 import type { ContainerJob } from "./container-script.ts";
 import { type ContainerOptions, containerSpec } from "./container-spec.ts";
 import type { ContainerEngine, ContainerStreams } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
-import { encodeCommand, launcher } from "./launcher.ts";
+import { encodeCommand, launcher, launcherReady } from "./launcher.ts";
 import type { RunUser, RunUsers } from "./run-users.ts";
 import { containerLabels, slotName } from "./sweep.ts";
 
@@ -22,6 +23,8 @@ export interface SlotMaker extends Pick<ContainerOptions, "labels" | "userNamesp
 	/** Where each container gets a directory of its own. */
 	readonly directory: string;
 	readonly hostId: string;
+	/** Names of containers that could not be removed, because their engine had died: it may be there again. */
+	readonly unremoved: Set<string>;
 }
 
 /** How a container ended. */
@@ -33,6 +36,9 @@ export interface ContainerExit {
 /** Of a process that was ended by SIGKILL. */
 export const killedExitCode = 128 + constants.signals.SIGKILL;
 const lookAgainMs = 50;
+
+/** For a shell that says nothing. A machine that is busy takes seconds for one that does. */
+const launcherTimeoutMs = 30_000;
 
 /** Said of a container that does not end: it is asked for the last of its output this long, in milliseconds. */
 const lastOutputMs = 2_000;
@@ -56,6 +62,7 @@ export class Slot implements AsyncDisposable {
 	readonly #scriptDirectory: string;
 	readonly #owned: AsyncDisposableStack;
 	#hasExited = false;
+	#isLost = false;
 
 	private constructor(
 		engine: ContainerEngine,
@@ -77,7 +84,10 @@ export class Slot implements AsyncDisposable {
 			this.#hasExited = true;
 			return { exitCode, isOutOfMemory: await this.#isOutOfMemory(exitCode) };
 		});
-		this.exited.catch(() => undefined);
+		// An engine that has gone may be there again, and its containers are not.
+		this.exited.catch(() => {
+			this.#isLost = true;
+		});
 	}
 
 	/** Makes and starts a container. Throws EngineError, and leaves nothing then. */
@@ -89,16 +99,16 @@ export class Slot implements AsyncDisposable {
 		const user = opened.use(users.take());
 		makeDirectories(directory);
 		opened.defer(() => rmSync(directory, { recursive: true, force: true }));
-		const id = await engine.createContainer(`cronium-${name}`, describeContainer(maker, plan, user, directory, name));
-		opened.defer(() => engine.removeContainer(id).catch(() => undefined));
+		const container = `cronium-${name}`;
+		// By its name: the engine may make it, and not be able to say so.
+		opened.defer(() => removeContainer(maker, container));
+		const id = await engine.createContainer(container, describeContainer(maker, plan, user, directory, name));
+		for (const left of maker.unremoved) void removeContainer(maker, left);
 		const streams = opened.use(await engine.attach(id));
 		await engine.startContainer(id);
-		const state = await engine.inspectContainer(id);
+		const [state] = await Promise.all([engine.inspectContainer(id), waitForLauncher(streams)]);
 		if (!state?.isRunning)
-			throw new EngineError(
-				"engine-error",
-				`The container ended before it had its script, with exit code ${state?.exitCode ?? "unknown"}: its image needs a shell, /bin/sh.`,
-			);
+			throw new EngineError("container-missing", `The container ${container} has ended before it had its script.`);
 		const groupId = users.hostGroup(user, state.pid);
 		if (groupId !== undefined) giveTo(directory, groupId);
 		return new Slot(engine, { id, pid: state.pid, groupId, directory }, streams, opened.move());
@@ -106,7 +116,7 @@ export class Slot implements AsyncDisposable {
 
 	/** Whether it can still have a job. */
 	get isWaiting(): boolean {
-		return !this.#hasExited;
+		return !this.#hasExited && !this.#isLost;
 	}
 
 	/** Hands over the job. Throws what the file system says when the files cannot be written. */
@@ -178,6 +188,31 @@ export class Slot implements AsyncDisposable {
 	#giveFile(file: string, groupId: number): void {
 		for (let path = file; path !== this.#scriptDirectory; path = dirname(path)) chownSync(path, -1, groupId);
 	}
+}
+
+/** Removes a container with this name, if there is one, now or with the next that is made. */
+export async function removeContainer({ engine, unremoved }: SlotMaker, name: string): Promise<void> {
+	try {
+		await engine.removeContainer(name);
+		unremoved.delete(name);
+	} catch {
+		unremoved.add(name);
+	}
+}
+
+/** Waits until the launcher says that it waits. Throws EngineError when something else does, or nothing. */
+async function waitForLauncher({ output }: ContainerStreams): Promise<void> {
+	const late = new AbortController();
+	const first = await Promise.race([
+		output[Symbol.asyncIterator]().next(),
+		sleep(launcherTimeoutMs, undefined, { signal: late.signal }),
+	]).finally(() => late.abort());
+	const said = first?.done === false ? first.value.bytes.toString() : "";
+	if (said === launcherReady) return;
+	throw new EngineError(
+		"image-unusable",
+		`The image has no shell that works, /bin/sh, which its containers need${said === "" ? "." : `: ${excerpt(said.trim())}`}`,
+	);
 }
 
 /** The rest of what a container has printed when it has ended; no longer than the engine takes to say it. */
