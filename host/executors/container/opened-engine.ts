@@ -5,9 +5,10 @@ import { join } from "node:path";
 import type { Limits } from "../../contract/limits.ts";
 import type { ScriptLanguage } from "../../script-language.ts";
 import { requireUsableImage, type UserNamespace } from "./container-spec.ts";
-import { type ContainerEngine, type EngineInfo, findEngine } from "./engine-client.ts";
+import { type ContainerEngine, findEngine, type ImageInfo } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
 import { engineFiles } from "./engine-files.ts";
+import { type IsolationReport, probeIsolation, requireIsolation } from "./isolation.ts";
 import { languageImages } from "./language-images.ts";
 import { RunUsers, type UserMapping } from "./run-users.ts";
 import type { SlotMaker } from "./slot.ts";
@@ -37,40 +38,67 @@ export interface EngineOptions extends ContainerSettings {
 	readonly liveHosts: () => Promise<readonly string[]>;
 }
 
-/** An engine that is ready for runs, and its waiting containers. */
-export interface OpenedEngine extends AsyncDisposable {
+/** An image that runs may have, and the containers of this engine that wait. */
+export interface UsableImage {
+	readonly id: string;
 	readonly pool: SlotPool;
-	/** The id of the image for a script: the one that was named, or that of the language. Throws EngineError. */
-	requireImage(language: ScriptLanguage, reference: string | undefined): Promise<string>;
 }
 
-/** Connects to the engine, removes what dead hosts have left in it, and checks that it keeps runs apart. Throws EngineError. */
+/** An engine that is ready for runs. */
+export interface OpenedEngine extends AsyncDisposable {
+	/**
+	 * The image for a script: the one that was named, or that of the language. What the engine keeps of its isolation has been checked. Throws
+	 * EngineError.
+	 */
+	requireImage(language: ScriptLanguage, reference: string | undefined): Promise<UsableImage>;
+}
+
+/** Connects to the engine, and removes what dead hosts have left in it. Throws EngineError. */
 export async function openEngine(options: EngineOptions): Promise<OpenedEngine> {
 	await using opened = new AsyncDisposableStack();
 	const engine = opened.use(await findEngine(options.engine));
-	const info = await engine.info();
+	const { hasUserNamespaces } = await engine.info();
 	const installation = await installationId(options.dataDirectory);
 	const directory = runsDirectory(options.dataDirectory);
 	await sweepContainers(engine, { installation, directory, liveHosts: await options.liveHosts() });
-	const userNamespace = userNamespaceOf(engine, info);
-	const maker: SlotMaker = {
-		engine,
-		users: new RunUsers(userMapping(userNamespace, info)),
-		directory,
-		hostId: options.hostId,
-		labels: { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId },
-		userNamespace,
-		...engineFiles(engine, options.dataDirectory),
-	};
-	const pool = opened.use(new SlotPool(maker, options.limits.maxIdleContainers));
+	/** By how users are mapped, which is the same for all images of an engine unless the machine has run out of ids for some. */
+	const pools = new Map<UserNamespace, SlotPool>();
+	const checked = new Map<string, Promise<IsolationReport>>();
 	const owned = opened.move();
+	const poolOf = (userNamespace: UserNamespace): SlotPool => {
+		let pool = pools.get(userNamespace);
+		if (!pool) {
+			const maker: SlotMaker = {
+				engine,
+				users: new RunUsers(userMapping(userNamespace, hasUserNamespaces)),
+				directory,
+				hostId: options.hostId,
+				labels: { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId },
+				userNamespace,
+				...engineFiles(engine, options.dataDirectory),
+			};
+			pool = owned.use(new SlotPool(maker, options.limits.maxIdleContainers));
+			pools.set(userNamespace, pool);
+		}
+		return pool;
+	};
+	const check = ({ id }: ImageInfo, reference: string): Promise<IsolationReport> => {
+		let report = checked.get(id);
+		if (!report) {
+			report = probeIsolation(engine, { dataDirectory: options.dataDirectory, image: reference });
+			report.catch(() => checked.delete(id));
+			checked.set(id, report);
+		}
+		return report;
+	};
 	return {
-		pool,
 		async requireImage(language, reference = languageImages[language]) {
 			const image = await engine.inspectImage(reference);
 			if (!image) throw new EngineError("image-missing", describeMissing(engine, reference));
 			requireUsableImage(image, reference);
-			return image.id;
+			const report = await check(image, reference);
+			requireIsolation(report, options.allowMissing ?? [], engine.address);
+			return { id: image.id, pool: poolOf(report.userNamespace) };
 		},
 		[Symbol.asyncDispose]: () => owned.disposeAsync(),
 	};
@@ -91,12 +119,7 @@ function describeMissing({ address }: ContainerEngine, reference: string): strin
 	return `The container engine at ${address} has no image ${reference}.${isOwn ? " `cronium images build` makes it." : ""}`;
 }
 
-function userNamespaceOf({ kind }: ContainerEngine, { isRootless }: EngineInfo): UserNamespace {
-	if (kind !== "podman") return "engine";
-	return isRootless ? "keep-id" : "auto";
-}
-
-function userMapping(userNamespace: UserNamespace, { hasUserNamespaces }: EngineInfo): UserMapping {
+function userMapping(userNamespace: UserNamespace, hasUserNamespaces: boolean): UserMapping {
 	const isRoot = process.geteuid?.() === 0;
 	if (userNamespace === "auto") return { isRoot, namespaces: "own" };
 	return { isRoot, namespaces: hasUserNamespaces ? "shared" : "none" };
