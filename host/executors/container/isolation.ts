@@ -72,7 +72,7 @@ export async function probeIsolation(
 	const files = engineFiles(engine, dataDirectory);
 	const key = circumstances(engine, info, image, files);
 	const directory = engineFilesDirectory(dataDirectory);
-	const name = `isolation-${hash(`${engine.address} ${image.id}`).slice(0, 16)}.json`;
+	const name = `isolation-${hash(`${engine.address} ${reference}`).slice(0, 16)}.json`;
 	const kept = readKept(join(directory, name));
 	if (kept?.key === key) return kept.report;
 	const report = await probe(engine, info, image, reference, files);
