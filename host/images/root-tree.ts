@@ -93,7 +93,7 @@ export class RootTree {
 		if (present && !isSame(present, entry))
 			throw new Error(`Two files want to be /${path} in the image: ${describe(present)}, ${describe(entry)}.`);
 		const parent = dirname(path);
-		if (parent !== ".") this.#add(parent, { kind: "directory" });
+		if (parent !== "." && this.#entries.get(parent)?.kind !== "directory") this.addDirectory(parent);
 		this.#entries.set(path, entry);
 	}
 }
