@@ -55,6 +55,10 @@ export type FailureCode =
 	| "storage-exceeded"
 	| "cancelled"
 	| "lost"
+	/** There is no container engine, it is too old, it has gone, or it cannot keep a run as isolated as it must be. */
+	| "engine-unavailable"
+	/** The engine does not have the image, or the image may not be used. */
+	| "image-unavailable"
 	/** The engine or the host failed. */
 	| "internal";
 
@@ -87,7 +91,7 @@ export interface Usage {
 	/** Time from the start to the end. */
 	readonly wallTimeMs: number;
 	readonly cpuTimeMs: number;
-	/** Peak WebAssembly memory. */
+	/** Peak WebAssembly memory; in a container, the most that was seen of its memory. */
 	readonly memoryBytes: number;
 	readonly hostCalls: number;
 	readonly logBytes: number;
@@ -97,7 +101,7 @@ export interface Usage {
 export interface Outcome {
 	readonly executionId: string;
 	readonly status: FinalStatus;
-	/** 0 succeeded, 1 failed or lost, 124 timed out, 130 cancelled. */
+	/** 0 succeeded, 1 failed or lost, 124 timed out, 130 cancelled; of a script that failed in a container, its own. */
 	readonly exitCode: number;
 	/** The output; absent when none was set. */
 	readonly output?: unknown;

@@ -25,6 +25,8 @@ export interface ExecutionRecord extends Omit<Execution, "signal"> {
 export interface Ending {
 	readonly status: FinalStatus;
 	readonly error?: Failure;
+	/** The script's own, where it has one. */
+	readonly exitCode?: number;
 	readonly usage: Usage;
 	/** When the run really started and had to end; a queued run starts later than its record said. */
 	readonly startedAt: number;
@@ -273,8 +275,8 @@ export async function* runIds(store: Store, reverse = false, from?: string): Asy
 	}
 }
 
-function finish(record: ExecutionRecord, { status, startedAt, deadlineAt, usage, error }: Ending): ExecutionRecord {
-	const exitCode = exitCodes[status];
+function finish(record: ExecutionRecord, ending: Ending): ExecutionRecord {
+	const { status, startedAt, deadlineAt, usage, error, exitCode = exitCodes[ending.status] } = ending;
 	return { ...record, status, startedAt, deadlineAt, endedAt: Date.now(), exitCode, usage, ...(error && { error }) };
 }
 
@@ -381,7 +383,7 @@ export function describeOutcome(
 	return {
 		executionId: record.id,
 		status: record.status,
-		exitCode: exitCodes[record.status],
+		exitCode: record.exitCode ?? exitCodes[record.status],
 		...(outputText !== undefined && { output: JSON.parse(outputText), outputText }),
 		condition,
 		logs,

@@ -1,6 +1,11 @@
 import { AuditLog } from "./audit.ts";
 import { Executions } from "./executions.ts";
+import type { ContainerExecutor } from "./executors/container/executor.ts";
+import { languageImages } from "./executors/container/language-images.ts";
+import type { ContainerSettings } from "./executors/container/opened-engine.ts";
+import { ServedRuns } from "./executors/served-runs.ts";
 import { Host, type HostParts } from "./host.ts";
+import { Traffic } from "./http/traffic.ts";
 import { claimSweep, sweep } from "./retention.ts";
 import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
 import type { Store } from "./store/store.ts";
@@ -8,6 +13,7 @@ import type { Store } from "./store/store.ts";
 /** What is there when the threads have been started. */
 export interface HostBasis extends Pick<HostParts, "store" | "executor" | "limits" | "engine"> {
 	readonly directory: string;
+	readonly containers: ContainerSettings;
 	/** The name of this process, when the store keeps its audit log: nobody else may have it. */
 	readonly auditId: string | undefined;
 	/** What has been opened so far; the host takes it over and disposes of it. */
@@ -19,7 +25,7 @@ const tidyEveryMs = 10 * 60_000;
 const tidyAtEndMs = 1_000;
 
 /** Makes a Host on an open store: known to other processes, and tidying the data directory from time to time. */
-export async function assembleHost({ directory, auditId, opened, ...parts }: HostBasis): Promise<Host> {
+export async function assembleHost({ directory, containers, auditId, opened, ...parts }: HostBasis): Promise<Host> {
 	const { store, limits } = parts;
 	const presence = await claimHost(directory, auditId);
 	opened.defer(() => presence.close());
@@ -44,8 +50,30 @@ export async function assembleHost({ directory, auditId, opened, ...parts }: Hos
 	opened.defer(() => tidy(AbortSignal.timeout(tidyAtEndMs)).catch(() => undefined));
 	const tidier = setInterval(() => void tidy().catch(() => undefined), tidyEveryMs).unref();
 	opened.defer(() => clearInterval(tidier));
+	const served = new ServedRuns(store);
+	const traffic = new Traffic(limits);
+	let loading: Promise<ContainerExecutor> | undefined;
+	const loadContainers = (): Promise<ContainerExecutor> => {
+		loading ??= import("./container-mode.ts").then(({ createContainerExecutor }) => {
+			const basis = { dataDirectory: directory, hostId: presence.id, limits, served, traffic, audit };
+			return createContainerExecutor({ ...basis, settings: containers });
+		});
+		return loading;
+	};
+	opened.defer(async () => (await loading)?.[Symbol.asyncDispose]());
 	const owned = opened.move();
-	return new Host({ ...parts, id: presence.id, audit, executions, recovered, close: () => owned.disposeAsync() });
+	return new Host({
+		...parts,
+		id: presence.id,
+		served,
+		traffic,
+		containers: loadContainers,
+		containerImages: [...(containers.images ?? []), ...Object.values(languageImages)],
+		audit,
+		executions,
+		recovered,
+		close: () => owned.disposeAsync(),
+	});
 }
 
 /** A chain without a stop at its end belongs to a process that was killed, or lacks its end. */

@@ -15,24 +15,31 @@ import {
 	logOperations,
 	type RunFilter,
 } from "./executions.ts";
+import type { ContainerExecutor } from "./executors/container/executor.ts";
 import { type ExecutorEnd, stopFailure } from "./executors/executor-end.ts";
 import { ExternalExecutor, type ExternalRun } from "./executors/external.ts";
 import type { ExecutorRun, SandboxExecutor } from "./executors/sandbox.ts";
+import type { ServedRun, ServedRuns } from "./executors/served-runs.ts";
 import { recordFixture } from "./fixture.ts";
 import { type JournalEntry, type JournalRange, readJournal } from "./helpers/journal-reader.ts";
 import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
+import type { Traffic } from "./http/traffic.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { layout } from "./layout.ts";
 import { followLogs } from "./log-follower.ts";
 import { RunLogs } from "./run-logs.ts";
 import {
+	type ContainerPlan,
 	type ExternalRunOptions,
 	type RunOptions,
-	type RunPlan,
 	type RunTerms,
+	requireMode,
 	requireNamespace,
-	resolveRunOptions,
+	resolveContainerOptions,
 	resolveRunTerms,
+	resolveSandboxOptions,
+	type SandboxPlan,
+	type ScriptSource,
 } from "./run-options.ts";
 import { RunPlaces } from "./run-places.ts";
 import { RunRecord } from "./run-record.ts";
@@ -46,6 +53,13 @@ export interface HostParts {
 	readonly store: Store;
 	readonly executions: Executions;
 	readonly executor: SandboxExecutor;
+	readonly served: ServedRuns;
+	/** Loads what runs scripts in containers, with the first of them. */
+	readonly containers: () => Promise<ContainerExecutor>;
+	/** Images that runs may name. */
+	readonly containerImages: readonly string[];
+	/** What runs and namespaces use of their rates, at whatever door. */
+	readonly traffic: Traffic;
 	readonly limits: Limits;
 	readonly engine: EngineName;
 	/** The audit log, when one is kept. */
@@ -86,6 +100,7 @@ export class Host implements AsyncDisposable {
 	readonly #parts: HostParts;
 	readonly #external: ExternalExecutor;
 	readonly #sandboxPlaces: RunPlaces;
+	readonly #containerPlaces: RunPlaces;
 	readonly #externalPlaces: RunPlaces;
 	/** Every run that is under way, with what cancels it. */
 	readonly #running = new Map<string, RunningRun>();
@@ -94,8 +109,9 @@ export class Host implements AsyncDisposable {
 
 	constructor(parts: HostParts) {
 		this.#parts = parts;
-		this.#external = new ExternalExecutor(parts.store);
+		this.#external = new ExternalExecutor(parts.served);
 		this.#sandboxPlaces = RunPlaces.sandbox(parts.limits);
+		this.#containerPlaces = RunPlaces.containers(parts.limits);
 		this.#externalPlaces = RunPlaces.external(parts.limits);
 	}
 
@@ -124,7 +140,7 @@ export class Host implements AsyncDisposable {
 	 */
 	async run(options: RunOptions): Promise<Outcome> {
 		using _alive = keepAlive();
-		return await this.#runInSandbox(options).outcome;
+		return await this.#runScript(options).outcome;
 	}
 
 	/**
@@ -133,7 +149,7 @@ export class Host implements AsyncDisposable {
 	 */
 	async start(options: RunOptions, runId?: string): Promise<StartedRun> {
 		const created = Promise.withResolvers<void>();
-		const { id, outcome } = this.#runInSandbox(options, created.resolve, runId);
+		const { id, outcome } = this.#runScript(options, created.resolve, runId);
 		// A run that could not be written down has no other way to say so.
 		outcome.catch(created.reject);
 		await created.promise;
@@ -159,6 +175,14 @@ export class Host implements AsyncDisposable {
 		return Object.assign(await opened.promise, started);
 	}
 
+	/**
+	 * Looks for the container engine ahead of the first run: removes what hosts that died have left there, and checks that it keeps runs apart. Rejects with
+	 * what a run would fail with.
+	 */
+	async prepareContainers(): Promise<void> {
+		await (await this.#parts.containers()).prepare();
+	}
+
 	/** The id of a run that is yet to be started. Ids sort by their making. */
 	createRunId(): string {
 		return createExecutionId(Date.now());
@@ -167,6 +191,16 @@ export class Host implements AsyncDisposable {
 	/** The external run with this id, while it is under way in this process. */
 	external(id: string): ExternalRun | undefined {
 		return this.#external.get(id);
+	}
+
+	/** The run with this id, while it is under way in this process and a door serves it. */
+	served(id: string): ServedRun | undefined {
+		return this.#parts.served.get(id);
+	}
+
+	/** What runs and namespaces use of their rates, for every door to count with. */
+	get traffic(): Traffic {
+		return this.#parts.traffic;
 	}
 
 	/** Cancels a run of this process, and returns its outcome; undefined when it has none with this id under way. */
@@ -272,31 +306,62 @@ export class Host implements AsyncDisposable {
 	}
 
 	/** `created` is called when the run is in the store; without it nobody waits for that. */
-	#runInSandbox(options: RunOptions, created?: () => void, runId?: string): StartedRun {
+	#runScript(options: RunOptions, created?: () => void, runId?: string): StartedRun {
 		this.#requireOpen();
-		const { limits: hostLimits, executor } = this.#parts;
+		const { limits: hostLimits, engine, containerImages } = this.#parts;
+		const mode = requireMode(options);
+		const places = mode === "sandbox" ? this.#sandboxPlaces : this.#containerPlaces;
 		// Before anything else is looked at: refusing a flood costs little.
-		this.#sandboxPlaces.require(requireNamespace(options.namespace ?? "default"));
-		const plan: RunPlan = resolveRunOptions(options, hostLimits, this.#parts.engine);
-		const { namespace, script, engine, input, limits } = plan;
-		const known = {
-			id: runId,
-			mode: "sandbox",
-			allowedHosts: plan.allowedHosts,
-			engine,
-			script: { name: script.name, sha256: sha256(script.source), bytes: utf8Length(script.source) },
-		} as const;
+		places.require(requireNamespace(options.namespace ?? "default"));
+		if (mode === "sandbox")
+			return this.#runInSandbox(resolveSandboxOptions(options, hostLimits, engine), options, created, runId);
+		return this.#runInContainer(resolveContainerOptions(options, hostLimits, containerImages), options, created, runId);
+	}
+
+	#runInSandbox(plan: SandboxPlan, options: RunOptions, created: (() => void) | undefined, id: string | undefined): StartedRun {
+		const { namespace, script, engine, input, limits, allowedHosts } = plan;
+		const known = { id, mode: "sandbox", allowedHosts, engine, script: describeScript(script) } as const;
 		return this.#begin(this.#sandboxPlaces, plan, options, known, async (run) => {
 			const preparing = prepareSource(script, namespace);
 			// What the script will find, and that it may reach the outside, is in the store before it starts.
-			if (created || plan.writes.length > 0 || plan.allowedHosts.length > 0) await run.create();
+			if (created || plan.writes.length > 0 || allowedHosts.length > 0) await run.create();
 			created?.();
 			const prepared = await preparing;
 			if ("failure" in prepared) return { status: "failed", error: prepared.failure, usage: noUsage, operations: [] };
 			if (run.signal.aborted)
 				return { status: "cancelled", error: stopFailure(limits, run.signal), usage: noUsage, operations: [] };
-			const end = await executor.run({ ...run, namespace, script: prepared.script, input, engine, limits });
+			const end = await this.#parts.executor.run({ ...run, namespace, script: prepared.script, input, engine, limits });
 			return end.error ? { ...end, error: await locate(end.error, script.sourceMap, namespace) } : end;
+		});
+	}
+
+	#runInContainer(
+		plan: ContainerPlan,
+		options: RunOptions,
+		created: (() => void) | undefined,
+		id: string | undefined,
+	): StartedRun {
+		const { namespace, script, image, arguments: given, files, input, limits } = plan;
+		const known = { id, mode: "container", allowedHosts: [], script: describeScript(script) } as const;
+		return this.#begin(this.#containerPlaces, plan, options, known, async (run) => {
+			const preparing = prepareForContainer(script, namespace);
+			const loading = this.#parts.containers();
+			loading.catch(() => undefined);
+			// The host may die while the container goes on: whoever comes next has to know that there was one.
+			await run.create();
+			created?.();
+			const prepared = await preparing;
+			if ("failure" in prepared) return { status: "failed", error: prepared.failure, usage: noUsage, operations: [] };
+			const containers = await loading;
+			const { language, name } = script;
+			return await containers.run({
+				...run,
+				namespace,
+				script: { language, name, source: prepared.source, arguments: given, files },
+				image,
+				input,
+				limits,
+			});
 		});
 	}
 
@@ -373,6 +438,7 @@ export class Host implements AsyncDisposable {
 		const ending: Ending = {
 			status: end.status,
 			...(error && { error }),
+			...(end.exitCode !== undefined && { exitCode: end.exitCode }),
 			usage: { ...end.usage, wallTimeMs: Date.now() - startedAt, logBytes: end.left?.logBytes ?? logs.bytes },
 			startedAt,
 			deadlineAt,
@@ -401,7 +467,19 @@ interface RunUnderWay extends Pick<ExecutorRun, "signal" | "onLog" | "onCpuTimeE
 
 const noUsage: ExecutorEnd["usage"] = { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 };
 
+const describeScript = ({ name, source }: ScriptSource) => ({ name, sha256: sha256(source), bytes: utf8Length(source) });
+
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** TypeScript without its types, as in the sandbox: what an image's Node takes is not known. */
+async function prepareForContainer(
+	{ name, source, language }: ContainerPlan["script"],
+	namespace: string,
+): Promise<{ readonly source: string } | { readonly failure: Failure }> {
+	if (language !== "typescript") return { source };
+	const prepared = await prepareSource({ name, source, language }, namespace);
+	return "failure" in prepared ? prepared : { source: prepared.script.source };
+}
 
 function forwardAbort(signal: AbortSignal | undefined, abort: AbortController): Disposable {
 	const cancel = (): void => abort.abort(new RuntimeError("cancelled", "The run was cancelled."));

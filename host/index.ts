@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { AuditTrail } from "./audit-trail.ts";
 import { defaultLimits, type LimitName, resolveLimits } from "./contract/limits.ts";
 import { oneOf } from "./contract/shapes.ts";
+import type { ContainerSettings } from "./executors/container/opened-engine.ts";
 import { SandboxExecutor } from "./executors/sandbox.ts";
 import type { Host } from "./host.ts";
 import { keepAlive } from "./keep-alive.ts";
@@ -19,10 +20,11 @@ export type * from "./contract/generated/types.ts";
 export { type LimitDefinition, type LimitName, type Limits, limitDefinitions } from "./contract/limits.ts";
 export type * from "./execution.ts";
 export type { ExecutionRecord } from "./executions.ts";
+export type { ContainerSettings } from "./executors/container/opened-engine.ts";
 export type { JournalEntry } from "./helpers/journal-reader.ts";
 export type { OperatorVariables } from "./helpers/operator.ts";
 export type { ExecutionArchive, Host } from "./host.ts";
-export type { RunOptions, ScriptSource } from "./run-options.ts";
+export type { RunMode, RunOptions, ScriptSource } from "./run-options.ts";
 export type { EngineName } from "./sandbox/engine.ts";
 
 export interface HostOptions {
@@ -42,6 +44,8 @@ export interface HostOptions {
 	 * authenticated entries. Not when it is not given: the journals of the runs tell what they did.
 	 */
 	readonly audit?: boolean;
+	/** How scripts run in containers; by the environment and with the images of their languages when not given. */
+	readonly containers?: ContainerSettings;
 	/** Limits that differ from the defaults; see `limitDefinitions`. */
 	readonly limits?: Partial<Record<LimitName, number>>;
 }
@@ -85,7 +89,8 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	opened.defer(() => store.close());
 	opened.use(executor);
 	const { assembleHost } = await loading;
-	return await assembleHost({ directory, auditId, store, executor, limits, engine, opened });
+	const containers = options.containers ?? {};
+	return await assembleHost({ directory, containers, auditId, store, executor, limits, engine, opened });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { requireContainerFiles } from "./container-files.ts";
 import { RuntimeError } from "./contract/errors.ts";
 import { excerpt } from "./contract/excerpt.ts";
 import { type EventContext, scopes as everyScope, type Json, type Scope } from "./contract/generated/types.ts";
@@ -8,22 +9,31 @@ import type { LogLine } from "./execution.ts";
 import { setVariable } from "./helpers/variable-effects.ts";
 import { parseAllowedHosts } from "./sandbox/allowed-hosts.ts";
 import { type EngineName, requireEngine } from "./sandbox/engine.ts";
+import { findLanguage, type ScriptLanguage, sandboxLanguages, scriptExtensions, scriptLanguages } from "./script-language.ts";
 import type { StoreOperation } from "./store/store.ts";
 
 /** A script as its author wrote it. */
 export interface ScriptSource {
 	/** The name shown in stacks, such as `orders.ts`; 1 to 255 characters. */
 	readonly name: string;
-	/** One ES module. Imports other than `cronium` must be bundled into it. */
+	/** JavaScript and TypeScript: one ES module. Imports other than `cronium` must be bundled into it, or be in the image of its container. */
 	readonly source: string;
-	/** Taken from the name's extension when not given. */
-	readonly language?: "javascript" | "typescript";
+	/** Taken from a first line `#!`, or from the name's extension, when not given. */
+	readonly language?: ScriptLanguage;
 	/** Maps the source back to the author's files, when it was bundled. */
 	readonly sourceMap?: string;
 }
 
 export interface RunOptions {
 	readonly script: ScriptSource;
+	/** Where it runs. When not given: in the sandbox, or, when that does not run its language, in a container. */
+	readonly mode?: RunMode;
+	/** The image of its container; that of its language when not given. Others have to be allowed by the operator. */
+	readonly image?: string;
+	/** What a script in a container is called with. */
+	readonly arguments?: readonly string[];
+	/** Files that a script in a container finds beside itself, by their paths relative to it. */
+	readonly files?: Readonly<Record<string, string | Uint8Array>>;
 	/** The input, a JSON text. */
 	readonly input?: Json;
 	/** The event that the run belongs to. */
@@ -50,7 +60,14 @@ export interface RunOptions {
 }
 
 /** A run whose script somebody else runs: what is not about the script. */
-export type ExternalRunOptions = Omit<RunOptions, "script" | "engine" | "allowedHosts">;
+export type ExternalRunOptions = Omit<
+	RunOptions,
+	"script" | "mode" | "image" | "arguments" | "files" | "engine" | "allowedHosts"
+>;
+
+/** Where scripts run that this host starts. */
+export const runModes = ["sandbox", "container"] as const;
+export type RunMode = (typeof runModes)[number];
 
 /** What is known of every run, checked and complete. */
 export interface RunTerms {
@@ -66,24 +83,76 @@ export interface RunTerms {
 }
 
 /** The options of a run in the sandbox, checked and complete. */
-export interface RunPlan extends RunTerms {
-	readonly script: ScriptSource;
+export interface SandboxPlan extends RunTerms {
+	readonly script: ScriptSource & { readonly language: "javascript" | "typescript" };
 	readonly allowedHosts: readonly string[];
 	readonly engine: EngineName;
 }
 
+/** The options of a run in a container, checked and complete. */
+export interface ContainerPlan extends RunTerms {
+	readonly script: ScriptSource & { readonly language: ScriptLanguage };
+	readonly image: string | undefined;
+	readonly arguments: readonly string[];
+	readonly files: ReadonlyMap<string, string | Uint8Array>;
+}
+
+/** Where a script is to run. Throws `invalid` for a mode that there is not, and for a script that names none and is in no language. */
+export function requireMode({ mode, script }: Pick<RunOptions, "mode" | "script">): RunMode {
+	if (mode !== undefined) return oneOf(mode, "mode", runModes);
+	const language = languageOf(record(script, "script"));
+	return language === undefined || sandboxLanguages.includes(language) ? "sandbox" : "container";
+}
+
 /**
- * Completes the options of a run. Throws `invalid` or `too-large` for everything that is wrong with them: whatever language the caller
- * writes in, and whoever gave it the values.
+ * Completes the options of a run in the sandbox. Throws `invalid` or `too-large` for everything that is wrong with them: whatever language the
+ * caller writes in, and whoever gave it the values.
  */
-export function resolveRunOptions(options: RunOptions, hostLimits: Limits, hostEngine: EngineName): RunPlan {
+export function resolveSandboxOptions(options: RunOptions, hostLimits: Limits, hostEngine: EngineName): SandboxPlan {
+	requireAbsent(options, ["image", "arguments", "files"], "a container", "sandbox");
 	const terms = resolveRunTerms(options, hostLimits);
+	const script = requireScript(options.script, terms.limits);
+	const language = languageOf(script);
+	if (language === "python" || language === "bash")
+		throw new RuntimeError(
+			"unsupported",
+			`The sandbox runs ${sandboxLanguages.join(" and ")}; ${excerpt(script.name)} is ${language}. Run it in a container (mode "container").`,
+		);
 	return {
 		...terms,
-		script: requireScript(options.script, terms.limits),
+		script: { ...script, language: language ?? "javascript" },
 		allowedHosts: requireAllowedHosts(options.allowedHosts ?? []),
 		engine: requireEngine(options.engine ?? hostEngine),
 	};
+}
+
+/** The same for a run in a container. Throws `denied`, too, for an image that is not one of `images`. */
+export function resolveContainerOptions(options: RunOptions, hostLimits: Limits, images: readonly string[]): ContainerPlan {
+	requireAbsent(options, ["engine", "allowedHosts"], "the sandbox", "container");
+	const terms = resolveRunTerms(options, hostLimits);
+	const { image } = options;
+	if (image !== undefined && !images.includes(string(image, "image")))
+		throw new RuntimeError("denied", `The image ${excerpt(image)} is not one that the operator has allowed.`);
+	const script = requireScript(options.script, terms.limits);
+	const language = languageOf(script);
+	if (language === undefined)
+		throw new RuntimeError(
+			"invalid",
+			`What language ${excerpt(script.name)} is in is not known; its name has to end with one of ${scriptExtensions.join(", ")}, or its language has to be given.`,
+		);
+	return { ...terms, script: { ...script, language }, image, ...requireContainerFiles(options, terms.limits) };
+}
+
+/** A given language, or the one that the script shows. */
+function languageOf({ language, name, source }: Readonly<Record<string, unknown>> | ScriptSource): ScriptLanguage | undefined {
+	if (language !== undefined) return oneOf(language, "the script's language", scriptLanguages);
+	return findLanguage(typeof name === "string" ? name : "", typeof source === "string" ? source.slice(0, 512) : "");
+}
+
+function requireAbsent(options: RunOptions, names: readonly (keyof RunOptions)[], place: string, mode: RunMode): void {
+	for (const name of names)
+		if (options[name] !== undefined)
+			throw new RuntimeError("invalid", `${name} is for runs in ${place}; this run is in mode ${mode}.`);
 }
 
 /** The same for what every run has. */
@@ -151,7 +220,7 @@ export function requireScript(given: unknown, limits: Limits): ScriptSource {
 	return {
 		name: shown,
 		source,
-		...(language !== undefined && { language: oneOf(language, "the script's language", ["javascript", "typescript"]) }),
+		...(language !== undefined && { language: oneOf(language, "the script's language", scriptLanguages) }),
 		...(sourceMap !== undefined && { sourceMap: string(sourceMap, "the script's source map") }),
 	};
 }

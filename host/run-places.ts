@@ -47,6 +47,20 @@ export class RunPlaces {
 		});
 	}
 
+	/** For runs in containers: those that have one, and those that wait. */
+	static containers(limits: Limits): RunPlaces {
+		const { maxContainers, maxNamespaceRuns, maxQueuedRuns } = limits;
+		const kept = keptPlaces(maxContainers);
+		return new RunPlaces(limits, {
+			runs: "runs in containers",
+			limit: "maxQueuedRuns",
+			namespaceLimit: "maxNamespaceQueuedRuns",
+			running: maxContainers,
+			namespaceRunning: Math.min(maxNamespaceRuns, maxContainers - kept),
+			kept: kept + Math.floor(maxQueuedRuns / 8),
+		});
+	}
+
 	/** For runs whose scripts run elsewhere. */
 	static external(limits: Limits): RunPlaces {
 		return new RunPlaces(limits, {

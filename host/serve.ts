@@ -7,7 +7,6 @@ import { controlApi } from "./http/control/control-api.ts";
 import { identifyByToken, requireBearer } from "./http/credentials.ts";
 import { runtimeApi } from "./http/runtime-api.ts";
 import { createServer, drainServer, type ServerTls } from "./http/server.ts";
-import { Traffic } from "./http/traffic.ts";
 import { createHost, type HostOptions } from "./index.ts";
 import { lockExclusive } from "./store/exclusive-role.ts";
 import { ExecutionTokens } from "./tokens/execution-tokens.ts";
@@ -52,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	const host = opened.use(await createHost({ ...hostOptions, dataDirectory, audit: true, forbiddenPorts: ownPorts }));
 	const role = await lockExclusive(dataDirectory, "serve", host);
 	opened.defer(() => role.close());
-	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.external(id));
+	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.served(id));
 	const isOperator = readOperatorCredential(dataDirectory, options.operatorTokenFile);
 	let ready = true;
 	const isReady = (): boolean => ready;
@@ -61,7 +60,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	await runtime.register(runtimeApi, {
 		identify: tellingFailures("bridge", host.audit, identifyByToken(tokens, "bridge")),
 		tokens,
-		traffic: new Traffic(host.limits),
+		traffic: host.traffic,
 		isReady,
 	});
 	const control = createServer(serverOptions);
@@ -84,6 +83,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 		const address = server.address();
 		if (typeof address === "object" && address) ownPorts.push(address.port);
 	}
+	host.prepareContainers().catch((cause: Error) => {
+		// Without an engine there are no containers, which is as it is on most machines until the operator wants them.
+		if (options.containers?.engine !== undefined) process.emitWarning(cause.message, "CroniumWarning");
+	});
 	const owned = opened.move();
 	return {
 		url,

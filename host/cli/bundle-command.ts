@@ -1,5 +1,6 @@
+import { sandboxLanguages } from "../script-language.ts";
 import { BundleError } from "./bundle-error.ts";
-import { type Command, type CommandLine, exitCodes, requireOperands } from "./command.ts";
+import { type Command, type CommandLine, exitCodes, requireOperands, UsageError } from "./command.ts";
 import { printJson, stringify } from "./json-print.ts";
 import { prepareScriptFile, readScriptFile } from "./script-file.ts";
 import { printError } from "./terminal.ts";
@@ -18,7 +19,12 @@ export const command: Command = {
 async function run(line: CommandLine): Promise<number> {
 	const [file] = requireOperands(line, "The script's file");
 	try {
-		const { script, warnings } = await prepareScriptFile(readScriptFile(file, line.value("root")));
+		const scriptFile = readScriptFile(file, line.value("root"));
+		if (!sandboxLanguages.includes(scriptFile.language))
+			throw new UsageError(
+				`${JSON.stringify(file)} is ${scriptFile.language}; bundles are made of ${sandboxLanguages.join(" and ")}.`,
+			);
+		const { script, warnings } = await prepareScriptFile(scriptFile);
 		for (const warning of warnings) printError(`warning: ${warning}`);
 		printJson(stringify(script));
 		return exitCodes.succeeded;

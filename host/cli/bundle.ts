@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
 import { isBuiltin } from "node:module";
 import { dirname, extname, isAbsolute, join, resolve, win32 } from "node:path";
-import type { Loader, Message, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from "esbuild";
+import type { BuildOptions, Loader, Message, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from "esbuild";
 import { limitDefinitions } from "../contract/limits.ts";
 import { BundleError } from "./bundle-error.ts";
 import { bundlerEnvironment, describeMemory, isNestedTooDeeply, maxNesting, watchMemory } from "./bundler-process.ts";
@@ -17,6 +17,9 @@ export interface Bundle {
 	readonly sourceMap: string;
 	readonly warnings: readonly string[];
 }
+
+/** Where a bundle is to run: in the sandbox, or with Node.js, which has modules of its own, in a container whose image may have packages. */
+export type BundleTarget = "sandbox" | "container";
 
 /** What to do instead, said with every refusal of what only a whole machine has. */
 const containerAdvice = 'Use the helpers of "cronium", or run the script in container mode.';
@@ -32,6 +35,24 @@ const loaders: Readonly<Record<string, Loader>> = {
 	".txt": "text",
 };
 
+const targetOptions = {
+	sandbox: {
+		// Honours the `browser` fields of packages, which is where they say how to do without Node.js.
+		platform: "browser",
+		target: "es2023",
+		conditions: ["browser", "module"],
+		mainFields: ["browser", "module", "main"],
+		define: { "process.env.NODE_ENV": '"production"', global: "globalThis" },
+	},
+	container: {
+		platform: "node",
+		target: "node20",
+		define: { "process.env.NODE_ENV": '"production"' },
+		// What is in CommonJS asks for modules of Node.js with it.
+		banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+	},
+} as const satisfies Record<BundleTarget, BuildOptions>;
+
 /** Hidden data that marks our own question to esbuild's resolver, which would else come back to us. */
 const asked = Symbol("asked");
 /** Namespace of what a package has nothing of for browsers. */
@@ -44,9 +65,10 @@ const buildTimeMs = 30_000;
  *
  * @param file the real path of the script, inside `root`
  * @param root the real path of the project
+ * @param target where it is to run
  * @throws {BundleError} for what cannot be parsed, found, or had in the sandbox
  */
-export async function bundle(file: string, root: string): Promise<Bundle> {
+export async function bundle(file: string, root: string, target: BundleTarget = "sandbox"): Promise<Bundle> {
 	const { build, stop } = await import("esbuild");
 	let timer: NodeJS.Timeout | undefined;
 	const timeout = new Promise<never>((_, reject) => {
@@ -67,12 +89,7 @@ export async function bundle(file: string, root: string): Promise<Bundle> {
 				outfile: `${root}/bundle.js`,
 				absWorkingDir: root,
 				format: "esm",
-				// Honours the `browser` fields of packages, which is where they say how to do without Node.js.
-				platform: "browser",
-				target: "es2023",
-				conditions: ["browser", "module"],
-				mainFields: ["browser", "module", "main"],
-				define: { "process.env.NODE_ENV": '"production"', global: "globalThis" },
+				...targetOptions[target],
 				sourcemap: "external",
 				sourcesContent: false,
 				legalComments: "none",
@@ -80,7 +97,7 @@ export async function bundle(file: string, root: string): Promise<Bundle> {
 				tsconfigRaw: "{}",
 				logLevel: "silent",
 				logOverride: { "unsupported-require-call": "warning", "unsupported-dynamic-import": "warning" },
-				plugins: [confine(file, root)],
+				plugins: [confine(file, root, target)],
 			}),
 		);
 		memory = child && watchMemory(child);
@@ -134,14 +151,14 @@ function startProcess<Result>(start: () => Result): { result: Result; child: Chi
 }
 
 /** Decides where every import leads, and reads the files itself. */
-function confine(file: string, root: string): Plugin {
+function confine(file: string, root: string, target: BundleTarget): Plugin {
 	return {
 		name: "confine",
 		setup(pluginBuild) {
 			pluginBuild.onResolve({ filter: /.*/ }, (args) => {
 				if (args.pluginData === asked) return undefined;
 				if (args.kind === "entry-point") return { path: file };
-				return resolveImport(pluginBuild, args, root);
+				return resolveImport(pluginBuild, args, root, target);
 			});
 			pluginBuild.onLoad({ filter: /.*/, namespace: switchedOff }, () => ({ loader: "js", contents: "" }));
 			pluginBuild.onLoad({ filter: /.*/, namespace: "file" }, async ({ path }) => {
@@ -168,10 +185,17 @@ function confine(file: string, root: string): Plugin {
 }
 
 /** Refuses an import, or leaves it to esbuild, which then finds the same file again and knows more of it (`sideEffects`, `"browser": false`). */
-async function resolveImport(pluginBuild: PluginBuild, args: OnResolveArgs, root: string): Promise<OnResolveResult | undefined> {
+async function resolveImport(
+	pluginBuild: PluginBuild,
+	args: OnResolveArgs,
+	root: string,
+	target: BundleTarget,
+): Promise<OnResolveResult | undefined> {
 	const { path, importer, resolveDir, kind } = args;
 	const quoted = JSON.stringify(path.slice(0, 200));
 	if (path === "cronium") return { path, external: true };
+	const isForNode = target === "container";
+	if (isForNode && (path === "cronium/sync" || isBuiltin(path))) return { path, external: true };
 	if (path.startsWith("node:") || path === "bun" || path.startsWith("bun:"))
 		return refuse(`${quoted} is part of Node.js, which the sandbox is not. ${containerAdvice}`);
 	if (isAbsolute(path) || win32.isAbsolute(path))
@@ -189,6 +213,8 @@ async function resolveImport(pluginBuild: PluginBuild, args: OnResolveArgs, root
 		const broken = errors.find(({ location }) => location?.file.endsWith("package.json"));
 		if (broken) return refuse(`${describePlace(broken)}this package.json is not valid.`);
 		// A package of that name may stand in for a module of Node's (`events`, `buffer`); without one there is none.
+		// The image may have it.
+		if (isForNode && !/^[.#]/.test(path)) return { path, external: true };
 		if (isBuiltin(path)) return refuse(`${quoted} is part of Node.js, which the sandbox is not. ${containerAdvice}`);
 		return refuse(
 			/^\.\.?(?:\/|$)/.test(path)
@@ -198,16 +224,20 @@ async function resolveImport(pluginBuild: PluginBuild, args: OnResolveArgs, root
 	}
 	// A package that says `"browser": { "fs": false }` gets an empty module.
 	if (!isAbsolute(found.path)) return isMisled ? { path, namespace: switchedOff } : undefined;
-	const target = await realpath(found.path);
-	const inside = relativeToRoot(root, target);
+	const real = await realpath(found.path);
+	const inside = relativeToRoot(root, real);
 	if (inside === undefined)
 		return refuse(
 			`${quoted} leads out of the project; only files inside the directory of its package.json or .git are bundled (--root names another one).`,
 		);
-	if (extname(target) === ".node")
-		return refuse(`${quoted} is a native addon, which the sandbox cannot load. Run the script in container mode.`);
-	if (!(await stat(target)).isFile()) return refuse(`${quoted} is not a regular file.`);
-	const isOfPackage = hasPackage(target, root);
+	if (extname(real) === ".node")
+		return refuse(
+			isForNode
+				? `${quoted} is a native addon, which cannot be bundled; build an image that has its package, and remove it here.`
+				: `${quoted} is a native addon, which the sandbox cannot load. Run the script in container mode.`,
+		);
+	if (!(await stat(real)).isFile()) return refuse(`${quoted} is not a regular file.`);
+	const isOfPackage = hasPackage(real, root);
 	if (!isMisled && isOfPackage) return undefined;
 	// Asked on its own, esbuild would go by a package.json above the project.
 	const { namespace, suffix, sideEffects } = found;

@@ -14,6 +14,22 @@ export const namespaceOption: CommandOption = {
 };
 export const jsonOption = (description: string): CommandOption => ({ name: "json", description });
 
+/** Of everything that runs containers. */
+export const containerOptions: readonly CommandOption[] = [
+	{
+		name: "container-engine",
+		value: "ADDRESS",
+		description:
+			"The container engine: unix:///PATH or tcp://HOST:PORT. CRONIUM_CONTAINER_ENGINE, DOCKER_HOST or a usual socket when not given.",
+	},
+	{
+		name: "container-allow",
+		value: "GUARANTEE",
+		repeats: true,
+		description: "Run although the engine cannot keep this guarantee of cronium doctor.",
+	},
+];
+
 /** Opens the data directory that the command line names. The host's modules are loaded only now. */
 export async function openHost(line: CommandLine, options: Omit<HostOptions, "dataDirectory"> = {}): Promise<Host> {
 	const dataDirectory = resolveDataDirectory(line.value("data"));

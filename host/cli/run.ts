@@ -1,23 +1,28 @@
+import { readFileSync, realpathSync } from "node:fs";
+import { dirname, isAbsolute, relative, sep } from "node:path";
 import { type LimitName, limitDefinitions } from "../contract/limits.ts";
 import type { Failure, LogLine, Outcome } from "../execution.ts";
 import type { Host } from "../host.ts";
-import type { RunOptions } from "../run-options.ts";
+import type { HostOptions } from "../index.ts";
+import type { RunMode, RunOptions } from "../run-options.ts";
+import { sandboxLanguages } from "../script-language.ts";
 import { BundleError } from "./bundle-error.ts";
-import { type Command, type CommandLine, exitCodes, requireOperands, UsageError } from "./command.ts";
+import { type Command, type CommandLine, exitCodes, UsageError } from "./command.ts";
 import { readJsonArgument } from "./json-argument.ts";
 import { printJson, RawJson, stringify } from "./json-print.ts";
-import { dataOption, jsonOption, namespaceOption, openHost } from "./options.ts";
+import { containerOptions, dataOption, jsonOption, namespaceOption, openHost } from "./options.ts";
 import { describeDuration, readDuration, readLimit, readSize } from "./quantity.ts";
-import { prepareScriptFile, readScriptFile } from "./script-file.ts";
+import { prepareScriptFile, readScriptFile, type ScriptFile } from "./script-file.ts";
 import { escapeText, paint, printError, startProgress } from "./terminal.ts";
 
 const engines = ["quickjs-wasi", "quickjs-emscripten"] as const;
 
 export const command: Command = {
 	name: "cronium run",
-	operands: "<file>",
-	summary: "Runs a script in the sandbox and prints its output as JSON.",
-	details: `The output goes to standard output, exactly as the script set it; what the script logs goes to standard error as it happens.
+	operands: "<file> [argument…]",
+	summary: "Runs a script in the sandbox, or in a container, and prints its output as JSON.",
+	details: `JavaScript and TypeScript run in the sandbox, Python and Bash in a container; the extension or a first line #! says which it is, and --in decides otherwise.
+The output goes to standard output, exactly as the script set it; what the script logs goes to standard error as it happens.
 Imports of files and npm packages of the project are bundled first. Variables that the script sets are there in the next run.`,
 	options: [
 		{ name: "input", value: "JSON", description: "The input: JSON, @file, or - for standard input." },
@@ -28,8 +33,21 @@ Imports of files and npm packages of the project are bundled first. Variables th
 			description: "The event that started the run, a JSON object or @file, with its id, name, type and others.",
 		},
 		namespaceOption,
+		{ name: "in", value: "MODE", description: "Where it runs: sandbox or container." },
+		{
+			name: "image",
+			value: "REFERENCE",
+			description: "The image of the container; that of the script's language when not given.",
+		},
+		{
+			name: "file",
+			value: "PATH",
+			repeats: true,
+			description: "A file that the script finds beside itself in its container; in or below the script's directory.",
+		},
+		...containerOptions,
 		{ name: "timeout", value: "DURATION", description: "Time from start to deadline: 500ms, 30s, 2m." },
-		{ name: "memory", value: "SIZE", description: "Memory of the script: 64MiB, 1GiB." },
+		{ name: "memory", value: "SIZE", description: "Memory of the script, or of its container: 64MiB, 1GiB." },
 		{ name: "limit", value: "NAME=VALUE", repeats: true, description: "Any other limit of a run; see cronium limits." },
 		{ name: "allow-host", value: "HOST", repeats: true, description: "A host that fetch may reach; none when not given." },
 		{ name: "engine", value: "NAME", description: `${engines.join(" or ")}.` },
@@ -47,22 +65,33 @@ Imports of files and npm packages of the project are bundled first. Variables th
 		'cronium run hello.js --input \'{"name":"Ada"}\' --timeout 5s',
 		"cronium run report.ts --var threshold=5000 --var 'currency=\"EUR\"' --json",
 		"curl -s https://example.com/data.json | cronium run digest.ts --input -",
+		"cronium run examples/report.sh --input @examples/orders.json",
+		"cronium run --in container import.py --file lib/rates.py -- --since 2026-01-01",
 	],
 	run,
 };
 
 async function run(line: CommandLine): Promise<number> {
-	const [file] = requireOperands(line, "The script's file");
-	const options = readOptions(line);
+	const [file, ...given] = line.operands;
+	if (file === undefined) throw new UsageError("The script's file is missing.");
 	const scriptFile = readScriptFile(file, line.value("root"));
+	const mode = readMode(line, scriptFile);
+	const options = { ...readOptions(line, mode), ...(mode === "container" && readContainerOptions(line, scriptFile, given)) };
+	if (mode === "sandbox" && given.length > 0)
+		throw new UsageError(`${JSON.stringify(given[0])} is one argument too many: a script in the sandbox takes none.`);
 	using cancel = cancelOnSignals();
 
 	// Neither waits for the other: the host starts its threads while the script is prepared.
-	const opening = openHost(line, { limits: { maxWorkers: 1 }, ...(options.engine && { engine: options.engine }) });
+	const opening = openHost(line, {
+		// One run: there is no next one to start a container for.
+		limits: { maxWorkers: 1, maxIdleContainers: 0 },
+		containers: readContainerSettings(line),
+		...(options.engine && { engine: options.engine }),
+	});
 	opening.catch(() => undefined);
 	let prepared: Awaited<ReturnType<typeof prepareScriptFile>>;
 	try {
-		prepared = await prepareScriptFile(scriptFile);
+		prepared = await prepareScriptFile(scriptFile, mode);
 	} catch (cause) {
 		await opening.then(
 			(host) => host.dispose(),
@@ -112,7 +141,52 @@ async function runHere(host: Host, options: RunOptions, name: string): Promise<O
 	}
 }
 
-function readOptions(line: CommandLine): Omit<RunOptions, "script"> {
+/** Where the script runs: where it was told to, or where its language does. */
+function readMode(line: CommandLine, { language, name }: ScriptFile): RunMode {
+	const mode = line.value("in");
+	if (mode !== undefined && mode !== "sandbox" && mode !== "container")
+		throw new UsageError(`--in is ${JSON.stringify(mode)}; it must be sandbox or container.`);
+	const isForSandbox = sandboxLanguages.includes(language);
+	if (mode === "sandbox" && !isForSandbox)
+		throw new UsageError(`${JSON.stringify(name)} is ${language}, which the sandbox does not run; --in container does.`);
+	return mode ?? (isForSandbox ? "sandbox" : "container");
+}
+
+function readContainerOptions(line: CommandLine, script: ScriptFile, given: readonly string[]): Partial<RunOptions> {
+	const image = line.value("image");
+	return {
+		mode: "container",
+		arguments: given,
+		files: Object.fromEntries(line.values("file").map((file) => readFileOfScript(file, script))),
+		...(image !== undefined && { image }),
+	};
+}
+
+/** A file and its path as the script sees it. */
+function readFileOfScript(file: string, { path: scriptPath }: ScriptFile): [string, Uint8Array] {
+	const shown = JSON.stringify(file);
+	try {
+		const path = relative(dirname(scriptPath), realpathSync(file));
+		if (path === "" || path.startsWith("..") || isAbsolute(path))
+			throw new UsageError(`--file: ${shown} is not in or below the directory of the script.`);
+		return [path.replaceAll(sep, "/"), readFileSync(file)];
+	} catch (cause) {
+		if (cause instanceof UsageError) throw cause;
+		throw new UsageError(`--file: ${shown} cannot be read (${(cause as NodeJS.ErrnoException).code}).`);
+	}
+}
+
+/** Who runs the command line is the operator: the image that it names is allowed. */
+function readContainerSettings(line: CommandLine): NonNullable<HostOptions["containers"]> {
+	const image = line.value("image");
+	return {
+		...(image !== undefined && { images: [image] }),
+		allowMissing: line.values("container-allow"),
+		...(line.value("container-engine") !== undefined && { engine: line.value("container-engine") as string }),
+	};
+}
+
+function readOptions(line: CommandLine, mode: RunMode): Omit<RunOptions, "script"> {
 	const input = line.value("input");
 	const event = line.value("event");
 	const namespace = line.value("namespace");
@@ -128,8 +202,8 @@ function readOptions(line: CommandLine): Omit<RunOptions, "script"> {
 		...(namespace !== undefined && { namespace }),
 		...(engine !== undefined && { engine }),
 		variables: Object.fromEntries(variables),
-		limits: readLimits(line),
-		allowedHosts: line.values("allow-host"),
+		limits: readLimits(line, mode),
+		...(line.values("allow-host").length > 0 && { allowedHosts: line.values("allow-host") }),
 	};
 }
 
@@ -172,7 +246,7 @@ const eventFields: Readonly<Record<keyof NonNullable<RunOptions["event"]>, "stri
 	lastRunAt: "string",
 };
 
-function readLimits(line: CommandLine): Partial<Record<LimitName, number>> {
+function readLimits(line: CommandLine, mode: RunMode): Partial<Record<LimitName, number>> {
 	const limits: Partial<Record<LimitName, number>> = {};
 	for (const text of line.values("limit")) {
 		const [, name = "", value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
@@ -183,7 +257,8 @@ function readLimits(line: CommandLine): Partial<Record<LimitName, number>> {
 	const timeout = line.value("timeout");
 	const memory = line.value("memory");
 	if (timeout !== undefined) limits.maxWallTimeMs = readDuration("--timeout", timeout);
-	if (memory !== undefined) limits.maxMemoryBytes = readSize("--memory", memory);
+	if (memory !== undefined)
+		limits[mode === "sandbox" ? "maxMemoryBytes" : "maxContainerMemoryBytes"] = readSize("--memory", memory);
 	return limits;
 }
 

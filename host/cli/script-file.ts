@@ -1,20 +1,12 @@
 import { realpathSync, statSync } from "node:fs";
-import { extname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { limitDefinitions } from "../contract/limits.ts";
 import type { ScriptSource } from "../run-options.ts";
+import { findLanguage, type ScriptLanguage, sandboxLanguages, scriptExtensions } from "../script-language.ts";
+import type { BundleTarget } from "./bundle.ts";
 import { UsageError } from "./command.ts";
 import { readText } from "./json-argument.ts";
 import { findProjectRoot, relativeToRoot } from "./project-root.ts";
-
-const languages: Readonly<Record<string, ScriptSource["language"]>> = {
-	"": "javascript",
-	".js": "javascript",
-	".mjs": "javascript",
-	".cjs": "javascript",
-	".ts": "typescript",
-	".mts": "typescript",
-	".cts": "typescript",
-};
 
 /** A script file that has been found and read. */
 export interface ScriptFile {
@@ -24,19 +16,19 @@ export interface ScriptFile {
 	readonly root: string;
 	/** Its path relative to the project, as stacks show it. */
 	readonly name: string;
-	readonly language: "javascript" | "typescript";
+	readonly language: ScriptLanguage;
 	readonly source: string;
 }
 
 /** Finds and reads the script. Throws UsageError when there is none, or when it is in another language. */
 export function readScriptFile(file: string, rootOption?: string): ScriptFile {
 	const shown = JSON.stringify(file);
-	const language = languages[extname(file).toLowerCase()];
+	const source = readText("The script", file, shown, limitDefinitions.maxSourceBytes.maximum);
+	const language = findLanguage(file, source);
 	if (!language)
 		throw new UsageError(
-			`${shown} is not a script that the sandbox runs; it takes JavaScript and TypeScript (.js, .mjs, .cjs, .ts, .mts, .cts).`,
+			`${shown} is in no language that is known; it is known by an extension (${scriptExtensions.join(", ")}), or by a first line such as #!/usr/bin/env python3.`,
 		);
-	const source = readText("The script", file, shown, limitDefinitions.maxSourceBytes.maximum);
 	const path = realpathSync(file);
 	const root = rootOption === undefined ? findProjectRoot(path) : requireDirectory(rootOption);
 	const name = relativeToRoot(root, path);
@@ -48,11 +40,15 @@ export function readScriptFile(file: string, rootOption?: string): ScriptFile {
  * Makes one module of the script. A file that imports nothing but `cronium` needs no bundler: JavaScript is taken as it is, and TypeScript costs
  * one short process: 15 ms, where the bundler takes 50 (measured, cold). Throws BundleError.
  */
-export async function prepareScriptFile(file: ScriptFile): Promise<{ script: ScriptSource; warnings: readonly string[] }> {
+export async function prepareScriptFile(
+	file: ScriptFile,
+	target: BundleTarget = "sandbox",
+): Promise<{ script: ScriptSource; warnings: readonly string[] }> {
 	const { name, language, source } = file;
+	if (!sandboxLanguages.includes(language)) return { script: { name, language, source }, warnings: [] };
 	if (importsMore(source)) {
 		const { bundle } = await import("./bundle.ts");
-		const { warnings, ...bundled } = await bundle(file.path, file.root);
+		const { warnings, ...bundled } = await bundle(file.path, file.root, target);
 		return { script: { name, language: "javascript", ...bundled }, warnings };
 	}
 	if (language === "javascript") return { script: { name, language, source }, warnings: [] };

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { type LimitName, limitDefinitions } from "../contract/limits.ts";
+import type { ContainerSettings } from "../executors/container/opened-engine.ts";
 import type { Address, ServeOptions } from "../serve.ts";
 import { type CommandLine, type CommandOption, UsageError } from "./command.ts";
 import { resolveDataDirectory } from "./data-directory.ts";
@@ -43,6 +44,32 @@ const settings = [
 		value: "WHERE",
 		description: "Where scripts run: process (child processes without rights; the default) or threads.",
 	},
+	{
+		name: "container-engine",
+		value: "ADDRESS",
+		description: "The container engine: unix:///PATH or tcp://HOST:PORT. DOCKER_HOST or a usual socket when not given.",
+	},
+	{
+		name: "container-images",
+		value: "REFERENCES",
+		description: "Images that runs may name beside those of their languages, with commas between them.",
+	},
+	{
+		name: "container-allow",
+		value: "GUARANTEES",
+		description: "Guarantees of cronium doctor that the engine need not keep, with commas between them.",
+	},
+	{
+		name: "container-listen",
+		value: "HOST:PORT",
+		description: "Where containers reach their helpers when no socket can be mounted into them. They get a network then.",
+	},
+	{
+		name: "container-host",
+		value: "NAME",
+		description: "By which name they reach it; the host of --container-listen when not given.",
+	},
+	{ name: "container-network", value: "NAME", description: "The network that they get; bridge when not given." },
 	{ name: "drain", value: "DURATION", description: "How long what is under way may take to finish after SIGTERM. 30s." },
 ] as const satisfies readonly Setting[];
 
@@ -102,9 +129,37 @@ export function readServeSettings(line: CommandLine, environment: NodeJS.Process
 		...(engine !== undefined && { engine }),
 		guests: read("guests", (from, text) => oneOf(from, text, ["process", "threads"] as const)) ?? "process",
 		drainMs: read("drain", readDuration) ?? 30_000,
+		containers: readContainers(read),
 		limits: { ...config.limits, ...environmentLimits(environment), ...lineLimits(line) },
 	};
 }
+
+type Read = <T>(name: SettingName, reader: (from: string, text: string) => T) => T | undefined;
+
+function readContainers(read: Read): ContainerSettings {
+	const engine = read("container-engine", (_from, text) => text);
+	const listen = read("container-listen", (from, text) => {
+		const address = readAddress(from, text);
+		if ("path" in address) throw new UsageError(`${from} is ${JSON.stringify(text)}; it must be HOST:PORT.`);
+		return address;
+	});
+	const name = read("container-host", (_from, text) => text);
+	const network = read("container-network", (_from, text) => text);
+	if (!listen && (name !== undefined || network !== undefined))
+		throw new UsageError(`--container-${name === undefined ? "network" : "host"} needs --container-listen.`);
+	return {
+		...(engine !== undefined && { engine }),
+		images: read("container-images", readList) ?? [],
+		allowMissing: read("container-allow", readList) ?? [],
+		...(listen && { tcp: { ...listen, name: name ?? listen.host, network: network ?? "bridge" } }),
+	};
+}
+
+const readList = (_from: string, text: string): readonly string[] =>
+	text
+		.split(",")
+		.map((one) => one.trim())
+		.filter(Boolean);
 
 function readConfiguration(file: string): { readonly texts: ReadonlyMap<string, string>; readonly limits: LimitValues } {
 	let members: Record<string, unknown>;

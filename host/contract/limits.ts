@@ -3,7 +3,21 @@ import type { Limit } from "./generated/types.ts";
 
 /** One row of the limits table. */
 export interface LimitDefinition {
-	readonly unit: "bytes" | "characters" | "milliseconds" | "calls" | "levels" | "runs" | "workers" | "items" | "connections";
+	readonly unit:
+		| "bytes"
+		| "characters"
+		| "milliseconds"
+		| "calls"
+		| "levels"
+		| "runs"
+		| "workers"
+		| "items"
+		| "connections"
+		| "containers"
+		| "files"
+		| "handshakes"
+		| "processes"
+		| "millicpus";
 	readonly default: number;
 	readonly minimum: number;
 	readonly maximum: number;
@@ -40,6 +54,7 @@ export const limitDefinitions = {
 	),
 	maxStackBytes: define("run", "bytes", 256 * KiB, 64 * KiB, 512 * KiB, "Stack of a run's own code."),
 	maxSourceBytes: define("run", "bytes", 4 * MiB, 1, 16 * MiB, "Source of a script, bundled imports included."),
+	maxFilesBytes: define("run", "bytes", 8 * MiB, 0, 64 * MiB, "Files and arguments that a run in a container is given."),
 	maxInputBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "Input of a run."),
 	maxOutputBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "Output of a run."),
 	maxLogBytes: define("run", "bytes", 1 * MiB, 0, 16 * MiB, "All log lines of a run, captured output included."),
@@ -59,8 +74,54 @@ export const limitDefinitions = {
 	maxValueBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "One variable."),
 	maxKeyCharacters: define("run", "characters", 255, 1, 255, "Name of a variable."),
 	maxCallsPerSecond: define("run", "calls", 1_000, 1, 1_000_000, "Calls of a run through a door in one second."),
+	maxRunConnections: define(
+		"run",
+		"connections",
+		64,
+		1,
+		10_000,
+		"Connections of a run to its local door at one time; one more is closed.",
+	),
+	maxRunHandshakesPerSecond: define(
+		"run",
+		"handshakes",
+		50,
+		1,
+		10_000,
+		"TLS handshakes of a run at its local door in one second; more of them wait.",
+	),
 	maxJsonDepth: define("run", "levels", 128, 1, 128, "Nesting of a JSON text."),
 	maxPageSize: define("run", "items", 1_000, 1, 10_000, "Keys in one page of a list."),
+	maxContainerMemoryBytes: define(
+		"run",
+		"bytes",
+		512 * MiB,
+		16 * MiB,
+		64 * 1024 * MiB,
+		"Memory of a run in a container, its temporary files included.",
+	),
+	maxContainerMillicpus: define("run", "millicpus", 1_000, 50, 256_000, "Processors of a run in a container, in thousandths."),
+	maxContainerProcesses: define("run", "processes", 128, 8, 32_768, "Processes and threads of a run in a container."),
+	maxContainerOpenFiles: define("run", "files", 1_024, 64, 1_048_576, "Files that one process in a container has open."),
+	maxContainerDiskBytes: define(
+		"run",
+		"bytes",
+		64 * MiB,
+		64 * KiB,
+		16 * 1024 * MiB,
+		"What each of the writable directories of a container, /work and /tmp, holds.",
+	),
+	maxContainerDiskFiles: define("run", "files", 10_000, 16, 10_000_000, "Files in each of them."),
+	maxContainers: define("host", "containers", 8, 1, 1_000, "Runs in containers at one time; others wait."),
+	maxIdleContainers: define("host", "containers", 2, 0, 100, "Containers of each image that are started ahead of their runs."),
+	containerGraceMs: define(
+		"host",
+		"milliseconds",
+		2_000,
+		0,
+		60_000,
+		"Time that a container has to end after SIGTERM before it is killed.",
+	),
 	maxWorkers: define("host", "workers", 8, 1, 128, "Scripts that run at one time in this process."),
 	maxQueuedRuns: define("host", "runs", 1_000, 0, 1_000_000, "Runs that wait for a worker; one more is refused."),
 	maxExternalRuns: define(
@@ -118,6 +179,14 @@ export const limitDefinitions = {
 		1,
 		1_000_000,
 		"Connections that a server has at one time, never more than a third of the files that the process may open.",
+	),
+	maxHandshakesPerSecond: define(
+		"host",
+		"handshakes",
+		100,
+		1,
+		10_000,
+		"TLS handshakes at the local doors of all runs in one second; more of them wait, and runs take turns.",
 	),
 	maxControlBodyBytes: define("host", "bytes", 32 * MiB, 64 * KiB, 256 * MiB, "Body of one request to the control API."),
 	tokenLifetimeMs: define(

@@ -10,6 +10,8 @@ import type { StoreOperation } from "../store/store.ts";
 export interface ExecutorEnd {
 	readonly status: FinalStatus;
 	readonly error?: Failure;
+	/** The script's own, when it failed by one. */
+	readonly exitCode?: number;
 	readonly usage: Omit<Usage, "wallTimeMs" | "logBytes">;
 	/** What the run left to be written together with its final status. */
 	readonly operations: readonly StoreOperation[];

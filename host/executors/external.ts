@@ -1,11 +1,8 @@
-import type { Helpers, Json } from "../contract/generated/types.ts";
+import type { Json } from "../contract/generated/types.ts";
 import type { Limits } from "../contract/limits.ts";
-import type { Execution, Failure, LogLine } from "../execution.ts";
-import { type OpeningKind, openRun, readRecord } from "../executions.ts";
-import { createHelpers } from "../helpers/helpers.ts";
-import type { Store } from "../store/store.ts";
-import type { ExecutorEnd } from "./executor-end.ts";
-import { failedStatus, stopFailure } from "./executor-end.ts";
+import type { Failure } from "../execution.ts";
+import { type ExecutorEnd, failedStatus, stopFailure } from "./executor-end.ts";
+import type { ServedPlan, ServedRun, ServedRuns } from "./served-runs.ts";
 
 /** What became of a script that ran elsewhere, as whoever ran it says. */
 export interface ExternalReport {
@@ -16,38 +13,26 @@ export interface ExternalReport {
 	readonly output?: Json;
 }
 
-/** A run whose script runs elsewhere, while it is under way: what a door serves. */
-export interface ExternalRun {
-	readonly execution: Execution;
-	readonly helpers: Helpers;
-	/** Calls that a door has taken for the run. */
-	calls: number;
-	/** Aborted when the run is over, before anything else of its end happens. */
-	readonly ended: AbortSignal;
+/** A run whose script somebody else runs, while it is under way. */
+export interface ExternalRun extends ServedRun {
 	/** Ends the run. The first report counts. */
 	end(report: ExternalReport): void;
 }
 
 /** One run for this executor. */
-export interface ExternalPlan {
-	readonly input: Json | undefined;
+export interface ExternalPlan extends ServedPlan {
 	readonly limits: Limits;
-	/** Aborted with a RuntimeError `cancelled` or `timed-out`. */
-	readonly signal: AbortSignal;
-	readonly onLog: (lines: readonly LogLine[]) => void;
-	/** Fixes the run's clock. */
-	readonly start: () => { readonly record: Json; readonly opening: OpeningKind | undefined; readonly audit: boolean };
 	/** Called when the helpers are there. */
 	readonly onOpen: (run: ExternalRun) => void;
 }
 
-/** Waits for runs whose scripts run elsewhere, and has their helpers: they are in this thread, because no guest code is. */
+/** Waits for runs whose scripts somebody else runs. */
 export class ExternalExecutor {
-	readonly #store: Store;
+	readonly #served: ServedRuns;
 	readonly #runs = new Map<string, ExternalRun>();
 
-	constructor(store: Store) {
-		this.#store = store;
+	constructor(served: ServedRuns) {
+		this.#served = served;
 	}
 
 	/** The run, while it is under way. */
@@ -56,39 +41,24 @@ export class ExternalExecutor {
 	}
 
 	/** Resolves when somebody has ended the run, or its signal aborts. Never rejects. */
-	async run({ input, limits, signal, onLog, start, onOpen }: ExternalPlan): Promise<ExecutorEnd> {
-		const { record: text, opening, audit } = start();
-		const record = readRecord(text);
+	async run({ limits, onOpen, ...plan }: ExternalPlan): Promise<ExecutorEnd> {
+		const { signal } = plan;
+		const opened = this.#served.open(plan);
 		const { promise, resolve } = Promise.withResolvers<ExternalReport | undefined>();
-		const bound = createHelpers(
-			{ ...record, signal },
-			{
-				store: this.#store,
-				input,
-				opening: opening && openRun(opening, record, text, input),
-				audit,
-				onLog: (line) => onLog([line]),
-			},
-		);
-		const ended = new AbortController();
+		const { id } = opened.run.execution;
 		const end = (report: ExternalReport | undefined): void => {
-			this.#runs.delete(record.id);
-			ended.abort();
+			this.#runs.delete(id);
+			opened.close();
 			resolve(report);
 		};
-		const run: ExternalRun = {
-			execution: { ...record, signal },
-			helpers: bound.helpers,
-			calls: 0,
-			ended: ended.signal,
-			end,
-		};
-		this.#runs.set(record.id, run);
+		// The same object, not a copy: doors count its calls.
+		const run = Object.assign(opened.run, { end });
+		this.#runs.set(id, run);
 		if (signal.aborted) end(undefined);
 		else signal.addEventListener("abort", () => end(undefined), { once: true });
 		onOpen(run);
 		const report = await promise;
-		const remainder = await bound.settle(report?.output);
+		const remainder = await opened.settle(report?.output);
 		const error = describeFailure(report, remainder.failure, limits, signal);
 		return {
 			status: error ? failedStatus(error) : "succeeded",

@@ -19,7 +19,19 @@ export function requireBearer({ headers: { authorization } }: FastifyRequest): s
 
 /** Who makes a request, by its execution token alone. */
 export function identifyByToken(tokens: ExecutionTokens, audience: Audience): Identify<VerifiedToken> {
-	return (request) => tokens.identify(requireBearer(request), audience, certificateThumbprint(request.raw.socket as TLSSocket));
+	return (request) => {
+		requireOwnAssertion(request);
+		return tokens.identify(requireBearer(request), audience, certificateThumbprint(request.raw.socket as TLSSocket));
+	};
+}
+
+/** In which a sidecar process tells of the certificate that its client has shown. */
+export const assertionHeader = "cronium-client-certificate";
+
+/** Nobody but a sidecar process speaks for others. Throws `unauthenticated`. */
+function requireOwnAssertion({ headers }: FastifyRequest): void {
+	if (headers[assertionHeader] === undefined) return;
+	throw new RuntimeError("unauthenticated", "The header Cronium-Client-Certificate is for sidecar processes only.");
 }
 
 const thumbprints = new WeakMap<TLSSocket, string>();

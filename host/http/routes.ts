@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Operation, operations } from "../contract/generated/operations.ts";
 import type { Answer, CallContext, Scope } from "../contract/generated/types.ts";
 import { describeLimit } from "../contract/limits.ts";
-import type { ExternalRun } from "../executors/external.ts";
+import type { ServedRun } from "../executors/served-runs.ts";
 import type { IssuedToken } from "../tokens/execution-tokens.ts";
 import { largeBodyBytes } from "./large-bodies.ts";
 import { answerWriter } from "./operation-answer.ts";
@@ -13,7 +13,7 @@ import { type CallTraffic, type Traffic, tellRate } from "./traffic.ts";
 
 /** Whoever makes a call, once it is known: a run, and what its credential allows of the run's scopes. */
 export interface Caller {
-	readonly run: ExternalRun;
+	readonly run: ServedRun;
 	readonly scopes: readonly Scope[];
 }
 
@@ -128,7 +128,7 @@ function addRoute(server: FastifyInstance, operation: Operation): void {
 
 type HelperFunction = (...given: readonly unknown[]) => Answer<unknown>;
 
-function invoke({ helpers }: ExternalRun, operation: Operation, given: readonly unknown[], call: CallContext): Answer<unknown> {
+function invoke({ helpers }: ServedRun, operation: Operation, given: readonly unknown[], call: CallContext): Answer<unknown> {
 	const helper = helpers[operation.interface] as unknown as Record<string, HelperFunction>;
 	return (helper[operation.method] as HelperFunction)(...given, call);
 }

@@ -7,7 +7,7 @@ import type { Traffic } from "./traffic.ts";
 
 export interface RuntimeApiOptions {
 	readonly identify: Identify<VerifiedToken>;
-	readonly tokens: ExecutionTokens;
+	readonly tokens: Pick<ExecutionTokens, "renew">;
 	readonly traffic: Traffic;
 	/** False while the host ends: load balancers send nobody any more. */
 	readonly isReady: () => boolean;

@@ -1,7 +1,7 @@
 import type { FastifyReply } from "fastify";
 import { RuntimeError } from "../contract/errors.ts";
 import { describeLimit, type Limits } from "../contract/limits.ts";
-import type { ExternalRun } from "../executors/external.ts";
+import type { ServedRun } from "../executors/served-runs.ts";
 import { LargeBodies } from "./large-bodies.ts";
 import { RateBudget } from "./rate-limit.ts";
 
@@ -9,7 +9,7 @@ import { RateBudget } from "./rate-limit.ts";
 export class Traffic {
 	readonly largeBodies = new LargeBodies();
 	readonly #limits: Limits;
-	readonly #runs = new WeakMap<ExternalRun, Usage>();
+	readonly #runs = new WeakMap<ServedRun, Usage>();
 	readonly #namespaces = new Map<string, Usage>();
 	#lookAgainAt = 0;
 
@@ -22,7 +22,7 @@ export class Traffic {
 	 * Takes one call of the run, which has to be closed afterwards. Throws `rate-limited`, naming the limit, when the run or its namespace makes too
 	 * many in a second, when the run has too many under way, or when it has made all that it may.
 	 */
-	admit(run: ExternalRun): CallTraffic {
+	admit(run: ServedRun): CallTraffic {
 		const { limits } = run.execution;
 		const now = performance.now();
 		let ofRun = this.#runs.get(run);

@@ -19,6 +19,8 @@ export const failureCodes: Readonly<Record<FailureCode, true>> = {
 	"storage-exceeded": true,
 	cancelled: true,
 	lost: true,
+	"engine-unavailable": true,
+	"image-unavailable": true,
 	internal: true,
 };
 

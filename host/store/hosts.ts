@@ -64,6 +64,16 @@ export async function isHostAlive(directory: string, id: string): Promise<boolea
 	return withSocketPath(hosts, id + suffix, isListening);
 }
 
+/** The hosts that live. */
+export async function liveHosts(directory: string): Promise<readonly string[]> {
+	const ids = readNames(hostsDirectory(directory))
+		.filter((name) => name.endsWith(suffix))
+		.map((name) => name.slice(0, -suffix.length))
+		.filter(isId);
+	const alive = await Promise.all(ids.map((id) => isHostAlive(directory, id)));
+	return ids.filter((_, index) => alive[index]);
+}
+
 /**
  * The hosts whose sockets are still there but dead. With `remove` the sockets are removed, and those of processes that died while they
  * claimed.

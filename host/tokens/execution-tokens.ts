@@ -4,7 +4,7 @@ import { RuntimeError } from "../contract/errors.ts";
 import { excerpt } from "../contract/excerpt.ts";
 import type { Scope } from "../contract/generated/types.ts";
 import type { Limits } from "../contract/limits.ts";
-import type { ExternalRun } from "../executors/external.ts";
+import type { ServedRun } from "../executors/served-runs.ts";
 import { type KeyRing, tokenAlgorithm } from "./key-ring.ts";
 
 /** The doors that a token can be for. One for one door is refused at the others. */
@@ -33,7 +33,7 @@ export interface IssuedToken {
 
 /** A token that was verified: who holds it, and what for. */
 export interface VerifiedToken {
-	readonly run: ExternalRun;
+	readonly run: ServedRun;
 	readonly id: string;
 	readonly scopes: readonly Scope[];
 }
@@ -64,12 +64,12 @@ const maxTokenCharacters = 4_096;
 export class ExecutionTokens {
 	readonly #keys: KeyRing;
 	readonly #limits: Pick<Limits, "tokenLifetimeMs">;
-	readonly #findRun: (id: string) => ExternalRun | undefined;
-	readonly #byRun = new WeakMap<ExternalRun, Map<string, LiveToken>>();
+	readonly #findRun: (id: string) => ServedRun | undefined;
+	readonly #byRun = new WeakMap<ServedRun, Map<string, LiveToken>>();
 	/** Tokens whose signature was verified, by their text. */
 	readonly #verified = new Map<string, LiveToken>();
 
-	constructor(keys: KeyRing, limits: Pick<Limits, "tokenLifetimeMs">, findRun: (id: string) => ExternalRun | undefined) {
+	constructor(keys: KeyRing, limits: Pick<Limits, "tokenLifetimeMs">, findRun: (id: string) => ServedRun | undefined) {
 		this.#keys = keys;
 		this.#limits = limits;
 		this.#findRun = findRun;
@@ -79,11 +79,11 @@ export class ExecutionTokens {
 	 * Makes a token for a run that is under way. Throws `denied` for scopes that the run does not have, `cancelled` when the run has ended,
 	 * `rate-limited` when it has 64 tokens that are good.
 	 */
-	issue(run: ExternalRun, terms: TokenTerms): Promise<IssuedToken> {
+	issue(run: ServedRun, terms: TokenTerms): Promise<IssuedToken> {
 		return this.#issue(run, terms);
 	}
 
-	async #issue(run: ExternalRun, terms: TokenTerms, family?: string): Promise<IssuedToken> {
+	async #issue(run: ServedRun, terms: TokenTerms, family?: string): Promise<IssuedToken> {
 		if (run.ended.aborted) throw new RuntimeError("cancelled", "The run has ended.");
 		const { execution } = run;
 		const scopes = terms.scopes ?? execution.scopes;
@@ -165,7 +165,7 @@ export class ExecutionTokens {
 	}
 
 	/** Makes a token of the run worthless now, with all that were renewed from it, or all of the run. Returns how many there were. */
-	revoke(run: ExternalRun, id?: string): number {
+	revoke(run: ServedRun, id?: string): number {
 		const tokens = this.#tokensOf(run);
 		// The first of a family may have expired.
 		const family = id === undefined ? undefined : (tokens.get(id)?.family ?? id);
@@ -210,7 +210,7 @@ export class ExecutionTokens {
 		return token;
 	}
 
-	#tokensOf(run: ExternalRun): Map<string, LiveToken> {
+	#tokensOf(run: ServedRun): Map<string, LiveToken> {
 		let tokens = this.#byRun.get(run);
 		if (!tokens) {
 			const made = new Map<string, LiveToken>();

@@ -55,7 +55,7 @@ export async function openDoor(setup: DoorSetup = {}): Promise<Door> {
 	const host = opened.use(
 		await createHost({ dataDirectory, limits: { maxWorkers: 1, maxWallTimeMs: 120_000, ...setup.limits } }),
 	);
-	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.external(id));
+	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.served(id));
 	const internalErrors: Error[] = [];
 	const server = createServer({ onInternalError: (error) => internalErrors.push(error), ...setup.server });
 	await server.register(runtimeApi, {

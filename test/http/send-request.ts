@@ -14,10 +14,17 @@ export interface HttpAnswer {
 export type Target =
 	| {
 			readonly url: string;
-			/** With an `https:` URL: whom the client trusts, and the certificate that it shows, if any (PEM). */
-			readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
+			/** With an `https:` URL. */
+			readonly tls?: ClientTls;
 	  }
-	| { readonly socketPath: string };
+	| { readonly socketPath: string; readonly tls?: ClientTls };
+
+/** Whom the client trusts, and the certificate that it shows, if any (PEM). */
+export interface ClientTls {
+	readonly ca: string;
+	readonly cert?: string;
+	readonly key?: string;
+}
 
 export interface RequestOptions {
 	readonly headers?: Readonly<Record<string, string | readonly string[]>>;
@@ -28,11 +35,11 @@ export interface RequestOptions {
 export function sendRequest(target: Target, method: string, path: string, options: RequestOptions = {}): Promise<HttpAnswer> {
 	const { headers = {}, body } = options;
 	return new Promise((resolve, reject) => {
-		const isTls = "url" in target && target.url.startsWith("https:");
+		const isTls = "url" in target ? target.url.startsWith("https:") : target.tls !== undefined;
 		const call = (isTls ? requestOverTls : requestInClear)({
 			...("url" in target
 				? { host: new URL(target.url).hostname, port: new URL(target.url).port, ...target.tls }
-				: { socketPath: target.socketPath }),
+				: { socketPath: target.socketPath, ...(target.tls && { ...target.tls, servername: "localhost" }) }),
 			agent: false,
 			method,
 			path,

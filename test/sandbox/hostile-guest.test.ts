@@ -36,7 +36,7 @@ beforeEach(async () => {
 	const program = new URL("./hostile-guest.ts", import.meta.url);
 	const startWorker = processWorkers({ engine, limits, store: Promise.resolve(store), program });
 	const executor = opened.use(new SandboxExecutor({ startWorker, limits, forbiddenPorts: [] }));
-	host = await assembleHost({ directory, auditId, store, executor, limits, engine, opened });
+	host = await assembleHost({ directory, containers: {}, auditId, store, executor, limits, engine, opened });
 });
 
 afterEach(async () => {

@@ -4,14 +4,15 @@ import { RuntimeError } from "../../contract/errors.ts";
 import { jsonMembers } from "../../contract/json-members.ts";
 import type { RunFilter } from "../../executions.ts";
 import type { ExternalReport } from "../../executors/external.ts";
-import type { RunOptions, ScriptSource } from "../../run-options.ts";
+import type { RunMode, RunOptions, ScriptSource } from "../../run-options.ts";
 import { type ControlContext, responses, sendJson } from "./control-context.ts";
 import { describeOutcome, describeRun } from "./description.ts";
 import { RepeatedRequests } from "./repeated-requests.ts";
 import * as schemas from "./schemas.ts";
 
-type RunRequest = Omit<RunOptions, "script" | "input" | "variables" | "signal" | "onLog"> & {
-	readonly mode: "sandbox" | "external";
+type RunRequest = Omit<RunOptions, "mode" | "script" | "files" | "input" | "variables" | "signal" | "onLog"> & {
+	readonly mode?: RunMode | "external";
+	readonly files?: Readonly<Record<string, string | { readonly base64: string }>>;
 	readonly script?: ScriptSource | { readonly bundle: string };
 };
 
@@ -169,7 +170,7 @@ export async function runRoutes(server: FastifyInstance, context: ControlContext
 }
 
 async function startRun({ host }: ControlContext, runId: string, request: RunRequest | undefined, text: string): Promise<string> {
-	const { mode = "sandbox", script, ...options } = request ?? { mode: "sandbox" };
+	const { mode, script, files, ...options } = request ?? {};
 	// As received: what a JavaScript value cannot hold is not lost.
 	const members = jsonMembers(text);
 	const input = members?.get("input");
@@ -180,18 +181,32 @@ async function startRun({ host }: ControlContext, runId: string, request: RunReq
 		...(variables !== undefined && { variables: Object.fromEntries(jsonMembers(variables) ?? []) }),
 	};
 	if (mode === "external") {
-		for (const name of ["engine", "allowedHosts"] as const)
-			if (options[name] !== undefined) throw new RuntimeError("invalid", `${name} is for runs in the sandbox.`);
+		for (const name of ["engine", "allowedHosts", "image", "arguments", "files"] as const)
+			if (request?.[name] !== undefined) throw new RuntimeError("invalid", `${name} is for runs that this host starts.`);
 		if (script !== undefined) throw new RuntimeError("invalid", "An external run has no script here.");
 		const run = await host.open(given, runId);
 		run.outcome.catch(warnOfLoss);
 		return run.id;
 	}
-	if (script === undefined) throw new RuntimeError("invalid", "script is missing: the run is to be in the sandbox.");
+	if (script === undefined) throw new RuntimeError("invalid", "script is missing: this host is to start it.");
 	const source = "bundle" in script ? await host.bundles.get(script.bundle) : script;
-	const { id, outcome } = await host.start({ ...given, script: source }, runId);
+	const started = {
+		...given,
+		...(mode !== undefined && { mode }),
+		...(files !== undefined && { files: readFiles(files) }),
+		script: source,
+	};
+	const { id, outcome } = await host.start(started, runId);
 	outcome.catch(warnOfLoss);
 	return id;
+}
+
+function readFiles(files: NonNullable<RunRequest["files"]>): Record<string, string | Uint8Array> {
+	const read = ([path, contents]: [string, string | { readonly base64: string }]): [string, string | Uint8Array] => [
+		path,
+		typeof contents === "string" ? contents : Buffer.from(contents.base64, "base64"),
+	];
+	return Object.fromEntries(Object.entries(files).map(read));
 }
 
 /** The end of a run that nobody waits for could not be written. */

@@ -1,5 +1,7 @@
 import { errorCodes, scopes } from "../../contract/generated/types.ts";
 import { limitDefinitions } from "../../contract/limits.ts";
+import { runModes } from "../../run-options.ts";
+import { scriptLanguages } from "../../script-language.ts";
 import { audiences } from "../../tokens/execution-tokens.ts";
 
 // What the control API takes and answers, as JSON Schema: checked before a handler runs, and written into its OpenAPI document. What a value
@@ -35,19 +37,23 @@ export const runRequest = {
 	properties: {
 		mode: {
 			type: "string",
-			enum: ["sandbox", "external"],
-			default: "sandbox",
-			description: "`external`: somebody else starts the script and gives it a token; it reaches the helpers over HTTP.",
+			enum: [...runModes, "external"],
+			description:
+				"Where the script runs: the sandbox, or, when that does not run its language, a container, if nothing is said. `external`: somebody else starts it and gives it a token; it reaches the helpers over HTTP.",
 		},
 		script: {
-			description: "What to run in the sandbox: a script, or a bundle that was uploaded.",
+			description: "What to run: a script, or a bundle that was uploaded.",
 			oneOf: [
 				{
 					type: "object",
 					properties: {
 						name: { type: "string", examples: ["orders.ts"] },
-						source: { type: "string", description: "One ES module, its imports bundled into it." },
-						language: { type: "string", enum: ["javascript", "typescript"] },
+						source: { type: "string", description: "JavaScript and TypeScript: one ES module, its imports bundled into it." },
+						language: {
+							type: "string",
+							enum: scriptLanguages,
+							description: "That of the name's extension, or of a first line `#!`, if nothing is said.",
+						},
 						sourceMap: { type: "string" },
 					},
 					required: ["name", "source"],
@@ -60,6 +66,29 @@ export const runRequest = {
 					additionalProperties: false,
 				},
 			],
+		},
+		image: {
+			type: "string",
+			minLength: 1,
+			maxLength: 512,
+			description: "The image of a container; that of the script's language if nothing is said.",
+		},
+		arguments: { type: "array", items: { type: "string" }, description: "What a script in a container is called with." },
+		files: {
+			type: "object",
+			description:
+				"Files that a script in a container finds beside itself, by their paths relative to it: a text, or bytes in base64.",
+			additionalProperties: {
+				oneOf: [
+					{ type: "string" },
+					{
+						type: "object",
+						properties: { base64: { type: "string", pattern: "^[A-Za-z0-9+/]*={0,2}$" } },
+						required: ["base64"],
+						additionalProperties: false,
+					},
+				],
+			},
 		},
 		input: json,
 		event,

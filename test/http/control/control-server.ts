@@ -41,7 +41,7 @@ export async function openControlServer(
 	const dataDirectory = await mkdtemp(join(tmpdir(), "cronium-control-"));
 	opened.defer(() => rm(dataDirectory, { recursive: true, force: true }));
 	const host = opened.use(await createHost({ dataDirectory, limits: { maxWorkers: 2, ...limits } }));
-	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.external(id));
+	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.served(id));
 	const actions: ControlAction[] = [];
 	const internalErrors: Error[] = [];
 	const server = createServer({ onInternalError: (error) => internalErrors.push(error), ...options });

@@ -1,0 +1,85 @@
+import { RuntimeError } from "./contract/errors.ts";
+import { excerpt } from "./contract/excerpt.ts";
+import { utf8Length } from "./contract/json-text.ts";
+import { describeLimit, type Limits } from "./contract/limits.ts";
+import { record, string } from "./contract/shapes.ts";
+
+/** What a script in a container is called with and finds beside itself. */
+export interface ContainerFiles {
+	readonly arguments: readonly string[];
+	readonly files: ReadonlyMap<string, string | Uint8Array>;
+}
+
+const maxFiles = 1_000;
+const maxArguments = 1_000;
+/** What the system takes as one argument (MAX_ARG_STRLEN of Linux). */
+const maxArgumentBytes = 128 * 1024 - 1;
+const maxPathCharacters = 1_024;
+const maxNameBytes = 255;
+
+/** Checks the files and arguments of a run. Throws `invalid` or `too-large`, naming the one that is wrong. */
+export function requireContainerFiles(
+	{ arguments: givenArguments = [], files: givenFiles = {} }: { readonly arguments?: unknown; readonly files?: unknown },
+	limits: Limits,
+): ContainerFiles {
+	if (!Array.isArray(givenArguments)) throw new RuntimeError("invalid", "arguments must be an array of texts.");
+	if (givenArguments.length > maxArguments)
+		throw new RuntimeError("too-large", `There are ${givenArguments.length} arguments; the limit is ${maxArguments}.`);
+	const checked = givenArguments.map((argument, index) => requireArgument(argument, index));
+	const entries = Object.entries(record(givenFiles, "files"));
+	if (entries.length > maxFiles)
+		throw new RuntimeError("too-large", `There are ${entries.length} files; the limit is ${maxFiles}.`);
+	const files = new Map(entries.map(([path, contents]) => [requirePath(path), requireContents(path, contents)]));
+	for (const path of files.keys()) {
+		const parts = path.split("/");
+		const parent = parts.slice(0, -1).findIndex((_, index) => files.has(parts.slice(0, index + 1).join("/")));
+		if (parent >= 0)
+			throw new RuntimeError(
+				"invalid",
+				`The file ${excerpt(parts.slice(0, parent + 1).join("/"))} is a directory, too: ${excerpt(path)}.`,
+			);
+	}
+	let bytes = 0;
+	for (const argument of checked) bytes += utf8Length(argument);
+	for (const [path, contents] of files)
+		bytes += utf8Length(path) + (typeof contents === "string" ? utf8Length(contents) : contents.length);
+	if (bytes > limits.maxFilesBytes) {
+		const limit = describeLimit(limits, "maxFilesBytes");
+		throw new RuntimeError(
+			"too-large",
+			`The files and arguments have ${bytes} bytes; the limit maxFilesBytes is ${limit.value}.`,
+			{ limit },
+		);
+	}
+	return { arguments: checked, files };
+}
+
+function requireArgument(given: unknown, index: number): string {
+	const argument = string(given, `arguments[${index}]`);
+	if (argument.includes("\0"))
+		throw new RuntimeError("invalid", `arguments[${index}] has a NUL character, which no argument can have.`);
+	const bytes = utf8Length(argument);
+	if (bytes > maxArgumentBytes)
+		throw new RuntimeError("too-large", `arguments[${index}] has ${bytes} bytes; the limit is ${maxArgumentBytes}.`);
+	return argument;
+}
+
+/** A path that stays in the directory of the script, and hides nothing in it: no part may begin with a dot. */
+function requirePath(path: string): string {
+	const parts = path.split("/");
+	const isLegal =
+		path.length <= maxPathCharacters &&
+		path.isWellFormed() &&
+		!/\p{Cc}/u.test(path) &&
+		parts.every((part) => part !== "" && !part.startsWith(".") && utf8Length(part) <= maxNameBytes);
+	if (isLegal) return path;
+	throw new RuntimeError(
+		"invalid",
+		`The file ${excerpt(path)} has no legal path; it must be relative, of at most ${maxPathCharacters} characters, without control characters, and no part of it may be empty, begin with a dot or have over ${maxNameBytes} bytes.`,
+	);
+}
+
+function requireContents(path: string, contents: unknown): string | Uint8Array {
+	if (typeof contents === "string" || contents instanceof Uint8Array) return contents;
+	throw new RuntimeError("invalid", `The contents of the file ${excerpt(path)} must be a text or bytes.`);
+}

@@ -1,0 +1,41 @@
+import { isIP } from "node:net";
+import type { AuditLog } from "./audit.ts";
+import type { Limits } from "./contract/limits.ts";
+import { ContainerExecutor } from "./executors/container/executor.ts";
+import { type ContainerSettings, openEngine } from "./executors/container/opened-engine.ts";
+import { mountedSocket } from "./executors/container/run-door.ts";
+import type { ServedRuns } from "./executors/served-runs.ts";
+import type { Traffic } from "./http/traffic.ts";
+import { liveHosts } from "./store/hosts.ts";
+
+export interface ContainerModeOptions {
+	readonly dataDirectory: string;
+	readonly hostId: string;
+	readonly limits: Limits;
+	readonly served: ServedRuns;
+	readonly traffic: Traffic;
+	readonly audit: AuditLog | undefined;
+	readonly settings: ContainerSettings;
+}
+
+/** Puts together what runs scripts in containers. Engine and doors are opened with the first run. */
+export function createContainerExecutor({ settings, served, traffic, audit, ...basis }: ContainerModeOptions): ContainerExecutor {
+	const { dataDirectory, limits } = basis;
+	return new ContainerExecutor({
+		limits,
+		served,
+		openEngine: () => openEngine({ ...settings, ...basis, liveHosts: () => liveHosts(dataDirectory) }),
+		openDoors: async () => {
+			const { createRunDoors } = await import("../sidecar/run-doors.ts");
+			const { tcp } = settings;
+			const address = tcp && { host: tcp.host, port: tcp.port, names: [tcp.name] };
+			const doors = await createRunDoors({ dataDirectory, limits, traffic, audit, ...(address && { tcp: address }) });
+			if (!tcp) return { doors, environment: { CRONIUM_SOCKET: mountedSocket }, network: "none" };
+			return {
+				doors,
+				environment: { CRONIUM_API_URL: `https://${isIP(tcp.name) === 6 ? `[${tcp.name}]` : tcp.name}:${doors.port}` },
+				network: tcp.network,
+			};
+		},
+	});
+}

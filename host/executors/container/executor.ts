@@ -1,0 +1,271 @@
+import { constants } from "node:os";
+import type { Json } from "../../contract/generated/types.ts";
+import { describeLimit, type Limits } from "../../contract/limits.ts";
+import type { Failure } from "../../execution.ts";
+import { FairQueue } from "../../fair-queue.ts";
+import { type ExecutorEnd, failedStatus, stopFailure } from "../executor-end.ts";
+import type { OpenedRun, ServedPlan, ServedRuns } from "../served-runs.ts";
+import { type ContainerScript, describeJob } from "./container-script.ts";
+import type { ContainerLimits } from "./container-spec.ts";
+import { EngineError } from "./engine-error.ts";
+import type { OpenedEngine } from "./opened-engine.ts";
+import { credentialEnvironment, type ReachedDoors, type RunDoor, type RunDoors } from "./run-door.ts";
+import { type ContainerExit, lastOutput, type Slot, type SlotPlan } from "./slot.ts";
+import { UsageMeter } from "./usage-meter.ts";
+
+/** One run for this executor. */
+export interface ContainerRun extends ServedPlan {
+	readonly namespace: string;
+	readonly script: ContainerScript;
+	/** Undefined: that of the script's language. */
+	readonly image: string | undefined;
+	readonly input: Json | undefined;
+	readonly limits: Limits;
+	/** Called when the script has used more than its processor time; the caller aborts the signal. */
+	readonly onCpuTimeExceeded: () => void;
+}
+
+export interface ContainerExecutorParts {
+	/** The limits of the host. */
+	readonly limits: Limits;
+	readonly served: ServedRuns;
+	/** Connects to the engine, and checks what it can keep. Throws EngineError. */
+	readonly openEngine: () => Promise<OpenedEngine>;
+	readonly openDoors: () => Promise<ReachedDoors>;
+}
+
+/** A place that is waited for. */
+interface Waiting {
+	readonly resolve: (hasPlace: boolean) => void;
+}
+
+/** When the next containers are made: the one that was just taken gets the machine first. In milliseconds. */
+const refillAfterMs = 1_000;
+
+/** Puts scripts into the container mode. */
+export class ContainerExecutor implements AsyncDisposable {
+	readonly #parts: ContainerExecutorParts;
+	readonly #waiting: FairQueue<Waiting>;
+	readonly #defaults: ContainerLimits;
+	#engine: Promise<OpenedEngine> | undefined;
+	#doors: Promise<ReachedDoors> | undefined;
+
+	constructor(parts: ContainerExecutorParts) {
+		this.#parts = parts;
+		const { maxContainers, maxNamespaceRuns } = parts.limits;
+		this.#waiting = new FairQueue({ places: maxContainers, maxOwnerPlaces: maxNamespaceRuns });
+		this.#defaults = containerLimits(parts.limits);
+	}
+
+	/** Looks for the engine ahead of the first run: removes what dead hosts have left, and checks what it can keep. Throws EngineError. */
+	async prepare(): Promise<void> {
+		await this.#openEngine();
+	}
+
+	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */
+	async run(run: ContainerRun): Promise<ExecutorEnd> {
+		const { namespace, limits, signal } = run;
+		if (!(await this.#takePlace(namespace, signal))) return endWithout(stopFailure(limits, signal));
+		try {
+			return await this.#runInPlace(run);
+		} finally {
+			this.#waiting.release(namespace);
+			this.#assign();
+		}
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		for (const { resolve } of this.#waiting.clear()) resolve(false);
+		await (await this.#engine?.catch(() => undefined))?.[Symbol.asyncDispose]();
+		await (await this.#doors?.catch(() => undefined))?.doors[Symbol.asyncDispose]();
+	}
+
+	async #runInPlace(run: ContainerRun): Promise<ExecutorEnd> {
+		const { limits, signal } = run;
+		let engine: OpenedEngine;
+		let reached: ReachedDoors;
+		let plan: SlotPlan;
+		let taken: Slot;
+		try {
+			[engine, reached] = await Promise.all([this.#openEngine(), this.#openDoors()]);
+			plan = {
+				image: await engine.requireImage(run.script.language, run.image),
+				limits: containerLimits(limits),
+				environment: { ...containerEnvironment, ...credentialEnvironment, ...reached.environment },
+				network: reached.network,
+			};
+			taken = await engine.pool.take(plan);
+		} catch (cause) {
+			return endWithout(signal.aborted ? stopFailure(limits, signal) : describeEngineFailure(cause));
+		}
+		await using slot = taken;
+		if (signal.aborted) return endWithout(stopFailure(limits, signal));
+		return await this.#runInSlot(run, slot, reached.doors, () => this.#refill(engine, plan));
+	}
+
+	async #runInSlot(run: ContainerRun, slot: Slot, doors: RunDoors, refill: () => void): Promise<ExecutorEnd> {
+		const { limits, signal } = run;
+		const opened = this.#parts.served.open(run);
+		using meter = new UsageMeter(slot.pid, limits.maxCpuTimeMs, run.onCpuTimeExceeded);
+		const refilling = setTimeout(refill, refillAfterMs);
+		const printing = slot.print(opened.print);
+		let exit: ContainerExit | undefined;
+		let problem: Failure | undefined;
+		let door: RunDoor | undefined;
+		const close = async (): Promise<void> => {
+			opened.close();
+			await door?.[Symbol.asyncDispose]();
+		};
+		try {
+			door = await doors.open(opened.run, {
+				directory: slot.doorDirectory,
+				...(slot.groupId !== undefined && { groupId: slot.groupId }),
+			});
+			slot.begin(describeJob(run.script));
+			exit = await untilExit(slot, signal, this.#parts.limits.containerGraceMs, close);
+		} catch (cause) {
+			problem = describeEngineFailure(cause);
+			await slot.kill();
+		}
+		await lastOutput(printing);
+		await close();
+		clearTimeout(refilling);
+		refill();
+		return await describeEnd(opened, problem ?? describeExit(exit, limits), meter.usage, exit, run);
+	}
+
+	/** One that is to be kept waiting is made only for runs with the host's own limits: the next run may have others. */
+	#refill({ pool }: OpenedEngine, plan: SlotPlan): void {
+		if (JSON.stringify(plan.limits) === JSON.stringify(this.#defaults)) pool.refill(plan);
+	}
+
+	/** Connected once; a run that finds no engine does not keep the next from looking again. */
+	#openEngine(): Promise<OpenedEngine> {
+		this.#engine ??= this.#parts.openEngine().catch((cause) => {
+			this.#engine = undefined;
+			throw cause;
+		});
+		return this.#engine;
+	}
+
+	#openDoors(): Promise<ReachedDoors> {
+		this.#doors ??= this.#parts.openDoors().catch((cause) => {
+			this.#doors = undefined;
+			throw cause;
+		});
+		return this.#doors;
+	}
+
+	/** Waits for one of `maxContainers` places; false when the run was stopped meanwhile. */
+	#takePlace(namespace: string, signal: AbortSignal): Promise<boolean> {
+		return new Promise((resolve) => {
+			if (signal.aborted) return resolve(false);
+			const waiting: Waiting = { resolve };
+			this.#waiting.add(namespace, waiting);
+			signal.addEventListener(
+				"abort",
+				() => {
+					if (this.#waiting.delete(namespace, waiting)) resolve(false);
+				},
+				{ once: true },
+			);
+			this.#assign();
+		});
+	}
+
+	#assign(): void {
+		for (let next = this.#waiting.next(); next; next = this.#waiting.next()) next.resolve(true);
+	}
+}
+
+/** What every script finds in its environment. Nothing of the host, and no secrets: an engine shows it to everyone who may ask. */
+export const containerEnvironment: Readonly<Record<string, string>> = {
+	HOME: "/work",
+	TMPDIR: "/tmp",
+	LANG: "C.UTF-8",
+	// What is printed is in the log when it is printed.
+	PYTHONUNBUFFERED: "1",
+	PYTHONDONTWRITEBYTECODE: "1",
+	// A signal of the engine reaches what the script has started, too.
+	TINI_KILL_PROCESS_GROUP: "1",
+};
+
+/** What a container of a run with these limits may use. */
+export function containerLimits(limits: Limits): ContainerLimits {
+	const disk = { bytes: limits.maxContainerDiskBytes, inodes: limits.maxContainerDiskFiles };
+	return {
+		memoryBytes: limits.maxContainerMemoryBytes,
+		cpuThousandths: limits.maxContainerMillicpus,
+		maxProcesses: limits.maxContainerProcesses,
+		maxOpenFiles: limits.maxContainerOpenFiles,
+		temporary: disk,
+		work: disk,
+	};
+}
+
+/** Waits for the end of the container, which is brought about when the signal aborts. Nothing takes effect from then on. */
+async function untilExit(slot: Slot, signal: AbortSignal, graceMs: number, close: () => Promise<void>): Promise<ContainerExit> {
+	const stop = (): void => {
+		void close();
+		void slot.stop(graceMs);
+	};
+	if (signal.aborted) stop();
+	else signal.addEventListener("abort", stop, { once: true });
+	try {
+		return await slot.exited;
+	} finally {
+		signal.removeEventListener("abort", stop);
+	}
+}
+
+async function describeEnd(
+	opened: OpenedRun,
+	problem: Failure | undefined,
+	usage: UsageMeter["usage"],
+	exit: ContainerExit | undefined,
+	{ limits, signal }: ContainerRun,
+): Promise<ExecutorEnd> {
+	const remainder = await opened.settle();
+	const error = signal.aborted ? stopFailure(limits, signal) : (problem ?? remainder.failure);
+	return {
+		status: error ? failedStatus(error) : "succeeded",
+		...(error && { error }),
+		...(error?.code === "script-error" && exit && exit.exitCode !== 0 && { exitCode: exit.exitCode }),
+		usage: { ...usage, hostCalls: opened.run.calls },
+		operations: remainder.operations,
+		...(remainder.audit && { audit: remainder.audit }),
+		left: remainder,
+	};
+}
+
+/** The end of a run that never had a container. */
+function endWithout(error: Failure): ExecutorEnd {
+	const usage = { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 };
+	return { status: failedStatus(error), error, usage, operations: [] };
+}
+
+function describeExit(exit: ContainerExit | undefined, limits: Limits): Failure | undefined {
+	if (!exit || exit.exitCode === 0) return undefined;
+	const { exitCode, isOutOfMemory } = exit;
+	if (isOutOfMemory) {
+		const limit = describeLimit(limits, "maxContainerMemoryBytes");
+		return {
+			code: "memory-exceeded",
+			message: `The script needs more than ${limit.value} bytes of memory (maxContainerMemoryBytes).`,
+			limit,
+		};
+	}
+	const name = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0];
+	const message = name
+		? `The script was ended by ${name}, exit code ${exitCode}.`
+		: `The script ended with exit code ${exitCode}.`;
+	return { code: "script-error", message };
+}
+
+function describeEngineFailure(cause: unknown): Failure {
+	if (!(cause instanceof EngineError)) {
+		process.emitWarning(`A container could not be run: ${(cause as Error).message}`, "CroniumWarning");
+		return { code: "internal", message: "The container of the run could not be prepared." };
+	}
+	return { code: cause.code === "image-missing" ? "image-unavailable" : "engine-unavailable", message: cause.message };
+}

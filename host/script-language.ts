@@ -1,0 +1,46 @@
+import { extname } from "node:path";
+
+/** Languages of scripts. */
+export const scriptLanguages = ["javascript", "typescript", "python", "bash"] as const;
+export type ScriptLanguage = (typeof scriptLanguages)[number];
+
+/** Those that the sandbox runs; the others run in containers. */
+export const sandboxLanguages: readonly ScriptLanguage[] = ["javascript", "typescript"];
+
+const byExtension: Readonly<Record<string, ScriptLanguage>> = {
+	".js": "javascript",
+	".mjs": "javascript",
+	".cjs": "javascript",
+	".ts": "typescript",
+	".mts": "typescript",
+	".cts": "typescript",
+	".py": "python",
+	".sh": "bash",
+	".bash": "bash",
+};
+
+/** What a first line `#!…` may name, by the interpreter's name without its version. */
+const byInterpreter: Readonly<Record<string, ScriptLanguage>> = {
+	node: "javascript",
+	python: "python",
+	bash: "bash",
+	sh: "bash",
+	dash: "bash",
+};
+
+/** The extensions that say what language a script is in. */
+export const scriptExtensions: readonly string[] = Object.keys(byExtension);
+
+/**
+ * The language of a script that does not say: by its first line, when that is a `#!`, else by the name's extension. Undefined for another
+ * interpreter or another extension; JavaScript without both.
+ */
+export function findLanguage(name: string, source: string): ScriptLanguage | undefined {
+	const [, path = "", argument = ""] = /^\uFEFF?#![ \t]*([^\s]+)(?:[ \t]+(?:-S[ \t]+)?([^\s]+))?/.exec(source) ?? [];
+	const extension = extname(name).toLowerCase();
+	if (path === "") return extension === "" ? "javascript" : byExtension[extension];
+	const interpreter = (/(?:^|\/)env$/.test(path) ? argument : path).replace(/^.*\//, "");
+	const language = byInterpreter[interpreter.replace(/[\d.]+$/, "")];
+	// TypeScript has no interpreter of its own.
+	return language === "javascript" ? (byExtension[extension] ?? language) : language;
+}
