@@ -50,7 +50,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-test.concurrent.each(imageNames)("the %s image has the same bytes when it is built again", async (name) => {
+test.concurrent.each(imageNames)("the %s image has the same bytes when it is built again", { timeout: 60_000 }, async (name) => {
 	expect(await pack(name)).toBe(digests.get(name));
 });
 
