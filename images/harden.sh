@@ -29,3 +29,5 @@ if [ -n "$left" ]; then
 	echo "harden.sh: these have rights that no file may have: $left" >&2
 	exit 1
 fi
+# A tmpfs takes on the mode of the directory that it covers (runc), and a run has to write to these two.
+chmod 1777 /tmp /work

@@ -25,7 +25,7 @@ async function writeEntries(tree: RootTree, controller: TarPackController): Prom
 async function writeEntry(path: string, entry: TreeEntry, controller: TarPackController): Promise<void> {
 	const common = { mtime: fileTime, uid: 0, gid: 0, size: 0 };
 	if (entry.kind === "directory")
-		return await controller.add({ ...common, name: `${path}/`, type: "directory", mode: 0o755 }).close();
+		return await controller.add({ ...common, name: `${path}/`, type: "directory", mode: directoryMode(path) }).close();
 	if (entry.kind === "link")
 		return await controller.add({ ...common, name: path, type: "symlink", linkname: entry.target, mode: 0o777 }).close();
 	const header = { ...common, name: path, type: "file", mode: entry.isExecutable ? 0o755 : 0o644 } as const;
@@ -45,3 +45,6 @@ async function writeEntry(path: string, entry: TreeEntry, controller: TarPackCon
 	}
 	await body.close();
 }
+
+/** A tmpfs takes on the mode of the directory that it covers (runc), and a run has to write to these two. */
+const directoryMode = (path: string): number => (path === "tmp" || path === "work" ? 0o1777 : 0o755);

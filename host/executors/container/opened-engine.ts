@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { join } from "node:path";
 import type { Limits } from "../../contract/limits.ts";
 import type { ScriptLanguage } from "../../script-language.ts";
-import { requireUsableImage, type UserNamespace } from "./container-spec.ts";
-import { type ContainerEngine, type EngineInfo, findEngine } from "./engine-client.ts";
+import { requireUsableImage } from "./container-spec.ts";
+import { type ContainerEngine, findEngine } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
-import { engineFiles } from "./engine-files.ts";
+import { engineFiles, runsDirectory } from "./engine-files.ts";
+import { findProbeImage, type IsolationReport, probeIsolation, requireIsolation } from "./isolation.ts";
 import { languageImages } from "./language-images.ts";
 import { RunUsers, type UserMapping } from "./run-users.ts";
 import type { SlotMaker } from "./slot.ts";
@@ -48,18 +48,20 @@ export interface OpenedEngine extends AsyncDisposable {
 export async function openEngine(options: EngineOptions): Promise<OpenedEngine> {
 	await using opened = new AsyncDisposableStack();
 	const engine = opened.use(await findEngine(options.engine));
-	const info = await engine.info();
 	const installation = await installationId(options.dataDirectory);
 	const directory = runsDirectory(options.dataDirectory);
 	await sweepContainers(engine, { installation, directory, liveHosts: await options.liveHosts() });
-	const userNamespace = userNamespaceOf(engine, info);
+	const image = await findProbeImage(engine, options.images);
+	if (image === undefined) throw new EngineError("image-missing", describeMissing(engine, languageImages.bash));
+	const report = await probeIsolation(engine, { dataDirectory: options.dataDirectory, image });
+	requireIsolation(report, options.allowMissing ?? [], engine.address);
 	const maker: SlotMaker = {
 		engine,
-		users: new RunUsers(userMapping(userNamespace, info)),
+		users: new RunUsers(userMapping(report)),
 		directory,
 		hostId: options.hostId,
 		labels: { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId },
-		userNamespace,
+		userNamespace: report.userNamespace,
 		...engineFiles(engine, options.dataDirectory),
 	};
 	const pool = opened.use(new SlotPool(maker, options.limits.maxIdleContainers));
@@ -76,9 +78,6 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 	};
 }
 
-/** Where a data directory has the directories of its containers. */
-export const runsDirectory = (dataDirectory: string): string => join(dataDirectory, "runs");
-
 /** Tells the containers of this data directory from those of others of the machine, also of a copy of it. */
 async function installationId(dataDirectory: string): Promise<string> {
 	const path = await realpath(dataDirectory);
@@ -91,13 +90,9 @@ function describeMissing({ address }: ContainerEngine, reference: string): strin
 	return `The container engine at ${address} has no image ${reference}.${isOwn ? " `cronium images build` makes it." : ""}`;
 }
 
-function userNamespaceOf({ kind }: ContainerEngine, { isRootless }: EngineInfo): UserNamespace {
-	if (kind !== "podman") return "engine";
-	return isRootless ? "keep-id" : "auto";
-}
-
-function userMapping(userNamespace: UserNamespace, { hasUserNamespaces }: EngineInfo): UserMapping {
+function userMapping({ userNamespace, guarantees }: IsolationReport): UserMapping {
 	const isRoot = process.geteuid?.() === 0;
 	if (userNamespace === "auto") return { isRoot, namespaces: "own" };
-	return { isRoot, namespaces: hasUserNamespaces ? "shared" : "none" };
+	const hasNamespace = guarantees.some(({ name, isKept }) => name === "user-namespace" && isKept);
+	return { isRoot, namespaces: hasNamespace ? "shared" : "none" };
 }
