@@ -17,7 +17,7 @@ find / -xdev -type d \( -name ensurepip -o -name pip -o -name 'pip-*' -o -name s
 find / -xdev -type f -path '*/ensurepip/*' -delete
 find / -xdev ! -type l -perm /6000 -exec chmod a-s {} +
 find / -xdev ! -type l ! -type c -perm -0002 -exec chmod o-w,-t {} +
-# What an engine mounts there has their modes.
+# A tmpfs takes on the mode of the directory that it covers (runc), and a run has to write to these two.
 chmod 1777 /tmp /work
 
 for name in apt apt-get dpkg npm npx corepack yarn pip pip3; do

@@ -1,14 +1,13 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { join } from "node:path";
 import type { Limits } from "../../contract/limits.ts";
 import type { ScriptLanguage } from "../../script-language.ts";
 import { requireUsableImage, type UserNamespace } from "./container-spec.ts";
 import { type ContainerEngine, findEngine, type ImageInfo } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
-import { engineFiles } from "./engine-files.ts";
-import { type IsolationReport, probeIsolation, requireIsolation } from "./isolation.ts";
+import { engineFiles, runsDirectory } from "./engine-files.ts";
+import { findProbeImage, type IsolationReport, probeIsolation, requireIsolation } from "./isolation.ts";
 import { languageImages } from "./language-images.ts";
 import { RunUsers, type UserMapping } from "./run-users.ts";
 import type { SlotMaker } from "./slot.ts";
@@ -57,20 +56,36 @@ export interface OpenedEngine extends AsyncDisposable {
 export async function openEngine(options: EngineOptions): Promise<OpenedEngine> {
 	await using opened = new AsyncDisposableStack();
 	const engine = opened.use(await findEngine(options.engine));
-	const { hasUserNamespaces } = await engine.info();
 	const installation = await installationId(options.dataDirectory);
 	const directory = runsDirectory(options.dataDirectory);
 	await sweepContainers(engine, { installation, directory, liveHosts: await options.liveHosts() });
 	/** By how users are mapped, which is the same for all images of an engine unless the machine has run out of ids for some. */
 	const pools = new Map<UserNamespace, SlotPool>();
 	const checked = new Map<string, Promise<IsolationReport>>();
+	/** Once for an image: it may take away what the engine keeps, a place to write for example. */
+	const check = async ({ id }: Pick<ImageInfo, "id">, reference: string): Promise<IsolationReport> => {
+		let checking = checked.get(id);
+		if (!checking) {
+			checking = probeIsolation(engine, { dataDirectory: options.dataDirectory, image: reference });
+			checking.catch(() => checked.delete(id));
+			checked.set(id, checking);
+		}
+		const report = await checking;
+		requireIsolation(report, options.allowMissing ?? [], engine.address);
+		return report;
+	};
+	// An engine that cannot keep what is promised is found out when it is opened, and not by the first run.
+	const first = await findProbeImage(engine, options.images);
+	const image = first === undefined ? undefined : await engine.inspectImage(first);
+	if (first !== undefined && image) await check(image, first);
 	const owned = opened.move();
-	const poolOf = (userNamespace: UserNamespace): SlotPool => {
+	const poolOf = (report: IsolationReport): SlotPool => {
+		const { userNamespace } = report;
 		let pool = pools.get(userNamespace);
 		if (!pool) {
 			const maker: SlotMaker = {
 				engine,
-				users: new RunUsers(userMapping(userNamespace, hasUserNamespaces)),
+				users: new RunUsers(userMapping(report)),
 				directory,
 				hostId: options.hostId,
 				labels: { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId },
@@ -82,30 +97,16 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 		}
 		return pool;
 	};
-	const check = ({ id }: ImageInfo, reference: string): Promise<IsolationReport> => {
-		let report = checked.get(id);
-		if (!report) {
-			report = probeIsolation(engine, { dataDirectory: options.dataDirectory, image: reference });
-			report.catch(() => checked.delete(id));
-			checked.set(id, report);
-		}
-		return report;
-	};
 	return {
 		async requireImage(language, reference = languageImages[language]) {
 			const image = await engine.inspectImage(reference);
 			if (!image) throw new EngineError("image-missing", describeMissing(engine, reference));
 			requireUsableImage(image, reference);
-			const report = await check(image, reference);
-			requireIsolation(report, options.allowMissing ?? [], engine.address);
-			return { id: image.id, pool: poolOf(report.userNamespace) };
+			return { id: image.id, pool: poolOf(await check(image, reference)) };
 		},
 		[Symbol.asyncDispose]: () => owned.disposeAsync(),
 	};
 }
-
-/** Where a data directory has the directories of its containers. */
-export const runsDirectory = (dataDirectory: string): string => join(dataDirectory, "runs");
 
 /** Tells the containers of this data directory from those of others of the machine, also of a copy of it. */
 async function installationId(dataDirectory: string): Promise<string> {
@@ -119,8 +120,9 @@ function describeMissing({ address }: ContainerEngine, reference: string): strin
 	return `The container engine at ${address} has no image ${reference}.${isOwn ? " `cronium images build` makes it." : ""}`;
 }
 
-function userMapping(userNamespace: UserNamespace, hasUserNamespaces: boolean): UserMapping {
+function userMapping({ userNamespace, guarantees }: IsolationReport): UserMapping {
 	const isRoot = process.geteuid?.() === 0;
 	if (userNamespace === "auto") return { isRoot, namespaces: "own" };
-	return { isRoot, namespaces: hasUserNamespaces ? "shared" : "none" };
+	const hasNamespace = guarantees.some(({ name, isKept }) => name === "user-namespace" && isKept);
+	return { isRoot, namespaces: hasNamespace ? "shared" : "none" };
 }
