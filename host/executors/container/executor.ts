@@ -90,7 +90,7 @@ export class ContainerExecutor implements AsyncDisposable {
 		let taken: Slot;
 		try {
 			[engine, reached] = await Promise.all([this.#openEngine(), this.#openDoors()]);
-			image = await engine.requireImage(run.script.language, run.image);
+			image = await unlessAborted(signal, engine.requireImage(run.script.language, run.image));
 			plan = {
 				image: image.id,
 				limits: containerLimits(limits),
@@ -202,6 +202,16 @@ export function containerLimits(limits: Limits): ContainerLimits {
 		temporary: disk,
 		work: disk,
 	};
+}
+
+/** Rejects when the signal aborts first. */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+	return new Promise((resolve, reject) => {
+		const onAbort = (): void => reject(signal.reason);
+		if (signal.aborted) onAbort();
+		signal.addEventListener("abort", onAbort, { once: true });
+		work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+	});
 }
 
 /** Waits for the end of the container, which is brought about when the signal aborts. Nothing takes effect from then on. */

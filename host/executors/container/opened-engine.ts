@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import type { Limits } from "../../contract/limits.ts";
+import { imageNames, imageReference } from "../../images/images.ts";
 import type { ScriptLanguage } from "../../script-language.ts";
 import { requireUsableImage, type UserNamespace } from "./container-spec.ts";
 import { type ContainerEngine, findEngine, type ImageInfo } from "./engine-client.ts";
@@ -22,6 +23,11 @@ export interface ContainerSettings {
 	readonly images?: readonly string[];
 	/** What need not be kept apart (`cronium doctor` names it) where the engine cannot. */
 	readonly allowMissing?: readonly string[];
+	/**
+	 * Called when the engine does not have the image of a language, which is then built out of this machine's programs. Without it, nothing is built and the
+	 * run fails.
+	 */
+	readonly onImageMissing?: (reference: string) => void;
 	/**
 	 * For engines that cannot mount a socket: the doors listen at an address, and containers get a network in which they reach it by `name`. They reach what else is in that network, too:
 	 * it has to be asked for.
@@ -74,6 +80,14 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 		requireIsolation(report, options.allowMissing ?? [], engine.address);
 		return report;
 	};
+	const make = async (reference: string): Promise<ImageInfo | undefined> => {
+		const name = imageNames.find((one) => imageReference(one) === reference);
+		if (name === undefined || !options.onImageMissing) return undefined;
+		options.onImageMissing(reference);
+		const { buildOffline } = await import("../../images/build-image.ts");
+		await buildOffline(engine, name, new AbortController().signal);
+		return await engine.inspectImage(reference);
+	};
 	// An engine that cannot keep what is promised is found out when it is opened, and not by the first run.
 	const first = await findProbeImage(engine, options.images);
 	const image = first === undefined ? undefined : await engine.inspectImage(first);
@@ -99,7 +113,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 	};
 	return {
 		async requireImage(language, reference = languageImages[language]) {
-			const image = await engine.inspectImage(reference);
+			const image = (await engine.inspectImage(reference)) ?? (await make(reference));
 			if (!image) throw new EngineError("image-missing", describeMissing(engine, reference));
 			requireUsableImage(image, reference);
 			return { id: image.id, pool: poolOf(await check(image, reference)) };
