@@ -5,9 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ContainerEngine, connectEngine } from "../../host/executors/container/engine-client.ts";
-
-export const engineKinds = ["docker", "podman"] as const;
-export type EngineKind = (typeof engineKinds)[number];
+import type { EngineKind } from "../containers/engines.ts";
 
 /** Whether tests can start this engine here: as root, with its programs. */
 export const canStart = (kind: EngineKind): boolean =>

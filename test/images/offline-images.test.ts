@@ -7,8 +7,9 @@ import { pipeline } from "node:stream/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildOffline } from "../../host/images/build-image.ts";
 import { type ImageName, imageInstructions, imageNames, imageReference } from "../../host/images/images.ts";
+import { engineKinds } from "../containers/engines.ts";
 import { runConfined, runContainer } from "./containers.ts";
-import { canStart, engineKinds, startEngine, type TestEngine } from "./engines.ts";
+import { canStart, startEngine, type TestEngine } from "./engines.ts";
 
 const packageManagers = ["apt", "apt-get", "dpkg", "npm", "npx", "corepack", "yarn", "pip", "pip3"];
 const probe = (file: string): string => readFileSync(join(import.meta.dirname, "probes", file), "utf8");
