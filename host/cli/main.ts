@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, Entry>> = {
 	images: { summary: "Build, list and remove the images of container mode.", load: () => import("./images.ts") },
 	keys: { summary: "List and rotate keys, renew the operator's credential.", load: () => import("./keys.ts") },
 	audit: { summary: "List, verify and export the audit log.", load: () => import("./audit.ts") },
+	doctor: { summary: "Say whether scripts can run in containers here.", load: () => import("./doctor.ts") },
 	limits: { summary: "Print every limit.", load: () => import("./limits.ts") },
 };
 

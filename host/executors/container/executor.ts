@@ -8,9 +8,10 @@ import type { OpenedRun, ServedPlan, ServedRuns } from "../served-runs.ts";
 import { type ContainerScript, describeJob } from "./container-script.ts";
 import type { ContainerLimits } from "./container-spec.ts";
 import { EngineError } from "./engine-error.ts";
-import type { OpenedEngine } from "./opened-engine.ts";
+import type { OpenedEngine, UsableImage } from "./opened-engine.ts";
 import { credentialEnvironment, type ReachedDoors, type RunDoor, type RunDoors } from "./run-door.ts";
 import { type ContainerExit, lastOutput, type Slot, type SlotPlan } from "./slot.ts";
+import type { SlotPool } from "./slot-pool.ts";
 import { UsageMeter } from "./usage-meter.ts";
 
 /** One run for this executor. */
@@ -84,23 +85,25 @@ export class ContainerExecutor implements AsyncDisposable {
 		const { limits, signal } = run;
 		let engine: OpenedEngine;
 		let reached: ReachedDoors;
+		let image: UsableImage;
 		let plan: SlotPlan;
 		let taken: Slot;
 		try {
 			[engine, reached] = await Promise.all([this.#openEngine(), this.#openDoors()]);
+			image = await engine.requireImage(run.script.language, run.image);
 			plan = {
-				image: await engine.requireImage(run.script.language, run.image),
+				image: image.id,
 				limits: containerLimits(limits),
 				environment: { ...containerEnvironment, ...credentialEnvironment, ...reached.environment },
 				network: reached.network,
 			};
-			taken = await engine.pool.take(plan);
+			taken = await image.pool.take(plan);
 		} catch (cause) {
 			return endWithout(signal.aborted ? stopFailure(limits, signal) : describeEngineFailure(cause));
 		}
 		await using slot = taken;
 		if (signal.aborted) return endWithout(stopFailure(limits, signal));
-		return await this.#runInSlot(run, slot, reached.doors, () => this.#refill(engine, plan));
+		return await this.#runInSlot(run, slot, reached.doors, () => this.#refill(image.pool, plan));
 	}
 
 	async #runInSlot(run: ContainerRun, slot: Slot, doors: RunDoors, refill: () => void): Promise<ExecutorEnd> {
@@ -135,7 +138,7 @@ export class ContainerExecutor implements AsyncDisposable {
 	}
 
 	/** One that is to be kept waiting is made only for runs with the host's own limits: the next run may have others. */
-	#refill({ pool }: OpenedEngine, plan: SlotPlan): void {
+	#refill(pool: SlotPool, plan: SlotPlan): void {
 		if (JSON.stringify(plan.limits) === JSON.stringify(this.#defaults)) pool.refill(plan);
 	}
 
@@ -180,8 +183,6 @@ export class ContainerExecutor implements AsyncDisposable {
 
 /** What every script finds in its environment. Nothing of the host, and no secrets: an engine shows it to everyone who may ask. */
 export const containerEnvironment: Readonly<Record<string, string>> = {
-	HOME: "/work",
-	TMPDIR: "/tmp",
 	LANG: "C.UTF-8",
 	// What is printed is in the log when it is printed.
 	PYTHONUNBUFFERED: "1",
