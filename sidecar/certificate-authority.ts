@@ -1,5 +1,16 @@
 import { randomBytes, X509Certificate } from "node:crypto";
-import { closeSync, constants, fstatSync, linkSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+	closeSync,
+	constants,
+	fstatSync,
+	linkSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { RuntimeError } from "../host/contract/errors.ts";
 import { keysDirectory } from "../host/tokens/key-ring.ts";
@@ -175,7 +186,11 @@ async function addAuthority(directory: string, number: number): Promise<void> {
 	const draft = join(directory, `.ca-${randomBytes(9).toString("base64url")}`);
 	try {
 		// Whole or not at all, never readable by others, and never through a link.
-		writeFileSync(draft, `${certificate.toString("pem")}\n${await exportKey(keys.privateKey)}`, { mode: 0o600, flag: "wx", flush: true });
+		writeFileSync(draft, `${certificate.toString("pem")}\n${await exportKey(keys.privateKey)}`, {
+			mode: 0o600,
+			flag: "wx",
+			flush: true,
+		});
 		linkSync(draft, join(directory, fileName(number)));
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
@@ -194,7 +209,9 @@ export async function exportKey(key: CryptoKey): Promise<string> {
 }
 
 const importKey = (pem: string): Promise<CryptoKey> =>
-	crypto.subtle.importKey("pkcs8", Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ""), "base64"), certificateAlgorithm, false, ["sign"]);
+	crypto.subtle.importKey("pkcs8", Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ""), "base64"), certificateAlgorithm, false, [
+		"sign",
+	]);
 
 /** In the order of their numbers. */
 function readAuthorities(directory: string): readonly AuthorityFile[] {
@@ -209,7 +226,10 @@ function readAuthorities(directory: string): readonly AuthorityFile[] {
 function readAuthority(directory: string, number: number): AuthorityFile | undefined {
 	const path = join(directory, fileName(number));
 	try {
-		const [, certificate, key] = /^(-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----\n)(-----BEGIN PRIVATE KEY-----\n[^-]+-----END PRIVATE KEY-----\n)$/.exec(readPrivate(path)) ?? [];
+		const [, certificate, key] =
+			/^(-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----\n)(-----BEGIN PRIVATE KEY-----\n[^-]+-----END PRIVATE KEY-----\n)$/.exec(
+				readPrivate(path),
+			) ?? [];
 		if (certificate === undefined || key === undefined) throw new Error("It is not a certificate and a key.");
 		const { ca, validFromDate } = new X509Certificate(certificate);
 		if (!ca) throw new Error("It is not the certificate of an authority.");
@@ -235,9 +255,15 @@ function readPrivate(path: string): string {
 		const stats = fstatSync(file);
 		if (!stats.isFile()) throw new RuntimeError("unavailable", `${path} is not a file; a certificate authority is one.`);
 		if (process.geteuid && stats.uid !== process.geteuid())
-			throw new RuntimeError("unavailable", `${path} belongs to user ${stats.uid}; a certificate authority must be this user's own.`);
+			throw new RuntimeError(
+				"unavailable",
+				`${path} belongs to user ${stats.uid}; a certificate authority must be this user's own.`,
+			);
 		if ((stats.mode & 0o077) !== 0)
-			throw new RuntimeError("unavailable", `${path} is open to others (mode ${(stats.mode & 0o777).toString(8)}); a certificate authority must be private (600).`);
+			throw new RuntimeError(
+				"unavailable",
+				`${path} is open to others (mode ${(stats.mode & 0o777).toString(8)}); a certificate authority must be private (600).`,
+			);
 		return readFileSync(file, "utf8");
 	} finally {
 		closeSync(file);

@@ -37,7 +37,8 @@ export function readSubject(certificate: X509Certificate): CertificateSubject | 
 	if (certificate.ca) return undefined;
 	// OpenSSL writes a name that could be misread in quotation marks, and this is no list of plain names any more.
 	const names = (certificate.subjectAltName ?? "").split(", ").filter((name) => name.startsWith("URI:"));
-	const [, kind, id] = /^URI:spiffe:\/\/cronium\/(server|run|sidecar|door)(?:\/([A-Za-z0-9_-]{1,64}))?$/.exec(names[0] ?? "") ?? [];
+	const [, kind, id] =
+		/^URI:spiffe:\/\/cronium\/(server|run|sidecar|door)(?:\/([A-Za-z0-9_-]{1,64}))?$/.exec(names[0] ?? "") ?? [];
 	if (names.length !== 1 || kind === undefined || (kind === "server") !== (id === undefined)) return undefined;
 	const usages: readonly string[] = certificate.keyUsage ?? [];
 	if (usages.length !== 1 || usages[0] !== extendedKeyUsage[kind as CertificateKind]) return undefined;

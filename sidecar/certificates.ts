@@ -34,7 +34,10 @@ export interface CertificateTerms {
 }
 
 /** Makes a certificate with a key of its own, which is good since an hour: clocks of others may be behind. */
-export async function issueCertificate(authority: Authority, { subject, expiresAt, names = [] }: CertificateTerms): Promise<IssuedCertificate> {
+export async function issueCertificate(
+	authority: Authority,
+	{ subject, expiresAt, names = [] }: CertificateTerms,
+): Promise<IssuedCertificate> {
 	const x509 = await loadX509();
 	const issuer = new x509.X509Certificate(authority.certificate);
 	const keys = await crypto.subtle.generateKey(certificateAlgorithm, true, ["sign", "verify"]);

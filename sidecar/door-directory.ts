@@ -1,5 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, closeSync, fchmodSync, fchownSync, lstatSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	chownSync,
+	closeSync,
+	fchmodSync,
+	fchownSync,
+	lstatSync,
+	openSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { RuntimeError } from "../host/contract/errors.ts";
 
@@ -30,13 +41,22 @@ export class DoorDirectory {
 		this.#groupId = groupId;
 		const bytes = Buffer.byteLength(this.socketPath);
 		if (bytes > maxSocketPathBytes)
-			throw new RuntimeError("invalid", `The socket path ${this.socketPath} has ${bytes} bytes; the limit is ${maxSocketPathBytes}.`);
+			throw new RuntimeError(
+				"invalid",
+				`The socket path ${this.socketPath} has ${bytes} bytes; the limit is ${maxSocketPathBytes}.`,
+			);
 		const stats = lstatSync(directory, { throwIfNoEntry: false });
 		if (!stats?.isDirectory()) throw new RuntimeError("unavailable", `${directory} is not a directory; a door needs one.`);
 		if (process.geteuid && stats.uid !== process.geteuid())
-			throw new RuntimeError("unavailable", `${directory} belongs to user ${stats.uid}; a door needs a directory of its own user.`);
+			throw new RuntimeError(
+				"unavailable",
+				`${directory} belongs to user ${stats.uid}; a door needs a directory of its own user.`,
+			);
 		if ((stats.mode & 0o022) !== 0)
-			throw new RuntimeError("unavailable", `${directory} can be written by others (mode ${(stats.mode & 0o777).toString(8)}); a door needs a directory of its own.`);
+			throw new RuntimeError(
+				"unavailable",
+				`${directory} can be written by others (mode ${(stats.mode & 0o777).toString(8)}); a door needs a directory of its own.`,
+			);
 	}
 
 	get socketPath(): string {

@@ -1,6 +1,6 @@
 import { constants } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from "node:tls";
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from "node:tls";
 import { RuntimeError } from "../host/contract/errors.ts";
 import type { ServerCredentials } from "./certificates.ts";
 import type { HandshakeLane } from "./handshake-turns.ts";

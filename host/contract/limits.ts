@@ -3,7 +3,17 @@ import type { Limit } from "./generated/types.ts";
 
 /** One row of the limits table. */
 export interface LimitDefinition {
-	readonly unit: "bytes" | "characters" | "milliseconds" | "calls" | "levels" | "runs" | "workers" | "items" | "connections" | "handshakes";
+	readonly unit:
+		| "bytes"
+		| "characters"
+		| "milliseconds"
+		| "calls"
+		| "levels"
+		| "runs"
+		| "workers"
+		| "items"
+		| "connections"
+		| "handshakes";
 	readonly default: number;
 	readonly minimum: number;
 	readonly maximum: number;
@@ -59,7 +69,14 @@ export const limitDefinitions = {
 	maxValueBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "One variable."),
 	maxKeyCharacters: define("run", "characters", 255, 1, 255, "Name of a variable."),
 	maxCallsPerSecond: define("run", "calls", 1_000, 1, 1_000_000, "Calls of a run through a door in one second."),
-	maxRunConnections: define("run", "connections", 64, 1, 10_000, "Connections of a run to its local door at one time; one more is closed."),
+	maxRunConnections: define(
+		"run",
+		"connections",
+		64,
+		1,
+		10_000,
+		"Connections of a run to its local door at one time; one more is closed.",
+	),
 	maxRunHandshakesPerSecond: define(
 		"run",
 		"handshakes",
