@@ -155,7 +155,7 @@ test("a client's certificate is good since an hour, to the deadline of its run a
 test.each([
 	["half of it", (text: string) => text.slice(0, text.length / 2)],
 	["a key that is none", (text: string) => text.replace(/(?<=PRIVATE KEY-----\n)[^-]+/, "AAAA\n")],
-	["the key of another", (text: string) => text.replace(/-----BEGIN PRIVATE[^]*$/, anotherKey)],
+	["the key of another", (text: string) => text.replace(/-----BEGIN PRIVATE.*$/s, anotherKey)],
 	["nothing", () => ""],
 	["more than it", (text: string) => `${text}x`],
 ])("a file that is damaged (%s) is told, without what is in it", async (_what, damage) => {
