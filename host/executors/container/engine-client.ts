@@ -98,10 +98,10 @@ export const minEngineVersions = { api: "1.41", podman: "4.3" } as const;
 
 /**
  * Connects to the engine that was named, or to the first usual one that answers; without one to Podman, where it is installed, which then listens for
- * as long as it is wanted. Throws EngineError `engine-missing` when there is none, `engine-unreachable` when none answers, `engine-too-old` when it
+ * as long as it is wanted, unless it may not be started. Throws EngineError `engine-missing` when there is none, `engine-unreachable` when none answers, `engine-too-old` when it
  * does and is.
  */
-export async function findEngine(setting?: string): Promise<ContainerEngine> {
+export async function findEngine(setting?: string, { mayStart = true } = {}): Promise<ContainerEngine> {
 	const { addresses, isNamed } = engineAddresses(setting);
 	const failures: EngineError[] = [];
 	for (const address of addresses) {
@@ -114,7 +114,7 @@ export async function findEngine(setting?: string): Promise<ContainerEngine> {
 	}
 	const [first] = failures;
 	if (first) throw failures.length === 1 ? first : new EngineError(first.code, failures.map(({ message }) => message).join(" "));
-	const service = await startPodmanService();
+	const service = mayStart ? await startPodmanService() : undefined;
 	if (service) return await connectEngine(service.address, service);
 	throw new EngineError(
 		"engine-missing",

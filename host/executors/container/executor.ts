@@ -31,7 +31,7 @@ export interface ContainerExecutorParts {
 	readonly limits: Limits;
 	readonly served: ServedRuns;
 	/** Connects to the engine, and checks what it can keep. Throws EngineError. */
-	readonly openEngine: () => Promise<OpenedEngine>;
+	readonly openEngine: (options: { readonly mayStart: boolean }) => Promise<OpenedEngine>;
 	readonly openDoors: () => Promise<ReachedDoors>;
 }
 
@@ -58,9 +58,9 @@ export class ContainerExecutor implements AsyncDisposable {
 		this.#defaults = containerLimits(parts.limits);
 	}
 
-	/** Looks for the engine ahead of the first run: removes what dead hosts have left, and checks what it can keep. Throws EngineError. */
+	/** Looks for an engine that listens, ahead of the first run: removes what dead hosts have left, and checks what it can keep. Throws EngineError. */
 	async prepare(): Promise<void> {
-		await this.#openEngine();
+		await this.#openEngine({ mayStart: false });
 	}
 
 	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */
@@ -89,7 +89,7 @@ export class ContainerExecutor implements AsyncDisposable {
 		let plan: SlotPlan;
 		let taken: Slot;
 		try {
-			[engine, reached] = await Promise.all([this.#openEngine(), this.#openDoors()]);
+			[engine, reached] = await Promise.all([this.#openEngine({ mayStart: true }), this.#openDoors()]);
 			image = await unlessAborted(signal, engine.requireImage(run.script.language, run.image));
 			plan = {
 				image: image.id,
@@ -143,12 +143,14 @@ export class ContainerExecutor implements AsyncDisposable {
 	}
 
 	/** Connected once; a run that finds no engine does not keep the next from looking again. */
-	#openEngine(): Promise<OpenedEngine> {
-		this.#engine ??= this.#parts.openEngine().catch((cause) => {
+	async #openEngine(options: { readonly mayStart: boolean }): Promise<OpenedEngine> {
+		// What only looked may have found nothing.
+		if (options.mayStart) await this.#engine?.catch(() => undefined);
+		this.#engine ??= this.#parts.openEngine(options).catch((cause) => {
 			this.#engine = undefined;
 			throw cause;
 		});
-		return this.#engine;
+		return await this.#engine;
 	}
 
 	#openDoors(): Promise<ReachedDoors> {

@@ -39,6 +39,8 @@ export interface EngineOptions extends ContainerSettings {
 	readonly dataDirectory: string;
 	readonly hostId: string;
 	readonly limits: Limits;
+	/** Whether Podman is started where no engine listens. */
+	readonly mayStart: boolean;
 	/** The ids of the hosts of this data directory that live. */
 	readonly liveHosts: () => Promise<readonly string[]>;
 }
@@ -61,7 +63,7 @@ export interface OpenedEngine extends AsyncDisposable {
 /** Connects to the engine, and removes what dead hosts have left in it. Throws EngineError. */
 export async function openEngine(options: EngineOptions): Promise<OpenedEngine> {
 	await using opened = new AsyncDisposableStack();
-	const engine = opened.use(await findEngine(options.engine));
+	const engine = opened.use(await findEngine(options.engine, options));
 	const installation = await installationId(options.dataDirectory);
 	const directory = runsDirectory(options.dataDirectory);
 	await sweepContainers(engine, { installation, directory, liveHosts: await options.liveHosts() });
