@@ -7,8 +7,8 @@ import { promisify } from "node:util";
 import { defaultLimits } from "../host/contract/limits.ts";
 import { containerSpec } from "../host/executors/container/container-spec.ts";
 import type { ContainerEngine } from "../host/executors/container/engine-client.ts";
+import { engineFiles } from "../host/executors/container/engine-files.ts";
 import { containerEnvironment, containerLimits } from "../host/executors/container/executor.ts";
-import { seccompOption } from "../host/executors/container/seccomp.ts";
 import { imageReference } from "../host/images/images.ts";
 import { createHost, type Host } from "../host/index.ts";
 import { openBenchEngine } from "./container-engine.ts";
@@ -102,12 +102,12 @@ export async function measure(effort: Effort): Promise<Measurement> {
 async function openBare(engine: ContainerEngine, directory: string, index: () => number): Promise<() => Promise<number>> {
 	const [door, script] = [join(directory, "door"), join(directory, "script")];
 	for (const path of [directory, door, script]) await mkdir(path, { mode: 0o700 });
-	const seccomp = await seccompOption(engine, directory);
+	const files = engineFiles(engine, directory);
 	const { isRootless } = await engine.info();
 	const userNamespace = engine.kind === "docker" ? "engine" : isRootless ? "keep-id" : "auto";
 	return async () => {
 		const body = containerSpec(engine, {
-			...{ image, door, script, seccomp, userNamespace, network: "none" },
+			...{ image, door, script, ...files, userNamespace, network: "none" },
 			user: { uid: 1_000, gid: 1_000 },
 			command: ["bash", "-c", now],
 			environment: containerEnvironment,

@@ -24,7 +24,8 @@ export async function createOfflineRoot(name: ImageName, workplace: Workplace): 
 		tree.addLink(directory, `usr/${directory}`);
 	}
 	// Where an engine mounts something, and where a run works.
-	for (const directory of ["dev", "proc", "sys", "run/cronium", "script", "tmp", "work"]) tree.addDirectory(directory);
+	for (const directory of ["dev", "proc", "sys", "run/cronium", "script"]) tree.addDirectory(directory);
+	for (const directory of ["tmp", "work"]) tree.addSharedDirectory(directory);
 	for (const [file, text] of Object.entries(systemFiles(name))) tree.addText(`etc/${file}`, text);
 
 	for (const directory of locales.filter((directory) => existsSync(directory))) tree.addTree(directory.slice(1), directory);

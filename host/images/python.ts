@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
-import { readExecutableKind } from "./libraries.ts";
+import { isElf } from "./libraries.ts";
 import type { RootTree } from "./root-tree.ts";
 import { addSdk, sdkDirectory } from "./sdk-files.ts";
 import type { Workplace } from "./workplace.ts";
@@ -47,10 +47,7 @@ export async function addPython(tree: RootTree, workplace: Workplace): Promise<r
 	// Into the standard library: the one directory for packages in which every Python looks, whoever has built it.
 	await addSdk(tree, "python", `${library}/cronium`, workplace);
 	await addBytecode(tree, python, library, workplace);
-	return [
-		executable,
-		...tree.filesBelow(library).flatMap(([, file]) => (file.endsWith(".so") && readExecutableKind(file) === "elf" ? [file] : [])),
-	];
+	return [executable, ...tree.filesBelow(library).flatMap(([, file]) => (file.endsWith(".so") && isElf(file) ? [file] : []))];
 }
 
 /** The one behind whatever is called `python3`: a version manager's script, a virtual environment. It is asked itself. */

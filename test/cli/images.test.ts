@@ -64,9 +64,9 @@ describe.skipIf(!canStart("docker"))("with an engine", () => {
 		const built = await run("build", "--offline", "bash");
 		expect(built).toMatchObject({
 			code: 0,
-			stderr: expect.stringContaining("cronium/bash:0.1.0: out of this machine's programs, by docker at unix:"),
+			stderr: expect.stringContaining("localhost/cronium/bash:0.1.0: out of this machine's programs, by docker at unix:"),
 		});
-		const [, id = ""] = /^cronium\/bash:0\.1\.0 (sha256:[0-9a-f]{64})\n$/.exec(built.stdout) ?? [];
+		const [, id = ""] = /^localhost\/cronium\/bash:0\.1\.0 (sha256:[0-9a-f]{64})\n$/.exec(built.stdout) ?? [];
 
 		const listed = await run("list", "--json");
 		expect(JSON.parse(listed.stdout)).toEqual([
@@ -74,13 +74,13 @@ describe.skipIf(!canStart("docker"))("with an engine", () => {
 				image: "bash",
 				version: "0.1.0",
 				id,
-				references: ["cronium/bash:0.1.0"],
+				references: ["localhost/cronium/bash:0.1.0"],
 				bytes: expect.any(Number),
 				createdAt: expect.any(String),
 			},
 		]);
 		expect((await run("list")).stdout).toMatch(
-			/^IMAGE +VERSION +SIZE +MADE +ID +NAMES\nbash +0\.1\.0 +\S+ MiB +\S+Z +[0-9a-f]{12} +cronium\/bash:0\.1\.0\n$/,
+			/^IMAGE +VERSION +SIZE +MADE +ID +NAMES\nbash +0\.1\.0 +\S+ MiB +\S+Z +[0-9a-f]{12} +localhost\/cronium\/bash:0\.1\.0\n$/,
 		);
 
 		expect(await run("remove", "python")).toMatchObject({ code: 0, stdout: "" });
@@ -91,7 +91,7 @@ describe.skipIf(!canStart("docker"))("with an engine", () => {
 	test("a base that the engine cannot get ends the build with what the engine says", async () => {
 		const { code, stdout, stderr } = await run("build", "bash", "--base", `bash=nowhere.invalid/debian@${digest}`);
 		expect({ code, stdout }).toEqual({ code: 125, stdout: "" });
-		expect(stderr).toMatch(/^cronium: .*build image cronium\/bash:0\.1\.0: .*nowhere\.invalid/m);
+		expect(stderr).toMatch(/^cronium: .*build image localhost\/cronium\/bash:0\.1\.0: .*nowhere\.invalid/m);
 	});
 
 	test.each(["SIGINT", "SIGTERM"] as const)("%s ends a build, and leaves no files", async (signal) => {

@@ -321,6 +321,22 @@ describe("the examples", () => {
 		expect(existsSync(data)).toBe(true);
 	});
 
+	test("report.sh says the same of the orders as orders.ts, where they are asked the same", async () => {
+		const data = join(createDirectory(), "data");
+		const typescript = await cronium(["run", "examples/orders.ts", "--input", "@examples/orders.json", "--data", data]);
+		const report = (...options: readonly string[]) =>
+			cronium(["dev", "--once", "examples/report.sh", "--input", "@examples/orders.json", ...options]);
+		const { code, stderr } = await report();
+		expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/^cronium: condition true$/m) });
+		const { orders, revenue, refunds, topCustomers, runs } = JSON.parse(typescript.stdout) as Record<string, unknown>;
+		expect(JSON.parse(/^cronium: output (.*)$/m.exec(stderr)?.[1] ?? "")).toEqual({
+			...{ orders, revenue, refunds, topCustomers, runs },
+			threshold: 150_000,
+			reached: true,
+		});
+		expect((await report("--var", "revenue-threshold=1000000")).stderr).toMatch(/^cronium: condition false$/m);
+	});
+
 	test("hello.js greets", async () => {
 		const data = join(createDirectory(), "data");
 		expect(await cronium(["run", "examples/hello.js", "--input", '{"name":"Ada"}', "--data", data])).toEqual({

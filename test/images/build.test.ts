@@ -116,7 +116,7 @@ test.each(imageNames)("the Dockerfile of %s finds everything that it copies, and
 	const engine = {
 		async buildImage(context: NodeJS.ReadableStream, build: object) {
 			expect(build).toMatchObject({
-				reference: `cronium/${name}:0.1.0`,
+				reference: `localhost/cronium/${name}:0.1.0`,
 				dockerfile: `images/${name}/Dockerfile`,
 				arguments: { BASE: "mirror/base", BASE_DIGEST: "sha256:1", CRONIUM_VERSION: "0.1.0" },
 			});

@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ContainerEngine, connectEngine } from "../../host/executors/container/engine-client.ts";
-
-export const engineKinds = ["docker", "podman"] as const;
-export type EngineKind = (typeof engineKinds)[number];
+import type { EngineKind } from "../containers/engines.ts";
 
 /** Whether tests can start this engine here: as root, with its programs. */
 export const canStart = (kind: EngineKind): boolean =>
@@ -52,8 +50,9 @@ export async function startEngine(kind: EngineKind): Promise<TestEngine> {
 	});
 	const dispose = async (): Promise<void> => {
 		await stop(child);
-		for (const mounted of ["data/overlay", "data"]) spawnSync("umount", [place(mounted)]);
-		rmSync(directory, { recursive: true, force: true });
+		for (const mounted of mountsBelow(directory)) spawnSync("umount", ["--lazy", mounted]);
+		// What Podman started to clean up after a container may still be at it.
+		rmSync(directory, { recursive: true, force: true, maxRetries: 20 });
 	};
 	try {
 		const engine = await connect(address, child);
@@ -69,6 +68,14 @@ export async function startEngine(kind: EngineKind): Promise<TestEngine> {
 		throw new Error(`${kind} did not start: ${said}`, { cause });
 	}
 }
+
+/** What is mounted there, the last first. */
+const mountsBelow = (directory: string): readonly string[] =>
+	readFileSync("/proc/self/mountinfo", "utf8")
+		.split("\n")
+		.map((line) => line.split(" ")[4] ?? "")
+		.filter((mounted) => mounted.startsWith(`${directory}/`))
+		.reverse();
 
 async function connect(address: string, child: ChildProcess): Promise<ContainerEngine> {
 	for (;;) {

@@ -6,6 +6,7 @@ import { engineAddresses, readEngineAddress, usualSockets } from "./engine-addre
 import { type EngineAnswer, EngineConnection } from "./engine-connection.ts";
 import { EngineError } from "./engine-error.ts";
 import { buildImage, type ImageBuild, importImage } from "./engine-images.ts";
+import { startPodmanService } from "./podman-service.ts";
 
 export type { ContainerOutput, ContainerStreams } from "./attached-streams.ts";
 
@@ -96,10 +97,11 @@ export interface ImageInfo {
 export const minEngineVersions = { api: "1.41", podman: "4.3" } as const;
 
 /**
- * Connects to the engine that was named, or to the first usual one that answers. Throws EngineError `engine-missing` when there is none,
- * `engine-unreachable` when none answers, `engine-too-old` when it does and is.
+ * Connects to the engine that was named, or to the first usual one that answers; without one to Podman, where it is installed, which then listens for
+ * as long as it is wanted, unless it may not be started. Throws EngineError `engine-missing` when there is none, `engine-unreachable` when none answers, `engine-too-old` when it
+ * does and is.
  */
-export async function findEngine(setting?: string): Promise<ContainerEngine> {
+export async function findEngine(setting?: string, { mayStart = true } = {}): Promise<ContainerEngine> {
 	const { addresses, isNamed } = engineAddresses(setting);
 	const failures: EngineError[] = [];
 	for (const address of addresses) {
@@ -112,19 +114,22 @@ export async function findEngine(setting?: string): Promise<ContainerEngine> {
 	}
 	const [first] = failures;
 	if (first) throw failures.length === 1 ? first : new EngineError(first.code, failures.map(({ message }) => message).join(" "));
+	const service = mayStart ? await startPodmanService() : undefined;
+	if (service) return await connectEngine(service.address, service);
 	throw new EngineError(
 		"engine-missing",
 		`There is no container engine: no socket at ${usualSockets().join(", ")}. Install and start Docker or Podman, or name one with CRONIUM_CONTAINER_ENGINE or DOCKER_HOST.`,
 	);
 }
 
-/** Connects to the engine at this address. */
-export async function connectEngine(address: string): Promise<ContainerEngine> {
+/** Connects to the engine at this address. `service` ends with the connection. */
+export async function connectEngine(address: string, service?: AsyncDisposable): Promise<ContainerEngine> {
 	const connection = new EngineConnection(address, readEngineAddress(address));
 	try {
-		return new Engine(connection, await requireVersion(connection));
+		return new Engine(connection, await requireVersion(connection), service);
 	} catch (cause) {
 		connection.close();
+		await service?.[Symbol.asyncDispose]();
 		throw cause;
 	}
 }
@@ -169,8 +174,14 @@ class Engine implements ContainerEngine {
 	readonly #runtime: string;
 	/** Connections to the streams of containers that have not ended, as far as this end of them knows. */
 	readonly #attached = new Map<string, Duplex>();
+	readonly #service: AsyncDisposable | undefined;
 
-	constructor(connection: EngineConnection, { kind, version, apiVersion, runtime }: EngineVersion) {
+	constructor(
+		connection: EngineConnection,
+		{ kind, version, apiVersion, runtime }: EngineVersion,
+		service: AsyncDisposable | undefined,
+	) {
+		this.#service = service;
 		this.kind = kind;
 		this.address = connection.address;
 		this.version = version;
@@ -319,6 +330,7 @@ class Engine implements ContainerEngine {
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#connection.close();
+		await this.#service?.[Symbol.asyncDispose]();
 	}
 
 	/**

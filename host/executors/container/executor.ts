@@ -8,9 +8,10 @@ import type { OpenedRun, ServedPlan, ServedRuns } from "../served-runs.ts";
 import { type ContainerScript, describeJob } from "./container-script.ts";
 import type { ContainerLimits } from "./container-spec.ts";
 import { EngineError } from "./engine-error.ts";
-import type { OpenedEngine } from "./opened-engine.ts";
+import type { OpenedEngine, UsableImage } from "./opened-engine.ts";
 import { credentialEnvironment, type ReachedDoors, type RunDoor, type RunDoors } from "./run-door.ts";
 import { type ContainerExit, killedExitCode, lastOutput, type Slot, type SlotPlan } from "./slot.ts";
+import type { SlotPool } from "./slot-pool.ts";
 import { UsageMeter } from "./usage-meter.ts";
 
 /** One run for this executor. */
@@ -30,7 +31,7 @@ export interface ContainerExecutorParts {
 	readonly limits: Limits;
 	readonly served: ServedRuns;
 	/** Connects to the engine, and checks what it can keep. Throws EngineError. */
-	readonly openEngine: () => Promise<OpenedEngine>;
+	readonly openEngine: (options: { readonly mayStart: boolean }) => Promise<OpenedEngine>;
 	readonly openDoors: () => Promise<ReachedDoors>;
 }
 
@@ -57,9 +58,9 @@ export class ContainerExecutor implements AsyncDisposable {
 		this.#defaults = containerLimits(parts.limits);
 	}
 
-	/** Looks for the engine ahead of the first run: removes what dead hosts have left, and checks what it can keep. Throws EngineError. */
+	/** Looks for an engine that listens, ahead of the first run: removes what dead hosts have left, and checks what it can keep. Throws EngineError. */
 	async prepare(): Promise<void> {
-		await this.#openEngine();
+		await this.#openEngine({ mayStart: false });
 	}
 
 	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */
@@ -84,23 +85,25 @@ export class ContainerExecutor implements AsyncDisposable {
 		const { limits, signal } = run;
 		let engine: OpenedEngine;
 		let reached: ReachedDoors;
+		let image: UsableImage;
 		let plan: SlotPlan;
 		let taken: Slot;
 		try {
-			[engine, reached] = await Promise.all([this.#openEngine(), this.#openDoors()]);
+			[engine, reached] = await Promise.all([this.#openEngine({ mayStart: true }), this.#openDoors()]);
+			image = await unlessAborted(signal, engine.requireImage(run.script.language, run.image));
 			plan = {
-				image: await engine.requireImage(run.script.language, run.image),
+				image: image.id,
 				limits: containerLimits(limits),
 				environment: { ...containerEnvironment, ...credentialEnvironment, ...reached.environment },
 				network: reached.network,
 			};
-			taken = await engine.pool.take(plan);
+			taken = await image.pool.take(plan);
 		} catch (cause) {
 			return endWithout(signal.aborted ? stopFailure(limits, signal) : describeEngineFailure(cause));
 		}
 		await using slot = taken;
 		if (signal.aborted) return endWithout(stopFailure(limits, signal));
-		return await this.#runInSlot(run, slot, reached.doors, () => this.#refill(engine, plan));
+		return await this.#runInSlot(run, slot, reached.doors, () => this.#refill(image.pool, plan));
 	}
 
 	async #runInSlot(run: ContainerRun, slot: Slot, doors: RunDoors, refill: () => void): Promise<ExecutorEnd> {
@@ -108,8 +111,7 @@ export class ContainerExecutor implements AsyncDisposable {
 		const opened = this.#parts.served.open(run);
 		using meter = new UsageMeter(slot.pid, limits.maxCpuTimeMs, run.onCpuTimeExceeded);
 		const refilling = setTimeout(refill, refillAfterMs);
-		// Its streams end before its control groups are gone.
-		const printing = slot.print(opened.print).finally(() => meter.look());
+		const printing = slot.print(opened.print);
 		let exit: ContainerExit | undefined;
 		let problem: Failure | undefined;
 		let door: RunDoor | undefined;
@@ -132,21 +134,23 @@ export class ContainerExecutor implements AsyncDisposable {
 		await close();
 		clearTimeout(refilling);
 		refill();
-		return await describeEnd(opened, problem ?? describeExit(exit, meter.usage.memoryKills, limits), meter.usage, exit, run);
+		return await describeEnd(opened, problem ?? describeExit(exit, limits), meter.usage, exit, run);
 	}
 
 	/** One that is to be kept waiting is made only for runs with the host's own limits: the next run may have others. */
-	#refill({ pool }: OpenedEngine, plan: SlotPlan): void {
+	#refill(pool: SlotPool, plan: SlotPlan): void {
 		if (JSON.stringify(plan.limits) === JSON.stringify(this.#defaults)) pool.refill(plan);
 	}
 
 	/** Connected once; a run that finds no engine does not keep the next from looking again. */
-	#openEngine(): Promise<OpenedEngine> {
-		this.#engine ??= this.#parts.openEngine().catch((cause) => {
+	async #openEngine(options: { readonly mayStart: boolean }): Promise<OpenedEngine> {
+		// What only looked may have found nothing.
+		if (options.mayStart) await this.#engine?.catch(() => undefined);
+		this.#engine ??= this.#parts.openEngine(options).catch((cause) => {
 			this.#engine = undefined;
 			throw cause;
 		});
-		return this.#engine;
+		return await this.#engine;
 	}
 
 	#openDoors(): Promise<ReachedDoors> {
@@ -181,8 +185,6 @@ export class ContainerExecutor implements AsyncDisposable {
 
 /** What every script finds in its environment. Nothing of the host, and no secrets: an engine shows it to everyone who may ask. */
 export const containerEnvironment: Readonly<Record<string, string>> = {
-	HOME: "/work",
-	TMPDIR: "/tmp",
 	LANG: "C.UTF-8",
 	// What is printed is in the log when it is printed.
 	PYTHONUNBUFFERED: "1",
@@ -202,6 +204,16 @@ export function containerLimits(limits: Limits): ContainerLimits {
 		temporary: disk,
 		work: disk,
 	};
+}
+
+/** Rejects when the signal aborts first. */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+	return new Promise((resolve, reject) => {
+		const onAbort = (): void => reject(signal.reason);
+		if (signal.aborted) onAbort();
+		signal.addEventListener("abort", onAbort, { once: true });
+		work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+	});
 }
 
 /** Waits for the end of the container, which is brought about when the signal aborts. Nothing takes effect from then on. */
@@ -227,13 +239,12 @@ async function describeEnd(
 	{ limits, signal }: ContainerRun,
 ): Promise<ExecutorEnd> {
 	const remainder = await opened.settle();
-	const { cpuTimeMs, memoryBytes } = usage;
 	const error = signal.aborted ? stopFailure(limits, signal) : (problem ?? remainder.failure);
 	return {
 		status: error ? failedStatus(error) : "succeeded",
 		...(error && { error }),
 		...(error?.code === "script-error" && exit && exit.exitCode !== 0 && { exitCode: exit.exitCode }),
-		usage: { cpuTimeMs, memoryBytes, hostCalls: opened.run.calls },
+		usage: { ...usage, hostCalls: opened.run.calls },
 		operations: remainder.operations,
 		...(remainder.audit && { audit: remainder.audit }),
 		left: remainder,
@@ -246,10 +257,9 @@ function endWithout(error: Failure): ExecutorEnd {
 	return { status: failedStatus(error), error, usage, operations: [] };
 }
 
-function describeExit(exit: ContainerExit | undefined, memoryKills: number, limits: Limits): Failure | undefined {
+function describeExit(exit: ContainerExit | undefined, limits: Limits): Failure | undefined {
 	if (!exit || exit.exitCode === 0) return undefined;
-	const { exitCode } = exit;
-	const isOutOfMemory = exit.isOutOfMemory || memoryKills > 0;
+	const { exitCode, isOutOfMemory } = exit;
 	const limit = describeLimit(limits, "maxContainerMemoryBytes");
 	if (isOutOfMemory && exitCode === killedExitCode)
 		return {

@@ -12,6 +12,7 @@ import { EngineError } from "./engine-error.ts";
 import { engineFiles, engineFilesDirectory, keepFile, readIfThere } from "./engine-files.ts";
 import { IsolationFacts, type Shortcoming } from "./isolation-facts.ts";
 import { isolationProbe, readProbe } from "./isolation-probe.ts";
+import { languageImages } from "./language-images.ts";
 
 /** What is promised of a container, and how each is found out. */
 const guarantees = {
@@ -58,6 +59,13 @@ export interface IsolationReport {
 	readonly checkedAt: string;
 }
 
+/** An image to look at the engine with: one of the languages' or of the operator's that is there. */
+export async function findProbeImage(engine: ContainerEngine, others: readonly string[] = []): Promise<string | undefined> {
+	for (const reference of new Set([languageImages.bash, ...Object.values(languageImages), ...others]))
+		if (await engine.inspectImage(reference)) return reference;
+	return undefined;
+}
+
 /**
  * Finds out, in a container of this image, what the engine keeps of what was asked of it. The answer is kept in the data directory until something
  * changes that it could depend on. Throws EngineError when the image is not there or no container can be run.
@@ -72,7 +80,7 @@ export async function probeIsolation(
 	const files = engineFiles(engine, dataDirectory);
 	const key = circumstances(engine, info, image, files);
 	const directory = engineFilesDirectory(dataDirectory);
-	const name = `isolation-${hash(engine.address).slice(0, 16)}.json`;
+	const name = `isolation-${hash(`${info.id} ${reference}`).slice(0, 16)}.json`;
 	const kept = readKept(join(directory, name));
 	if (kept?.key === key) return kept.report;
 	const report = await probe(engine, info, image, reference, files);
@@ -87,7 +95,10 @@ export function requireIsolation(report: IsolationReport, allowedToMiss: readonl
 	);
 	if (missing.length === 0) return;
 	const list = missing.map(({ name, reason }) => `${name} (${reason})`).join(", ");
-	throw new EngineError("isolation-missing", `${address} does not keep ${list}. Runs start when this is allowed by name.`);
+	throw new EngineError(
+		"isolation-missing",
+		`${address} does not keep ${list}. cronium doctor shows it; --container-allow with its name runs scripts all the same.`,
+	);
 }
 
 type Files = Pick<ContainerOptions, "seccomp" | "hosts">;
@@ -211,11 +222,12 @@ async function readAnswer(
 
 /** Everything that the answer could depend on, ours and the engine's. */
 function circumstances(engine: ContainerEngine, info: EngineInfo, image: ImageInfo, files: Files): string {
-	const { kind, address, version, apiVersion } = engine;
+	// Not its address, which is another each time when Podman is started for a run.
+	const { kind, version, apiVersion } = engine;
 	const bodies = (["auto", "keep-id", "engine"] as const).map((mode) => containerSpec(engine, probeOptions("", files, mode)));
 	const machine = ["/proc/sys/kernel/random/boot_id", "/etc/subuid", "/etc/subgid"].map(readIfThere);
 	const judgement = Object.values(guarantees).map(String).concat(String(IsolationFacts), String(readProbe));
-	return hash(JSON.stringify([kind, address, version, apiVersion, info, image.id, bodies, machine, judgement]));
+	return hash(JSON.stringify([kind, version, apiVersion, info, image.id, bodies, machine, judgement]));
 }
 
 function readKept(path: string): { readonly key: string; readonly report: IsolationReport } | undefined {
