@@ -39,7 +39,10 @@ describe.each(engineKinds)("%s", async (kind) => {
 	});
 
 	test("not a byte of 20 MB is lost, with a reader that is slower than the writer", async () => {
-		const id = await engine.createContainer(`test-${crypto.randomUUID()}`, containerSpec(engine, bash("head -c 20000000 /dev/zero")));
+		const id = await engine.createContainer(
+			`test-${crypto.randomUUID()}`,
+			containerSpec(engine, bash("head -c 20000000 /dev/zero")),
+		);
 		try {
 			await using streams = await engine.attach(id);
 			await engine.startContainer(id);
@@ -123,7 +126,15 @@ describe("an engine that is not as it should be", () => {
 		expect(() => readEngineAddress("tcp://10.0.0.1:2376", { DOCKER_CERT_PATH: "/nowhere" })).toThrow(
 			"ca.pem of DOCKER_CERT_PATH (/nowhere) cannot be read",
 		);
-		for (const address of ["/run/docker.sock", "unix://run/docker.sock", "tcp://a", "tcp://a:0", "tcp://a:70000", "http://a:1", ""])
+		for (const address of [
+			"/run/docker.sock",
+			"unix://run/docker.sock",
+			"tcp://a",
+			"tcp://a:0",
+			"tcp://a:70000",
+			"http://a:1",
+			"",
+		])
 			expect(() => readEngineAddress(address, {})).toThrow(`${JSON.stringify(address)} is not the address of a container engine`);
 	});
 
@@ -140,7 +151,11 @@ describe("an engine that is not as it should be", () => {
 			code: "engine-too-old",
 			message: expect.stringContaining('docker "19.03.1" with API "1.40" is too old'),
 		});
-		const podman = answerJson({ Version: "4.2.9", ApiVersion: "1.41", Components: [{ Name: "Podman Engine", Version: "4.2.9" }] });
+		const podman = answerJson({
+			Version: "4.2.9",
+			ApiVersion: "1.41",
+			Components: [{ Name: "Podman Engine", Version: "4.2.9" }],
+		});
 		await expect(findEngine(await listen(podman))).rejects.toMatchObject({ code: "engine-too-old" });
 	});
 

@@ -1,5 +1,15 @@
 import { spawn, spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+	appendFileSync,
+	existsSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmdirSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectEngine } from "../../host/executors/container/engine-client.ts";
@@ -111,7 +121,8 @@ async function removeContainers(address: string): Promise<void> {
 }
 
 async function endProcess(pid: number): Promise<void> {
-	const isThere = (): boolean => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readIfThere(`/proc/${pid}/status`) ?? "State: Z");
+	const isThere = (): boolean =>
+		existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readIfThere(`/proc/${pid}/status`) ?? "State: Z");
 	const send = (signal: NodeJS.Signals): void => {
 		try {
 			process.kill(-pid, signal);

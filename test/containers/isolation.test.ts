@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ContainerEngine, connectEngine } from "../../host/executors/container/engine-client.ts";
-import { guaranteeNames, type IsolationReport, probeIsolation, requireIsolation } from "../../host/executors/container/isolation.ts";
+import {
+	guaranteeNames,
+	type IsolationReport,
+	probeIsolation,
+	requireIsolation,
+} from "../../host/executors/container/isolation.ts";
 import { imageReference } from "../../host/images/images.ts";
 import { temporaryDirectory } from "../store/directory.ts";
 import { engineKinds, findTestEngine } from "./engines.ts";

@@ -43,10 +43,12 @@ export async function runContainer(engine: ContainerEngine, given: ContainerOpti
 	try {
 		await using streams = await engine.attach(id);
 		await engine.startContainer(id);
+		const exited = engine.waitForExit(id);
+		exited.catch(() => {});
 		streams.input.end(input);
 		const texts = { stdout: "", stderr: "" };
 		for await (const { source, bytes } of streams.output) texts[source] += bytes;
-		const code = await engine.waitForExit(id);
+		const code = await exited;
 		return { code, ...texts, isOutOfMemory: (await engine.inspectContainer(id))?.isOutOfMemory ?? false };
 	} finally {
 		await engine.removeContainer(id);
