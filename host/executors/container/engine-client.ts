@@ -7,6 +7,7 @@ import { type EngineAnswer, EngineConnection } from "./engine-connection.ts";
 import { EngineError } from "./engine-error.ts";
 import { buildImage, type ImageBuild, importImage } from "./engine-images.ts";
 import { hasKilled, type MemoryKills, memoryKills } from "./memory-kills.ts";
+import { startPodmanService } from "./podman-service.ts";
 
 export type { ContainerOutput, ContainerStreams } from "./attached-streams.ts";
 
@@ -98,10 +99,11 @@ export interface ImageInfo {
 export const minEngineVersions = { api: "1.41", podman: "4.3" } as const;
 
 /**
- * Connects to the engine that was named, or to the first usual one that answers. Throws EngineError `engine-missing` when there is none,
- * `engine-unreachable` when none answers, `engine-too-old` when it does and is.
+ * Connects to the engine that was named, or to the first usual one that answers; without one to Podman, where it is installed, which then listens for
+ * as long as it is wanted, unless it may not be started. Throws EngineError `engine-missing` when there is none, `engine-unreachable` when none answers, `engine-too-old` when it
+ * does and is.
  */
-export async function findEngine(setting?: string): Promise<ContainerEngine> {
+export async function findEngine(setting?: string, { mayStart = true } = {}): Promise<ContainerEngine> {
 	const { addresses, isNamed } = engineAddresses(setting);
 	const failures: EngineError[] = [];
 	for (const address of addresses) {
@@ -114,19 +116,22 @@ export async function findEngine(setting?: string): Promise<ContainerEngine> {
 	}
 	const [first] = failures;
 	if (first) throw failures.length === 1 ? first : new EngineError(first.code, failures.map(({ message }) => message).join(" "));
+	const service = mayStart ? await startPodmanService() : undefined;
+	if (service) return await connectEngine(service.address, service);
 	throw new EngineError(
 		"engine-missing",
 		`There is no container engine: no socket at ${usualSockets().join(", ")}. Install and start Docker or Podman, or name one with CRONIUM_CONTAINER_ENGINE or DOCKER_HOST.`,
 	);
 }
 
-/** Connects to the engine at this address. */
-export async function connectEngine(address: string): Promise<ContainerEngine> {
+/** Connects to the engine at this address. `service` ends with the connection. */
+export async function connectEngine(address: string, service?: AsyncDisposable): Promise<ContainerEngine> {
 	const connection = new EngineConnection(address, readEngineAddress(address));
 	try {
-		return new Engine(connection, await requireVersion(connection));
+		return new Engine(connection, await requireVersion(connection), service);
 	} catch (cause) {
 		connection.close();
+		await service?.[Symbol.asyncDispose]();
 		throw cause;
 	}
 }
@@ -173,8 +178,14 @@ class Engine implements ContainerEngine {
 	readonly #attached = new Map<string, Duplex>();
 	/** Containers of Podman that were seen to run out of memory: with version 1 of cgroups and a new kernel it does not learn of that itself. */
 	readonly #outOfMemory = new Set<string>();
+	readonly #service: AsyncDisposable | undefined;
 
-	constructor(connection: EngineConnection, { kind, version, apiVersion, runtime }: EngineVersion) {
+	constructor(
+		connection: EngineConnection,
+		{ kind, version, apiVersion, runtime }: EngineVersion,
+		service: AsyncDisposable | undefined,
+	) {
+		this.#service = service;
 		this.kind = kind;
 		this.address = connection.address;
 		this.version = version;
@@ -324,6 +335,7 @@ class Engine implements ContainerEngine {
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#connection.close();
+		await this.#service?.[Symbol.asyncDispose]();
 	}
 
 	/**

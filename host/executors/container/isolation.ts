@@ -80,7 +80,7 @@ export async function probeIsolation(
 	const files = engineFiles(engine, dataDirectory);
 	const key = circumstances(engine, info, image, files);
 	const directory = engineFilesDirectory(dataDirectory);
-	const name = `isolation-${hash(engine.address).slice(0, 16)}.json`;
+	const name = `isolation-${hash(`${info.id} ${reference}`).slice(0, 16)}.json`;
 	const kept = readKept(join(directory, name));
 	if (kept?.key === key) return kept.report;
 	const report = await probe(engine, info, image, reference, files);
@@ -222,11 +222,12 @@ async function readAnswer(
 
 /** Everything that the answer could depend on, ours and the engine's. */
 function circumstances(engine: ContainerEngine, info: EngineInfo, image: ImageInfo, files: Files): string {
-	const { kind, address, version, apiVersion } = engine;
+	// Not its address, which is another each time when Podman is started for a run.
+	const { kind, version, apiVersion } = engine;
 	const bodies = (["auto", "keep-id", "engine"] as const).map((mode) => containerSpec(engine, probeOptions("", files, mode)));
 	const machine = ["/proc/sys/kernel/random/boot_id", "/etc/subuid", "/etc/subgid"].map(readIfThere);
 	const judgement = Object.values(guarantees).map(String).concat(String(IsolationFacts), String(readProbe));
-	return hash(JSON.stringify([kind, address, version, apiVersion, info, image.id, bodies, machine, judgement]));
+	return hash(JSON.stringify([kind, version, apiVersion, info, image.id, bodies, machine, judgement]));
 }
 
 function readKept(path: string): { readonly key: string; readonly report: IsolationReport } | undefined {
