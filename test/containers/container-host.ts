@@ -47,7 +47,9 @@ export async function openContainerHost(kind: EngineKind, setup: ContainerHostSe
 		dataDirectory = made;
 	}
 	const directory = dataDirectory;
-	const engine = opened.use(await connectEngine(address));
+	// There may be none: that is what some tests are about.
+	const connected = await connectEngine(address).catch(() => undefined);
+	if (connected) opened.use(connected);
 	const host = opened.use(
 		await createHost({
 			dataDirectory: directory,
@@ -57,14 +59,17 @@ export async function openContainerHost(kind: EngineKind, setup: ContainerHostSe
 		}),
 	);
 	const left = async (): Promise<readonly string[]> => [
-		...(await containersOf(engine, host.id)).map(({ name }) => `container ${name}`),
+		...(connected ? await containersOf(connected, host.id) : []).map(({ name }) => `container ${name}`),
 		...directoriesOf(directory).map((name) => `directory ${name}`),
 		...processesThatSee(directory).map((pid) => `process ${pid}`),
 	];
 	const owned = opened.move();
 	return {
 		host,
-		engine,
+		get engine() {
+			if (!connected) throw new Error(`There is no engine at ${address}.`);
+			return connected;
+		},
 		dataDirectory: directory,
 		run: (name, source, options = {}) => host.run({ ...options, mode: "container", script: { name, source } }),
 		left,
@@ -104,7 +109,8 @@ export function reported(outcome: Outcome): any {
 
 function directoriesOf(dataDirectory: string): readonly string[] {
 	try {
-		return readdirSync(join(dataDirectory, "runs"), { recursive: true }) as string[];
+		// One file is every container's, and secret to none.
+		return (readdirSync(join(dataDirectory, "runs"), { recursive: true }) as string[]).filter((name) => name !== "hosts");
 	} catch {
 		return [];
 	}
