@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectEngine } from "../../host/executors/container/engine-client.ts";
 import { buildOffline } from "../../host/images/build-image.ts";
 import { type ContainerHost, openContainerHost, printed, processesThatSee } from "./container-host.ts";
-import { engineObstacle, startEngine } from "./engine-process.ts";
+import { type EngineProcess, engineObstacle, startEngine } from "./engine-process.ts";
 import { engineKinds, findTestEngine } from "./engines.ts";
 
 describe("without an engine that can be used", () => {
@@ -83,9 +83,12 @@ describe.each(engineKinds)("with %s", async (kind) => {
 		"a run whose engine dies fails, ends, keeps what it has set, and the next one runs when the engine is back",
 		async () => {
 			const directory = await mkdtemp(join(tmpdir(), "engine-"));
+			// Containers' users have to get to what is theirs.
+			chmodSync(directory, 0o711);
 			const place = join(directory, "e");
-			let started = await startEngine(kind, place);
+			let started: EngineProcess | undefined;
 			try {
+				started = await startEngine(kind, place);
 				await using engine = await connectEngine(started.address);
 				await buildOffline(engine, "bash", AbortSignal.timeout(60_000));
 				await using dying = await openContainerHost(kind, { address: started.address });
@@ -99,13 +102,15 @@ describe.each(engineKinds)("with %s", async (kind) => {
 				);
 				expect(outcome).toMatchObject({ status: "failed", output: "kept", error: { code: "engine-unavailable" } });
 				await expect.poll(() => processesThatSee(dying.dataDirectory), { timeout: 10_000 }).toEqual([]);
+				// Where nobody reaps it, a dead containerd is taken for one that runs.
+				rmSync(join(place, "exec/containerd/containerd.pid"), { force: true });
 				started = await startEngine(kind, place);
 				const next = await dying.run("next.sh", "echo back");
 				expect(next).toMatchObject({ status: "succeeded" });
 				expect(printed(next)).toBe("back");
 				await dying.requireNothingLeft();
 			} finally {
-				await started.stop();
+				await started?.stop();
 				await rm(directory, { recursive: true, force: true });
 			}
 		},
