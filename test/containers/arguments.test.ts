@@ -53,7 +53,11 @@ describe.each(engineKinds)("what a script in a container of %s is called with", 
 				"import sys, json, hashlib, os\nprint(json.dumps([len(sys.argv) - 1, hashlib.sha256('\\0'.join(sys.argv[1:]).encode()).hexdigest(), os.path.exists('/work/pwned'), sys.stdin.read()]))",
 				{ arguments: strange },
 			),
-			containers.run("-s.sh", 'printf "[%d]" "$#"; for one; do printf "%s|" "${#one}"; done; ls /work', { arguments: strange }),
+			containers.run(
+				"-s.sh",
+				'printf "[%d]" "$#"; for one; do printf "%s" "$one" | wc -m | tr -d "\\n"; printf "|"; done; ls /work',
+				{ arguments: strange },
+			),
 		]);
 		const { createHash } = await import("node:crypto");
 		const expected = createHash("sha256").update(strange.join("\0")).digest("hex");
