@@ -1,12 +1,15 @@
 import { once } from "node:events";
-import { createServer, type Server, type Socket } from "node:net";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { createServer as createTlsServer } from "node:tls";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { containerSpec, requireUsableImage } from "../../host/executors/container/container-spec.ts";
 import { readEngineAddress } from "../../host/executors/container/engine-address.ts";
 import { type ContainerEngine, connectEngine, findEngine } from "../../host/executors/container/engine-client.ts";
 import { imageReference } from "../../host/images/images.ts";
 import { temporaryDirectory } from "../store/directory.ts";
+import { makeCertificates, readClient } from "../tokens/certificates.ts";
 import { engineKinds, findTestEngine } from "./engines.ts";
 import { options, runContainer } from "./run-container.ts";
 
@@ -114,6 +117,58 @@ describe.each(engineKinds)("%s", async (kind) => {
 		const end = await runContainer(engine, bash("cat /etc/hosts /etc/resolv.conf /etc/hostname; env"));
 		expect(end.stdout).toContain("127.0.0.1\tlocalhost\n::1\tlocalhost\n");
 		expect(end.stdout).not.toMatch(/proxy|host\.containers|nameserver (?!127)/i);
+	});
+});
+
+describe("over TCP", async () => {
+	const found = await findTestEngine("docker", ["bash"]);
+	if ("missing" in found) {
+		test.skip(found.missing, () => {});
+		return;
+	}
+
+	test("a container's streams go over TLS, ended in each direction by itself; without the certificate nobody gets in", async () => {
+		const { path, remove } = temporaryDirectory();
+		onTestFinished(remove);
+		const certificates = makeCertificates(path);
+		const front = createTlsServer({
+			ca: readFileSync(certificates.ca),
+			cert: readFileSync(certificates.serverCert),
+			key: readFileSync(certificates.serverKey),
+			requestCert: true,
+			rejectUnauthorized: true,
+			allowHalfOpen: true,
+		});
+		front.on("secureConnection", (socket) => {
+			const behind = connect({ path: found.address.slice("unix://".length), allowHalfOpen: true });
+			for (const [from, to] of [
+				[socket, behind],
+				[behind, socket],
+			] as const)
+				from.on("error", () => to.destroy()).pipe(to);
+		});
+		front.listen(0, "127.0.0.1");
+		await once(front, "listening");
+		onTestFinished(() => void front.close());
+		const address = `tcp://127.0.0.1:${(front.address() as AddressInfo).port}`;
+		onTestFinished(() => void vi.unstubAllEnvs());
+		const useClient = (name: "client" | "stranger"): void => {
+			const directory = mkdtempSync(join(path, "client-"));
+			const { ca, cert, key } = readClient(certificates, name);
+			for (const [file, text] of Object.entries({ "ca.pem": ca, "cert.pem": cert, "key.pem": key }))
+				writeFileSync(join(directory, file), text);
+			vi.stubEnv("DOCKER_CERT_PATH", directory);
+		};
+
+		useClient("client");
+		await using engine = await connectEngine(address);
+		const end = await runContainer(engine, options(engine, path, ["bash", "-c", "cat; exit 3"]), "over TLS\n");
+		expect(end).toMatchObject({ code: 3, stdout: "over TLS\n" });
+		useClient("stranger");
+		await expect(connectEngine(address)).rejects.toMatchObject({ code: "engine-unreachable" });
+		// In clear, which is allowed here, the front says nothing.
+		vi.stubEnv("DOCKER_CERT_PATH", "");
+		await expect(connectEngine(address)).rejects.toMatchObject({ code: "engine-unreachable" });
 	});
 });
 
