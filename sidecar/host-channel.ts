@@ -45,7 +45,8 @@ export class HostChannel implements Disposable {
 	readonly #disposed = new AbortController();
 	#session = Promise.withResolvers<ClientHttp2Session>();
 	#current: ClientHttp2Session | undefined;
-	#pauseMs = 0;
+	#isAccepted = false;
+	#pauseMs = firstPauseMs;
 	#timer: NodeJS.Timeout | undefined;
 
 	constructor(credentials: SidecarCredentials) {
@@ -99,9 +100,13 @@ export class HostChannel implements Disposable {
 			const session = connectHttp2(`https://${address}`, { createConnection: () => socket });
 			session.on("error", () => session.destroy());
 			this.#current = session;
-			this.#pauseMs = 0;
 			keepAlive(session);
-			this.#session.resolve(session);
+			// In TLS 1.3 a client is done before the server has looked at its certificate: only now it is accepted.
+			session.once("remoteSettings", () => {
+				this.#pauseMs = firstPauseMs;
+				this.#isAccepted = true;
+				this.#session.resolve(session);
+			});
 		});
 		socket.once("close", () => {
 			clearTimeout(timeout);
@@ -112,14 +117,15 @@ export class HostChannel implements Disposable {
 	#reconnect(): void {
 		if (this.#disposed.signal.aborted) return;
 		this.#current?.destroy();
-		if (this.#current) {
-			this.#current = undefined;
+		// Whoever waits already goes on waiting.
+		if (this.#isAccepted) {
+			this.#isAccepted = false;
 			this.#session = Promise.withResolvers();
 			this.#session.promise.catch(() => undefined);
 		}
 		// Many processes lose one host at one time, and must not come back at one time.
 		this.#timer = setTimeout(() => this.#connect(), this.#pauseMs * (0.5 + Math.random() / 2));
-		this.#pauseMs = Math.min(longestPauseMs, Math.max(firstPauseMs, this.#pauseMs * 2));
+		this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
 	}
 
 	[Symbol.dispose](): void {

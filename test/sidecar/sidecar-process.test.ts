@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
+import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { connect as connectTls } from "node:tls";
@@ -120,15 +121,53 @@ describe("a sidecar process", () => {
 		await proxy[Symbol.asyncDispose]();
 	});
 
-	test("lets requests wait for a host that is not there yet, until their deadline", async () => {
-		const place = join(createDirectory(), "late.sock");
-		const run = await doors.openRun({ input: "5" }, undefined, {
-			credentials: { address: "127.0.0.1:1" },
-			requestTimeoutMs: 300,
-		});
+	test("lets requests wait for a host that is not there, until their deadline", async () => {
+		const changes = { credentials: { address: "127.0.0.1:1" }, requestTimeoutMs: 300 };
+		const run = await doors.openRun({}, undefined, changes);
 		expect(await run.call("GET", "/v1/input")).toMatchObject({ status: 504, body: { code: "timed-out" } });
-		expect(place).toBeTruthy();
 		await run.end();
+	});
+
+	test("answers a request that has waited for the host, when it is there", async () => {
+		const { createServer } = await import("node:net");
+		const place = createServer();
+		await new Promise<void>((resolve) => place.listen(0, "127.0.0.1", resolve));
+		const { port } = place.address() as { port: number };
+		await new Promise((resolve) => place.close(resolve));
+		const run = await doors.openRun({ input: "5" }, undefined, { credentials: { address: `127.0.0.1:${port}` } });
+		const waiting = run.call("GET", "/v1/input");
+		const target = { host: "127.0.0.1", port: doors.server.port as number };
+		const way = createServer((socket) => {
+			const onward = connectTcp(target);
+			for (const one of [socket, onward]) one.on("error", () => undefined);
+			socket.pipe(onward).pipe(socket);
+		});
+		await new Promise<void>((resolve) => way.listen(port, "127.0.0.1", resolve));
+		expect(await waiting).toMatchObject({ status: 200, body: 5 });
+		await run.end();
+		await new Promise((resolve) => way.close(resolve));
+	});
+
+	test("comes back less and less often to a host that refuses it", async () => {
+		const run = await doors.openRun();
+		const { createServer } = await import("node:tls");
+		const { certificate, key } = await issueFor({ kind: "server" });
+		let connections = 0;
+		const server = createServer({ cert: certificate, key, ALPNProtocols: ["h2"] }, (socket) => {
+			connections++;
+			socket.on("error", () => undefined).destroy();
+		});
+		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+		const { port } = server.address() as { port: number };
+		const refused = await doors.openRun({}, undefined, {
+			credentials: { address: `127.0.0.1:${port}` },
+			requestTimeoutMs: 1_500,
+		});
+		expect(await refused.call("GET", "/v1/input")).toMatchObject({ status: 504 });
+		expect(connections).toBeGreaterThan(1);
+		expect(connections).toBeLessThan(12);
+		for (const one of [run, refused]) await one.end();
+		await new Promise((resolve) => server.close(resolve));
 	});
 
 	test("gives its credentials to nobody but a host of the same authority", async () => {
