@@ -93,13 +93,8 @@ function parse(): { readonly names: readonly string[]; readonly quick: boolean; 
 		for (const name of names)
 			if (!(questions as readonly string[]).includes(name))
 				throw new TypeError(`There is no bench named ${JSON.stringify(name)}.`);
-<<<<<<< HEAD
 		const all = questions.filter((name) => !values.quick || !slow.has(name));
 		return { names: names.length > 0 ? names : all, quick: values.quick, json: values.json };
-=======
-		const every = values.quick ? questions.filter((name) => !notQuick.includes(name)) : questions;
-		return { names: names.length > 0 ? names : every, quick: values.quick, json: values.json };
->>>>>>> w-sidecar
 	} catch (error) {
 		console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
 		return 2;
