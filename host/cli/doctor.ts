@@ -110,7 +110,7 @@ function describe({ node, dataDirectory, engine, images, userNamespace, guarante
 	];
 	if (engine) {
 		facts.push(["Engine", `${engine.kind} ${engine.version}, API ${engine.apiVersion}, at ${engine.address}`]);
-		facts.push(["", `${engine.runtime}; cgroup version ${engine.cgroupVersion}${engine.isRootless ? "; rootless" : ""}`]);
+		facts.push(["", `Runtime ${engine.runtime}; cgroup version ${engine.cgroupVersion}${engine.isRootless ? "; rootless" : ""}`]);
 		facts.push(["", `${engine.operatingSystem}, kernel ${engine.kernel}, ${engine.architecture}`]);
 		for (const warning of engine.warnings) facts.push(["", warning]);
 	} else facts.push(["Engine", "none"]);

@@ -206,12 +206,11 @@ describe("an engine that is not as it should be", () => {
 			code: "engine-too-old",
 			message: expect.stringContaining('docker "19.03.1" with API "1.40" is too old'),
 		});
-		const podman = answerJson({
-			Version: "4.2.9",
-			ApiVersion: "1.41",
-			Components: [{ Name: "Podman Engine", Version: "4.2.9" }],
+		const podman = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 4.2.9\r\ncontent-length: 0\r\n\r\n";
+		await expect(findEngine(await listenFor(podman))).rejects.toMatchObject({
+			code: "engine-too-old",
+			message: expect.stringContaining('podman "4.2.9" with API "1.41" is too old'),
 		});
-		await expect(findEngine(await listen(podman))).rejects.toMatchObject({ code: "engine-too-old" });
 	});
 
 	test("what it answers is not believed without looking, nor told in full", async () => {
@@ -219,6 +218,8 @@ describe("an engine that is not as it should be", () => {
 			code: "engine-error",
 			message: expect.stringContaining("answered what is not JSON"),
 		});
+		const upgrade = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+		await expect(findEngine(await listen(upgrade))).rejects.toMatchObject({ code: "engine-unreachable" });
 		await expect(findEngine(await listen("garbage\r\n\r\n"))).rejects.toMatchObject({ code: "engine-unreachable" });
 		await expect(findEngine(await listen(""))).rejects.toMatchObject({ code: "engine-unreachable" });
 		const long = answerJson({ message: `\u001b[2J${"x".repeat(10_000)}` }, 500);
@@ -257,8 +258,10 @@ const answerJson = (answer: object, status = 200): string => {
 
 const version = answerJson({ Version: "24.0", ApiVersion: "1.43" });
 
-/** Answers the connections that come, in turn, with these bytes, and hangs up. */
-async function listen(...answers: readonly (string | Buffer)[]): Promise<string> {
+/** Answers a ping as Docker, and then the connections that come, in turn, with these bytes; it hangs up after each. */
+const listen = (...answers: readonly (string | Buffer)[]): Promise<string> => listenFor(answerJson({}), ...answers);
+
+async function listenFor(...answers: readonly (string | Buffer)[]): Promise<string> {
 	const { path, remove } = temporaryDirectory();
 	const sockets = new Set<Socket>();
 	const left = [...answers];

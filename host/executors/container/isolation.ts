@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import {
 	type ContainerLimits,
@@ -235,8 +236,12 @@ function circumstances(engine: ContainerEngine, info: EngineInfo, image: ImageIn
 	const { kind, version, apiVersion } = engine;
 	const bodies = (["auto", "keep-id", "engine"] as const).map((mode) => containerSpec(engine, probeOptions("", files, mode)));
 	const machine = ["/proc/sys/kernel/random/boot_id", "/etc/subuid", "/etc/subgid"].map(readIfThere);
+	// Podman does not say which version its runtime has.
+	const runtime = info.runtimePath?.startsWith("/") ? statSync(info.runtimePath, { throwIfNoEntry: false }) : undefined;
 	const judgement = Object.values(guarantees).map(String).concat(String(IsolationFacts), String(readProbe));
-	return hash(JSON.stringify([kind, version, apiVersion, info, image.id, bodies, machine, judgement]));
+	return hash(
+		JSON.stringify([kind, version, apiVersion, info, image.id, bodies, machine, runtime?.size, runtime?.mtimeMs, judgement]),
+	);
 }
 
 function readKept(path: string): { readonly key: string; readonly report: IsolationReport } | undefined {
