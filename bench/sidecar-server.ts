@@ -24,6 +24,7 @@ await using host = await createHost({
 		maxHostCalls: 100_000_000,
 		maxJournalBytes: 24 * 1024 * 1024,
 		maxWallTimeMs: 3_600_000,
+		maxRunConnections: 1_000,
 		maxRunHandshakesPerSecond: 1_000,
 		maxHandshakesPerSecond: 1_000,
 	},
