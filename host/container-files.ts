@@ -14,6 +14,8 @@ const maxFiles = 1_000;
 const maxArguments = 1_000;
 /** What the system takes as one argument (MAX_ARG_STRLEN of Linux). */
 const maxArgumentBytes = 128 * 1024 - 1;
+/** All of them together: half of what the system takes for a program's arguments and environment. */
+const maxArgumentsBytes = 1024 * 1024;
 const maxPathCharacters = 1_024;
 const maxNameBytes = 255;
 
@@ -41,6 +43,8 @@ export function requireContainerFiles(
 	}
 	let bytes = 0;
 	for (const argument of checked) bytes += utf8Length(argument);
+	if (bytes > maxArgumentsBytes)
+		throw new RuntimeError("too-large", `The arguments have ${bytes} bytes together; the limit is ${maxArgumentsBytes}.`);
 	for (const [path, contents] of files)
 		bytes += utf8Length(path) + (typeof contents === "string" ? utf8Length(contents) : contents.length);
 	if (bytes > limits.maxFilesBytes) {
@@ -52,6 +56,22 @@ export function requireContainerFiles(
 		);
 	}
 	return { arguments: checked, files };
+}
+
+/** Checks the name that the script has as a file, beside the others. Throws `invalid` or `too-large`. */
+export function requireFileName(name: string, files: ContainerFiles["files"]): void {
+	const bytes = utf8Length(name);
+	if (bytes > maxNameBytes)
+		throw new RuntimeError(
+			"too-large",
+			`The script's file name ${excerpt(name)} has ${bytes} bytes; the limit is ${maxNameBytes}.`,
+		);
+	for (const path of files.keys())
+		if (path.split("/", 1)[0] === name)
+			throw new RuntimeError(
+				"invalid",
+				`The file ${excerpt(path)} would be in the place of the script, which is ${excerpt(name)}.`,
+			);
 }
 
 function requireArgument(given: unknown, index: number): string {

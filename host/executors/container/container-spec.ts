@@ -120,7 +120,7 @@ export function containerSpec(engine: Pick<ContainerEngine, "kind">, options: Co
 export function requireUsableImage(image: ImageInfo, reference: string): void {
 	if (image.volumes.length === 0) return;
 	throw new EngineError(
-		"engine-error",
+		"image-unusable",
 		`Image ${reference} has the volume ${image.volumes.join(", ")}: a place to write without a limit. Build it without VOLUME.`,
 	);
 }

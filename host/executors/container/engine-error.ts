@@ -6,6 +6,8 @@ export type EngineFailure =
 	| "engine-unreachable"
 	| "engine-too-old"
 	| "image-missing"
+	/** It has what no run may have, or lacks what every run needs. */
+	| "image-unusable"
 	| "container-missing"
 	| "disk-full"
 	/** It does not keep what has to be kept of runs, and nobody has allowed that. */

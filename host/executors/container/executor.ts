@@ -10,7 +10,7 @@ import type { ContainerLimits } from "./container-spec.ts";
 import { EngineError } from "./engine-error.ts";
 import type { OpenedEngine, UsableImage } from "./opened-engine.ts";
 import { credentialEnvironment, type ReachedDoors, type RunDoor, type RunDoors } from "./run-door.ts";
-import { type ContainerExit, lastOutput, type Slot, type SlotPlan } from "./slot.ts";
+import { type ContainerExit, killedExitCode, lastOutput, type Slot, type SlotPlan } from "./slot.ts";
 import type { SlotPool } from "./slot-pool.ts";
 import { UsageMeter } from "./usage-meter.ts";
 
@@ -260,25 +260,31 @@ function endWithout(error: Failure): ExecutorEnd {
 function describeExit(exit: ContainerExit | undefined, limits: Limits): Failure | undefined {
 	if (!exit || exit.exitCode === 0) return undefined;
 	const { exitCode, isOutOfMemory } = exit;
-	if (isOutOfMemory) {
-		const limit = describeLimit(limits, "maxContainerMemoryBytes");
+	const limit = describeLimit(limits, "maxContainerMemoryBytes");
+	if (isOutOfMemory && exitCode === killedExitCode)
 		return {
 			code: "memory-exceeded",
-			message: `The script needs more than ${limit.value} bytes of memory (maxContainerMemoryBytes).`,
+			message: `The script needs more than ${limit.value} bytes of memory (${limit.name}).`,
 			limit,
 		};
-	}
 	const name = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0];
-	const message = name
-		? `The script was ended by ${name}, exit code ${exitCode}.`
-		: `The script ended with exit code ${exitCode}.`;
-	return { code: "script-error", message };
+	const ended = name ? `was ended by ${name}, exit code ${exitCode}.` : `ended with exit code ${exitCode}.`;
+	const reason = isOutOfMemory ? ` A process of it needed more than ${limit.value} bytes of memory (${limit.name}).` : "";
+	return { code: "script-error", message: `The script ${ended}${reason}` };
 }
 
 function describeEngineFailure(cause: unknown): Failure {
-	if (!(cause instanceof EngineError)) {
-		process.emitWarning(`A container could not be run: ${(cause as Error).message}`, "CroniumWarning");
-		return { code: "internal", message: "The container of the run could not be prepared." };
+	if (cause instanceof EngineError) {
+		const isOfImage = cause.code === "image-missing" || cause.code === "image-unusable";
+		return { code: isOfImage ? "image-unavailable" : "engine-unavailable", message: cause.message };
 	}
-	return { code: cause.code === "image-missing" ? "image-unavailable" : "engine-unavailable", message: cause.message };
+	process.emitWarning(`A container could not be run: ${(cause as Error).message}`, "CroniumWarning");
+	const isFull = [cause, (cause as Error).cause].some((one) =>
+		fullDisk.includes((one as NodeJS.ErrnoException | undefined)?.code ?? ""),
+	);
+	const reason = isFull ? ": the disk of the data directory is full" : "";
+	return { code: "internal", message: `The container of the run could not be prepared${reason}.` };
 }
+
+/** What the system says when there is no room, or no room for this user. */
+const fullDisk = ["ENOSPC", "EDQUOT"];

@@ -199,7 +199,13 @@ async function look(
 		streams.input.end();
 		const timer = setTimeout(() => void engine.killContainer(id, "KILL").catch(() => {}), timeoutMs);
 		try {
-			return new IsolationFacts(await answer, {
+			const facts = await answer;
+			if (facts === "")
+				throw new EngineError(
+					"image-unusable",
+					`The image ${reference} has no shell that works, /bin/sh, which its containers need.`,
+				);
+			return new IsolationFacts(facts, {
 				limits,
 				user: options.user,
 				hostname: "run",

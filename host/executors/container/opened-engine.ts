@@ -106,6 +106,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 				hostId: options.hostId,
 				labels: { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId },
 				userNamespace,
+				unremoved: new Set(),
 				...engineFiles(engine, options.dataDirectory),
 			};
 			pool = owned.use(new SlotPool(maker, options.limits.maxIdleContainers));

@@ -53,8 +53,11 @@ const allowed = {
 	system: `uname sysinfo getrandom`,
 } as const;
 
-/** Unix, IPv4, IPv6 and netlink (which lists the interfaces). Others, such as vsock, are not confined by a network namespace. */
-const socketFamilies = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const;
+/** Unix, IPv4 and IPv6. Others, such as vsock, are not confined by a network namespace. */
+const socketFamilies = { unix: 1, inet: 2, inet6: 10 } as const;
+
+/** The family of netlink with its protocol `route`, which lists the interfaces. Others tell of the machine's devices and audit, or reach rarely used code. */
+const netlinkRoute = { family: 16, protocol: 0 } as const;
 
 /** CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET. */
 const namespaceFlags = 0x80 | 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000;
@@ -70,6 +73,14 @@ export const seccompProfile: SeccompProfile = {
 	syscalls: [
 		{ names: Object.values(allowed).flatMap((names) => names.split(/\s+/)), action: "SCMP_ACT_ALLOW" },
 		...Object.values(socketFamilies).map((family) => onlyIf(["socket", "socketpair"], "SCMP_CMP_EQ", family)),
+		{
+			names: ["socket"],
+			action: "SCMP_ACT_ALLOW",
+			args: [
+				{ index: 0, value: netlinkRoute.family, op: "SCMP_CMP_EQ" },
+				{ index: 2, value: netlinkRoute.protocol, op: "SCMP_CMP_EQ" },
+			],
+		},
 		...personalities.map((personality) => onlyIf(["personality"], "SCMP_CMP_EQ", personality)),
 		onlyIf(["clone"], "SCMP_CMP_MASKED_EQ", namespaceFlags, 0),
 		// Its flags are in memory, where a filter cannot look. Told that there is no such call, libraries make a thread with clone.

@@ -1,4 +1,4 @@
-import { Slot, type SlotMaker, type SlotPlan } from "./slot.ts";
+import { removeContainer, Slot, type SlotMaker, type SlotPlan } from "./slot.ts";
 
 /** An image that nobody has asked for in this time loses its waiting containers, in milliseconds. */
 const keepMs = 10 * 60_000;
@@ -60,6 +60,7 @@ export class SlotPool implements AsyncDisposable {
 		this.#disposed = true;
 		for (const shelf of this.#shelves.values()) this.#empty(shelf);
 		while (this.#work.size > 0) await Promise.all(this.#work);
+		await Promise.all([...this.#maker.unremoved].map((name) => removeContainer(this.#maker, name)));
 	}
 
 	/** Where those that are made like this wait; undefined when none are kept. */

@@ -1,13 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import type { Writable } from "node:stream";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { excerpt } from "../../contract/excerpt.ts";
 import type { ContainerJob } from "./container-script.ts";
 import { type ContainerOptions, containerSpec } from "./container-spec.ts";
 import type { ContainerEngine, ContainerStreams } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
-import { encodeCommand, launcher } from "./launcher.ts";
+import { encodeCommand, launcher, launcherReady } from "./launcher.ts";
 import type { RunUser, RunUsers } from "./run-users.ts";
 import { containerLabels, slotName } from "./sweep.ts";
 
@@ -21,6 +23,8 @@ export interface SlotMaker extends Pick<ContainerOptions, "labels" | "userNamesp
 	/** Where each container gets a directory of its own. */
 	readonly directory: string;
 	readonly hostId: string;
+	/** Names of containers that could not be removed, because their engine had died: it may be there again. */
+	readonly unremoved: Set<string>;
 }
 
 /** How a container ended. */
@@ -28,6 +32,13 @@ export interface ContainerExit {
 	readonly exitCode: number;
 	readonly isOutOfMemory: boolean;
 }
+
+/** Of a process that was ended by SIGKILL. */
+export const killedExitCode = 128 + constants.signals.SIGKILL;
+const lookAgainMs = 50;
+
+/** For a shell that says nothing. A machine that is busy takes seconds for one that does. */
+const launcherTimeoutMs = 30_000;
 
 /** Said of a container that does not end: it is asked for the last of its output this long, in milliseconds. */
 const lastOutputMs = 2_000;
@@ -51,6 +62,7 @@ export class Slot implements AsyncDisposable {
 	readonly #scriptDirectory: string;
 	readonly #owned: AsyncDisposableStack;
 	#hasExited = false;
+	#isLost = false;
 
 	private constructor(
 		engine: ContainerEngine,
@@ -70,9 +82,12 @@ export class Slot implements AsyncDisposable {
 		owned.defer(() => waiting.abort(new EngineError("container-missing", "The container was removed.")));
 		this.exited = engine.waitForExit(parts.id, waiting.signal).then(async (exitCode) => {
 			this.#hasExited = true;
-			return { exitCode, isOutOfMemory: (await engine.inspectContainer(parts.id))?.isOutOfMemory ?? false };
+			return { exitCode, isOutOfMemory: await this.#isOutOfMemory(exitCode) };
 		});
-		this.exited.catch(() => undefined);
+		// An engine that has gone may be there again, and its containers are not.
+		this.exited.catch(() => {
+			this.#isLost = true;
+		});
 	}
 
 	/** Makes and starts a container. Throws EngineError, and leaves nothing then. */
@@ -84,16 +99,16 @@ export class Slot implements AsyncDisposable {
 		const user = opened.use(users.take());
 		makeDirectories(directory);
 		opened.defer(() => rmSync(directory, { recursive: true, force: true }));
-		const id = await engine.createContainer(`cronium-${name}`, describeContainer(maker, plan, user, directory, name));
-		opened.defer(() => engine.removeContainer(id).catch(() => undefined));
+		const container = `cronium-${name}`;
+		// By its name: the engine may make it, and not be able to say so.
+		opened.defer(() => removeContainer(maker, container));
+		const id = await engine.createContainer(container, describeContainer(maker, plan, user, directory, name));
+		for (const left of maker.unremoved) void removeContainer(maker, left);
 		const streams = opened.use(await engine.attach(id));
 		await engine.startContainer(id);
-		const state = await engine.inspectContainer(id);
+		const [state] = await Promise.all([engine.inspectContainer(id), waitForLauncher(streams)]);
 		if (!state?.isRunning)
-			throw new EngineError(
-				"engine-error",
-				`The container ended before it had its script, with exit code ${state?.exitCode ?? "unknown"}: its image needs a shell, /bin/sh.`,
-			);
+			throw new EngineError("container-missing", `The container ${container} has ended before it had its script.`);
 		const groupId = users.hostGroup(user, state.pid);
 		if (groupId !== undefined) giveTo(directory, groupId);
 		return new Slot(engine, { id, pid: state.pid, groupId, directory }, streams, opened.move());
@@ -101,7 +116,7 @@ export class Slot implements AsyncDisposable {
 
 	/** Whether it can still have a job. */
 	get isWaiting(): boolean {
-		return !this.#hasExited;
+		return !this.#hasExited && !this.#isLost;
 	}
 
 	/** Hands over the job. Throws what the file system says when the files cannot be written. */
@@ -161,9 +176,43 @@ export class Slot implements AsyncDisposable {
 		if (!this.#hasExited) killProcess(this.pid, this.id);
 	}
 
+	/** Engines learn by different ways that a container has ended and that memory was the reason, which may come later. */
+	async #isOutOfMemory(exitCode: number): Promise<boolean> {
+		for (let looks = exitCode === killedExitCode ? 5 : 1; ; looks -= 1) {
+			const state = await this.#engine.inspectContainer(this.id);
+			if (!state || state.isOutOfMemory || looks === 1) return state?.isOutOfMemory ?? false;
+			await sleep(lookAgainMs);
+		}
+	}
+
 	#giveFile(file: string, groupId: number): void {
 		for (let path = file; path !== this.#scriptDirectory; path = dirname(path)) chownSync(path, -1, groupId);
 	}
+}
+
+/** Removes a container with this name, if there is one, now or with the next that is made. */
+export async function removeContainer({ engine, unremoved }: SlotMaker, name: string): Promise<void> {
+	try {
+		await engine.removeContainer(name);
+		unremoved.delete(name);
+	} catch {
+		unremoved.add(name);
+	}
+}
+
+/** Waits until the launcher says that it waits. Throws EngineError when something else does, or nothing. */
+async function waitForLauncher({ output }: ContainerStreams): Promise<void> {
+	const late = new AbortController();
+	const first = await Promise.race([
+		output[Symbol.asyncIterator]().next(),
+		sleep(launcherTimeoutMs, undefined, { signal: late.signal }),
+	]).finally(() => late.abort());
+	const said = first?.done === false ? first.value.bytes.toString() : "";
+	if (said === launcherReady) return;
+	throw new EngineError(
+		"image-unusable",
+		`The image has no shell that works, /bin/sh, which its containers need${said === "" ? "." : `: ${excerpt(said.trim())}`}`,
+	);
 }
 
 /** The rest of what a container has printed when it has ended; no longer than the engine takes to say it. */

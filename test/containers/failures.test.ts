@@ -1,0 +1,144 @@
+import { spawn, spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectEngine } from "../../host/executors/container/engine-client.ts";
+import { buildOffline } from "../../host/images/build-image.ts";
+import { type ContainerHost, openContainerHost, printed, processesThatSee } from "./container-host.ts";
+import { type EngineProcess, engineObstacle, startEngine } from "./engine-process.ts";
+import { engineKinds, findTestEngine } from "./engines.ts";
+
+describe("without an engine that can be used", () => {
+	test("a run fails, says why, and leaves nothing", async () => {
+		const directory = await mkdtemp(join(tmpdir(), "no-engine-"));
+		const old = createServer((_request, response) => {
+			response.setHeader("content-type", "application/json");
+			response.end(JSON.stringify({ Version: "19.03.15", ApiVersion: "1.40", MinAPIVersion: "1.12", Components: [] }));
+		}).listen(join(directory, "old.sock"));
+		const silent = createServer((_request, response) => response.destroy()).listen(join(directory, "silent.sock"));
+		try {
+			for (const [name, reason] of [
+				["missing.sock", /missing\.sock.*no such socket/],
+				["old.sock", /"19\.03\.15" with API "1\.40" is too old.*1\.41/],
+				["silent.sock", /hung up|socket/],
+			] as const) {
+				await using containers = await openContainerHost("docker", { address: `unix://${join(directory, name)}` });
+				const outcome = await containers.run("script.sh", "echo never");
+				expect(outcome, name).toMatchObject({ status: "failed", exitCode: 1, logs: [], error: { code: "engine-unavailable" } });
+				expect(outcome.error?.message).toMatch(reason);
+				expect(processesThatSee(containers.dataDirectory)).toEqual([]);
+				expect(existsSync(join(containers.dataDirectory, "runs"))).toBe(false);
+			}
+		} finally {
+			old.close();
+			silent.close();
+			await rm(directory, { recursive: true, force: true });
+		}
+	});
+});
+
+describe.each(engineKinds)("with %s", async (kind) => {
+	const isMissing = "missing" in (await findTestEngine(kind, ["bash"]));
+	const references = { empty: "localhost/cronium-test/empty:1", volume: "localhost/cronium-test/volume:1" };
+	let containers: ContainerHost;
+	beforeAll(async () => {
+		if (isMissing) return;
+		containers = await openContainerHost(kind, {
+			containers: { images: [...Object.values(references), "localhost/cronium-test/none:1"] },
+		});
+		for (const [reference, changes] of [
+			[references.empty, []],
+			[references.volume, ["VOLUME /data"]],
+		] as const) {
+			const tar = spawn("tar", ["-c", "-C", "/var", "--no-recursion", "tmp"]);
+			await containers.engine.importImage(tar.stdout, reference, { changes });
+		}
+	});
+	afterAll(async () => {
+		for (const reference of Object.values(references)) await containers?.engine.removeImage(reference);
+		await containers?.[Symbol.asyncDispose]();
+	});
+
+	test.skipIf(isMissing)("a run that cannot have its image fails, and says why", async () => {
+		const run = (image: string) => containers.run("script.sh", "echo never", { image });
+		for (const [image, reason] of [
+			["localhost/cronium-test/none:1", /no image localhost\/cronium-test\/none:1/],
+			[references.volume, /has the volume \/data/],
+			[references.empty, /no shell/],
+		] as const) {
+			const outcome = await run(image);
+			expect(outcome, image).toMatchObject({ status: "failed", logs: [], error: { code: "image-unavailable" } });
+			expect(outcome.error?.message).toMatch(reason);
+			await containers.requireNothingLeft();
+		}
+		await expect(run("localhost/cronium-test/not-allowed:1")).rejects.toMatchObject({ code: "denied" });
+		// A name is a name, and never an option or a path of the engine's.
+		for (const name of ["../../../etc", "-v", "a b", ""]) await expect(run(name)).rejects.toMatchObject({ code: "denied" });
+	});
+
+	test.skipIf(isMissing || engineObstacle(kind) !== undefined)(
+		"a run whose engine dies fails, ends, keeps what it has set, and the next one runs when the engine is back",
+		async () => {
+			const directory = await mkdtemp(join(tmpdir(), "engine-"));
+			// Containers' users have to get to what is theirs.
+			chmodSync(directory, 0o711);
+			const place = join(directory, "e");
+			let started: EngineProcess | undefined;
+			try {
+				started = await startEngine(kind, place);
+				await using engine = await connectEngine(started.address);
+				await buildOffline(engine, "bash", AbortSignal.timeout(60_000));
+				await using dying = await openContainerHost(kind, { address: started.address });
+				const outcome = await dying.run(
+					"script.sh",
+					"source cronium.sh; cronium_set_output '\"kept\"'; echo begun; while :; do sleep 1; done",
+					{
+						onLog: ({ message }) =>
+							message === "begun" && process.kill(Number(readFileSync(join(place, "pid"), "utf8")), "SIGKILL"),
+					},
+				);
+				expect(outcome).toMatchObject({ status: "failed", output: "kept", error: { code: "engine-unavailable" } });
+				await expect.poll(() => processesThatSee(dying.dataDirectory), { timeout: 10_000 }).toEqual([]);
+				// Where nobody reaps it, a dead containerd is taken for one that runs.
+				rmSync(join(place, "exec/containerd/containerd.pid"), { force: true });
+				started = await startEngine(kind, place);
+				const next = await dying.run("next.sh", "echo back");
+				expect(next).toMatchObject({ status: "succeeded" });
+				expect(printed(next)).toBe("back");
+				await dying.requireNothingLeft();
+			} finally {
+				await started?.stop();
+				await rm(directory, { recursive: true, force: true });
+			}
+		},
+		120_000,
+	);
+
+	test.skipIf(isMissing || process.getuid?.() !== 0)(
+		"a run that finds the disk full fails, and says so, and the next one runs",
+		async () => {
+			const directory = await mkdtemp(join(tmpdir(), "full-"));
+			const data = join(directory, "data");
+			mkdirSync(join(data, "runs"), { recursive: true, mode: 0o700 });
+			// The directories of runs are what a run needs room for; the store has its own tests.
+			const mount = spawnSync("mount", ["-t", "tmpfs", "-o", "size=256k,mode=0700", "tmpfs", join(data, "runs")]);
+			expect(mount.stderr.toString()).toBe("");
+			try {
+				await using full = await openContainerHost(kind, { dataDirectory: data });
+				const big = { "big.bin": new Uint8Array(1024 * 1024) };
+				const outcome = await full.run("script.sh", "echo never", { files: big });
+				expect(outcome).toMatchObject({ status: "failed", logs: [], error: { code: "internal" } });
+				expect(outcome.error?.message).toContain("disk of the data directory is full");
+				await full.requireNothingLeft();
+				expect(await full.run("script.sh", "echo fine")).toMatchObject({ status: "succeeded" });
+				await full.requireNothingLeft();
+			} finally {
+				spawnSync("umount", ["-l", join(data, "runs")]);
+				await rm(directory, { recursive: true, force: true });
+			}
+		},
+	);
+});
