@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { canStart, startEngine, type TestEngine } from "../images/engines.ts";
+import { type EngineProcess, engineObstacle, startEngine } from "../containers/engine-process.ts";
 import { createDirectory, cronium } from "./cronium.ts";
 
 const digest = `sha256:${"0".repeat(64)}`;
@@ -51,14 +52,20 @@ test("an engine that is not there is named", async () => {
 	}
 });
 
-describe.skipIf(!canStart("docker"))("with an engine", () => {
-	let started: TestEngine;
+describe.skipIf(engineObstacle("docker") !== undefined)("with an engine of its own", () => {
+	let started: EngineProcess;
+	let directory: string;
 	let run: (...argv: readonly string[]) => ReturnType<typeof cronium>;
 	beforeAll(async () => {
-		started = await startEngine("docker");
-		run = (...argv) => cronium(["images", ...argv, "--container-engine", started.engine.address]);
+		directory = mkdtempSync(join(tmpdir(), "engine-"));
+		chmodSync(directory, 0o711);
+		started = await startEngine("docker", join(directory, "engine"));
+		run = (...argv) => cronium(["images", ...argv, "--container-engine", started.address]);
 	});
-	afterAll(async () => await started[Symbol.asyncDispose]());
+	afterAll(async () => {
+		await started.stop();
+		rmSync(directory, { recursive: true, force: true });
+	});
 
 	test("an image is built, listed and removed", async () => {
 		const built = await run("build", "--offline", "bash");
@@ -98,15 +105,12 @@ describe.skipIf(!canStart("docker"))("with an engine", () => {
 		const temporary = join(createDirectory(), "tmp");
 		mkdirSync(temporary);
 		let isSent = false;
-		const { code, stdout } = await cronium(
-			["images", "build", "--offline", "python", "--container-engine", started.engine.address],
-			{
-				env: { TMPDIR: temporary },
-				onStderr: (_text, child) => {
-					if (!isSent) isSent = child.kill(signal);
-				},
+		const { code, stdout } = await cronium(["images", "build", "--offline", "python", "--container-engine", started.address], {
+			env: { TMPDIR: temporary },
+			onStderr: (_text, child) => {
+				if (!isSent) isSent = child.kill(signal);
 			},
-		);
+		});
 		expect({ code, stdout }).toEqual({ code: 130, stdout: "" });
 		expect(readdirSync(temporary)).toEqual([]);
 	});

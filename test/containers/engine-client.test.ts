@@ -1,12 +1,15 @@
 import { once } from "node:events";
-import { createServer, type Server, type Socket } from "node:net";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { createServer as createTlsServer } from "node:tls";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { containerSpec, requireUsableImage } from "../../host/executors/container/container-spec.ts";
 import { readEngineAddress } from "../../host/executors/container/engine-address.ts";
 import { type ContainerEngine, connectEngine, findEngine } from "../../host/executors/container/engine-client.ts";
 import { imageReference } from "../../host/images/images.ts";
 import { temporaryDirectory } from "../store/directory.ts";
+import { makeCertificates, readClient } from "../tokens/certificates.ts";
 import { engineKinds, findTestEngine } from "./engines.ts";
 import { options, runContainer } from "./run-container.ts";
 
@@ -117,6 +120,58 @@ describe.each(engineKinds)("%s", async (kind) => {
 	});
 });
 
+describe("over TCP", async () => {
+	const found = await findTestEngine("docker", ["bash"]);
+	if ("missing" in found) {
+		test.skip(found.missing, () => {});
+		return;
+	}
+
+	test("a container's streams go over TLS, ended in each direction by itself; without the certificate nobody gets in", async () => {
+		const { path, remove } = temporaryDirectory();
+		onTestFinished(remove);
+		const certificates = makeCertificates(path);
+		const front = createTlsServer({
+			ca: readFileSync(certificates.ca),
+			cert: readFileSync(certificates.serverCert),
+			key: readFileSync(certificates.serverKey),
+			requestCert: true,
+			rejectUnauthorized: true,
+			allowHalfOpen: true,
+		});
+		front.on("secureConnection", (socket) => {
+			const behind = connect({ path: found.address.slice("unix://".length), allowHalfOpen: true });
+			for (const [from, to] of [
+				[socket, behind],
+				[behind, socket],
+			] as const)
+				from.on("error", () => to.destroy()).pipe(to);
+		});
+		front.listen(0, "127.0.0.1");
+		await once(front, "listening");
+		onTestFinished(() => void front.close());
+		const address = `tcp://127.0.0.1:${(front.address() as AddressInfo).port}`;
+		onTestFinished(() => void vi.unstubAllEnvs());
+		const useClient = (name: "client" | "stranger"): void => {
+			const directory = mkdtempSync(join(path, "client-"));
+			const { ca, cert, key } = readClient(certificates, name);
+			for (const [file, text] of Object.entries({ "ca.pem": ca, "cert.pem": cert, "key.pem": key }))
+				writeFileSync(join(directory, file), text);
+			vi.stubEnv("DOCKER_CERT_PATH", directory);
+		};
+
+		useClient("client");
+		await using engine = await connectEngine(address);
+		const end = await runContainer(engine, options(engine, path, ["bash", "-c", "cat; exit 3"]), "over TLS\n");
+		expect(end).toMatchObject({ code: 3, stdout: "over TLS\n" });
+		useClient("stranger");
+		await expect(connectEngine(address)).rejects.toMatchObject({ code: "engine-unreachable" });
+		// In clear, which is allowed here, the front says nothing.
+		vi.stubEnv("DOCKER_CERT_PATH", "");
+		await expect(connectEngine(address)).rejects.toMatchObject({ code: "engine-unreachable" });
+	});
+});
+
 describe("an engine that is not as it should be", () => {
 	test("addresses without TLS beyond loopback, and what is no address, are refused", () => {
 		expect(readEngineAddress("tcp://127.0.0.1:2375", {})).toEqual({ type: "tcp", host: "127.0.0.1", port: 2375 });
@@ -151,12 +206,11 @@ describe("an engine that is not as it should be", () => {
 			code: "engine-too-old",
 			message: expect.stringContaining('docker "19.03.1" with API "1.40" is too old'),
 		});
-		const podman = answerJson({
-			Version: "4.2.9",
-			ApiVersion: "1.41",
-			Components: [{ Name: "Podman Engine", Version: "4.2.9" }],
+		const podman = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 4.2.9\r\ncontent-length: 0\r\n\r\n";
+		await expect(findEngine(await listenFor(podman))).rejects.toMatchObject({
+			code: "engine-too-old",
+			message: expect.stringContaining('podman "4.2.9" with API "1.41" is too old'),
 		});
-		await expect(findEngine(await listen(podman))).rejects.toMatchObject({ code: "engine-too-old" });
 	});
 
 	test("what it answers is not believed without looking, nor told in full", async () => {
@@ -164,6 +218,8 @@ describe("an engine that is not as it should be", () => {
 			code: "engine-error",
 			message: expect.stringContaining("answered what is not JSON"),
 		});
+		const upgrade = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+		await expect(findEngine(await listen(upgrade))).rejects.toMatchObject({ code: "engine-unreachable" });
 		await expect(findEngine(await listen("garbage\r\n\r\n"))).rejects.toMatchObject({ code: "engine-unreachable" });
 		await expect(findEngine(await listen(""))).rejects.toMatchObject({ code: "engine-unreachable" });
 		const long = answerJson({ message: `\u001b[2J${"x".repeat(10_000)}` }, 500);
@@ -202,8 +258,10 @@ const answerJson = (answer: object, status = 200): string => {
 
 const version = answerJson({ Version: "24.0", ApiVersion: "1.43" });
 
-/** Answers the connections that come, in turn, with these bytes, and hangs up. */
-async function listen(...answers: readonly (string | Buffer)[]): Promise<string> {
+/** Answers a ping as Docker, and then the connections that come, in turn, with these bytes; it hangs up after each. */
+const listen = (...answers: readonly (string | Buffer)[]): Promise<string> => listenFor(answerJson({}), ...answers);
+
+async function listenFor(...answers: readonly (string | Buffer)[]): Promise<string> {
 	const { path, remove } = temporaryDirectory();
 	const sockets = new Set<Socket>();
 	const left = [...answers];

@@ -96,6 +96,7 @@ describe("what an engine does not keep", async () => {
 			`${found.address} does not keep host-facts (`,
 		);
 		expect(() => requireIsolation(report, guaranteeNames, found.address)).not.toThrow();
+		expect(() => requireIsolation(report, [...guaranteeNames, "seccmp"], found.address)).toThrow('"seccmp" cannot be allowed');
 	});
 
 	test("runs start without a user namespace, which Docker has by its configuration only, and it is said", async () => {

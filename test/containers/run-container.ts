@@ -45,7 +45,9 @@ export async function runContainer(engine: ContainerEngine, given: ContainerOpti
 		await engine.startContainer(id);
 		const exited = engine.waitForExit(id);
 		exited.catch(() => {});
-		streams.input.end(input);
+		// Not even an empty text is written to one that may have ended.
+		if (input === "") streams.input.end();
+		else streams.input.end(input);
 		const texts = { stdout: "", stderr: "" };
 		for await (const { source, bytes } of streams.output) texts[source] += bytes;
 		const code = await exited;

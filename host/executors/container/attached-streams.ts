@@ -39,7 +39,7 @@ async function* separate(connection: Duplex, describe: string): AsyncGenerator<C
 	let header = Buffer.alloc(0);
 	let source: ContainerOutput["source"] = "stdout";
 	let left = 0;
-	for await (const chunk of connection as AsyncIterable<Buffer>) {
+	for await (const chunk of chunks(connection, describe)) {
 		let rest = chunk;
 		while (rest.length > 0) {
 			if (left === 0) {
@@ -59,6 +59,15 @@ async function* separate(connection: Duplex, describe: string): AsyncGenerator<C
 	}
 	if (left > 0 || header.length > 0)
 		throw new EngineError("engine-unreachable", `${describe}: the connection ended inside a frame of ${left} more bytes.`);
+}
+
+/** Who writes to a container that has ended loses the rest of its output, too: the connection is one. */
+async function* chunks(connection: Duplex, describe: string): AsyncGenerator<Buffer> {
+	try {
+		yield* connection as AsyncIterable<Buffer>;
+	} catch (cause) {
+		throw new EngineError("engine-unreachable", `${describe}: the connection broke: ${(cause as Error).message}`, { cause });
+	}
 }
 
 function readHeader(header: Buffer, describe: string): { readonly source: ContainerOutput["source"]; readonly length: number } {

@@ -57,6 +57,9 @@ export interface EngineInfo {
 	/** Whether every container gets a user namespace by the engine's own configuration. */
 	readonly hasUserNamespaces: boolean;
 	readonly runtime: string;
+	/** Where its program is, and which one it is, as far as the engine says so. */
+	readonly runtimePath: string | undefined;
+	readonly runtimeVersion: string | undefined;
 	readonly kernel: string;
 	readonly operatingSystem: string;
 	readonly architecture: string;
@@ -136,18 +139,11 @@ export async function connectEngine(address: string, service?: AsyncDisposable):
 	}
 }
 
-type EngineVersion = Pick<ContainerEngine, "kind" | "version" | "apiVersion"> & { readonly runtime: string };
+type EngineVersion = Pick<ContainerEngine, "kind" | "version" | "apiVersion">;
 
 async function requireVersion(connection: EngineConnection): Promise<EngineVersion> {
 	const what = "ask for the version";
-	const answer = await connection.askJson<{
-		readonly Version?: string;
-		readonly ApiVersion?: string;
-		readonly MinAPIVersion?: string;
-		readonly Components?: readonly { readonly Name: string; readonly Version: string }[];
-	}>({ method: "GET", path: "/version", timeoutMs: 10_000, what });
-	const { Version: version = "", ApiVersion: apiVersion = "", MinAPIVersion: oldest = "", Components: components = [] } = answer;
-	const kind = components.some(({ Name }) => Name === "Podman Engine") ? "podman" : "docker";
+	const { kind, version, apiVersion, oldest } = await askVersion(connection, what);
 	const { api, podman } = minEngineVersions;
 	if (!isAtLeast(apiVersion, api) || (kind === "podman" && !isAtLeast(version, podman)))
 		throw connection.error(
@@ -157,8 +153,22 @@ async function requireVersion(connection: EngineConnection): Promise<EngineVersi
 		);
 	// The oldest version of the API that has all that is asked; newer engines refuse it, and then it is their oldest.
 	connection.prefix = `/v${isAtLeast(oldest, api) ? oldest : api}`;
-	const runtime = components.find(({ Name }) => /^(runc|crun|OCI Runtime)/.test(Name))?.Version.split("\n", 1)[0] ?? "";
-	return { kind, version, apiVersion, runtime };
+	return { kind, version, apiVersion };
+}
+
+/** Podman says its versions in the headers of a ping; asked for them, it starts three programs first, which takes it half a second. */
+async function askVersion(connection: EngineConnection, what: string): Promise<EngineVersion & { readonly oldest: string }> {
+	const request = { method: "GET", timeoutMs: 10_000, what } as const;
+	const { headers } = await connection.send({ ...request, path: "/_ping" });
+	const { "libpod-api-version": podman, "api-version": podmanApi } = headers;
+	if (typeof podman === "string") return { kind: "podman", version: podman, apiVersion: String(podmanApi), oldest: "" };
+	const answer = await connection.askJson<{
+		readonly Version?: string;
+		readonly ApiVersion?: string;
+		readonly MinAPIVersion?: string;
+	}>({ ...request, path: "/version" });
+	const { Version: version = "", ApiVersion: apiVersion = "", MinAPIVersion: oldest = "" } = answer;
+	return { kind: "docker", version, apiVersion, oldest };
 }
 
 function isAtLeast(version: string, required: string): boolean {
@@ -173,25 +183,19 @@ class Engine implements ContainerEngine {
 	readonly version: string;
 	readonly apiVersion: string;
 	readonly #connection: EngineConnection;
-	readonly #runtime: string;
 	/** Connections to the streams of containers that have not ended, as far as this end of them knows. */
 	readonly #attached = new Map<string, Duplex>();
 	/** Containers of Podman that were seen to run out of memory: with version 1 of cgroups and a new kernel it does not learn of that itself. */
 	readonly #outOfMemory = new Set<string>();
 	readonly #service: AsyncDisposable | undefined;
 
-	constructor(
-		connection: EngineConnection,
-		{ kind, version, apiVersion, runtime }: EngineVersion,
-		service: AsyncDisposable | undefined,
-	) {
+	constructor(connection: EngineConnection, { kind, version, apiVersion }: EngineVersion, service: AsyncDisposable | undefined) {
 		this.#service = service;
 		this.kind = kind;
 		this.address = connection.address;
 		this.version = version;
 		this.apiVersion = apiVersion;
 		this.#connection = connection;
-		this.#runtime = runtime;
 	}
 
 	async info(): Promise<EngineInfo> {
@@ -205,7 +209,9 @@ class Engine implements ContainerEngine {
 			isRootless,
 			securityOptions,
 			hasUserNamespaces: isRootless || securityOptions.includes("name=userns"),
-			runtime: `${info.DefaultRuntime} ${this.#runtime}`.trim(),
+			runtime: info.DefaultRuntime,
+			runtimePath: info.Runtimes?.[info.DefaultRuntime]?.path,
+			runtimeVersion: info.RuncCommit?.ID,
 			kernel: info.KernelVersion,
 			operatingSystem: info.OperatingSystem,
 			architecture: info.Architecture,
@@ -401,6 +407,8 @@ interface EngineInfoAnswer {
 	readonly SecurityOptions?: readonly string[] | null;
 	readonly DockerRootDir: string;
 	readonly DefaultRuntime: string;
+	readonly Runtimes?: Readonly<Record<string, { readonly path?: string }>>;
+	readonly RuncCommit?: { readonly ID?: string };
 	readonly KernelVersion: string;
 	readonly OperatingSystem: string;
 	readonly Architecture: string;

@@ -1,5 +1,11 @@
-import { once } from "node:events";
-import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import {
+	Agent,
+	type ClientRequest,
+	request as httpRequest,
+	type IncomingHttpHeaders,
+	type IncomingMessage,
+	type RequestOptions,
+} from "node:http";
 import { request as httpsRequest, Agent as TlsAgent } from "node:https";
 import type { Socket } from "node:net";
 import { type Duplex, pipeline, type Readable } from "node:stream";
@@ -24,6 +30,7 @@ export interface EngineRequest {
 
 export interface EngineAnswer {
 	readonly status: number;
+	readonly headers: IncomingHttpHeaders;
 	readonly body: Buffer;
 }
 
@@ -56,7 +63,7 @@ export class EngineConnection {
 	async send(request: EngineRequest): Promise<EngineAnswer> {
 		const answer = await this.#open(request);
 		try {
-			return { status: answer.statusCode ?? 0, body: await readBody(answer) };
+			return { status: answer.statusCode ?? 0, headers: answer.headers, body: await readBody(answer) };
 		} catch (cause) {
 			throw this.#describeFailure(request, cause);
 		}
@@ -123,13 +130,22 @@ export class EngineConnection {
 			...(isStream && { "content-type": "application/x-tar" }),
 			...(text !== undefined && { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
 		});
-		const answered = once(sent, "response") as Promise<[IncomingMessage]>;
+		const answered = new Promise<IncomingMessage>((resolve, reject) => {
+			sent.once("response", resolve);
+			// Stays: what fails after the answer has begun is told by the reading of it.
+			sent.on("error", reject);
+			// Neither of them is an error to Node, and neither brings an answer.
+			sent.once("upgrade", (_message, socket) => {
+				socket.destroy();
+				reject(new Error("the engine changed the protocol"));
+			});
+			sent.once("close", () => reject(new Error("the engine hung up")));
+		});
 		// Only the tar is left to fail by itself; it takes the request along.
 		if (isStream) pipeline(request.body as Readable, sent, () => {});
 		else sent.end(text);
 		try {
-			const [answer] = await answered;
-			return answer;
+			return await answered;
 		} catch (cause) {
 			throw this.#describeFailure(request, cause);
 		}

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import {
 	type ContainerLimits,
@@ -88,8 +89,17 @@ export async function probeIsolation(
 	return report;
 }
 
-/** Throws EngineError when a required guarantee is not kept that the operator has not allowed to be missing, by its name. */
+/**
+ * Throws EngineError when a required guarantee is not kept that the operator has not allowed to be missing, by its name; and for a name that is none,
+ * which allows nothing.
+ */
 export function requireIsolation(report: IsolationReport, allowedToMiss: readonly string[], address: string): void {
+	const unknown = allowedToMiss.find((name) => !(guaranteeNames as readonly string[]).includes(name));
+	if (unknown !== undefined)
+		throw new EngineError(
+			"isolation-missing",
+			`${JSON.stringify(unknown)} cannot be allowed to be missing: it is none of ${guaranteeNames.join(", ")}.`,
+		);
 	const missing = report.guarantees.filter(
 		({ name, isKept, isRequired }) => isRequired && !isKept && !allowedToMiss.includes(name),
 	);
@@ -232,8 +242,12 @@ function circumstances(engine: ContainerEngine, info: EngineInfo, image: ImageIn
 	const { kind, version, apiVersion } = engine;
 	const bodies = (["auto", "keep-id", "engine"] as const).map((mode) => containerSpec(engine, probeOptions("", files, mode)));
 	const machine = ["/proc/sys/kernel/random/boot_id", "/etc/subuid", "/etc/subgid"].map(readIfThere);
+	// Podman does not say which version its runtime has.
+	const runtime = info.runtimePath?.startsWith("/") ? statSync(info.runtimePath, { throwIfNoEntry: false }) : undefined;
 	const judgement = Object.values(guarantees).map(String).concat(String(IsolationFacts), String(readProbe));
-	return hash(JSON.stringify([kind, version, apiVersion, info, image.id, bodies, machine, judgement]));
+	return hash(
+		JSON.stringify([kind, version, apiVersion, info, image.id, bodies, machine, runtime?.size, runtime?.mtimeMs, judgement]),
+	);
 }
 
 function readKept(path: string): { readonly key: string; readonly report: IsolationReport } | undefined {

@@ -103,6 +103,7 @@ test("the control API describes itself with a valid OpenAPI document that has ev
 		"listBundles",
 		"listRuns",
 		"listVariablesOfNamespace",
+		"makeSidecar",
 		"mintToken",
 		"revokeToken",
 		"revokeTokens",

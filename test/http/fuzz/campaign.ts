@@ -94,6 +94,7 @@ export function openServer(directory: string): Promise<RunningServer> {
 		dataDirectory: join(directory, "data"),
 		listen: { host: "127.0.0.1", port: 0 },
 		controlListen: { host: "127.0.0.1", port: 0 },
+		sidecarListen: { host: "127.0.0.1", port: 0 },
 		drainMs: 0,
 		limits: {
 			maxWorkers: 1,
