@@ -16,13 +16,14 @@ export interface ConformanceCase {
 /**
  * - `connection`: calls travel, so that their way can be disturbed
  * - `token`: a credential of its own
+ * - `lasting-door`: a door that is still there when the run has ended
  * - `rights`: scopes, other namespaces and limits that differ from run to run
  * - `texts`: values are handed over as JSON texts
  * - `exact-numbers`: a number comes back as it was written
  * - `concurrency`: calls of one run that are under way at one time
  * - `thousand`: a thousand of them
  */
-export type Need = "connection" | "token" | "rights" | "texts" | "exact-numbers" | "concurrency" | "thousand";
+export type Need = "connection" | "token" | "lasting-door" | "rights" | "texts" | "exact-numbers" | "concurrency" | "thousand";
 
 /** What a run finds. Values are JSON texts. */
 export interface Given {

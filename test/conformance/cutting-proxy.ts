@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type ConnectionOptions, connect as connectTls, createServer as createTlsServer, type TlsOptions } from "node:tls";
 
 /** Stands between a guest and a server, and cuts a connection when it is told to. */
 export interface CuttingProxy extends AsyncDisposable {
@@ -12,13 +13,17 @@ export interface CuttingProxy extends AsyncDisposable {
 
 type Place = { readonly port: number; readonly host: string } | { readonly path: string };
 
-/** Forwards from the place of its own (any port of loopback, or a path) to the target. */
-export async function openCuttingProxy(target: Place, path?: string): Promise<CuttingProxy> {
+/** Forwards from the place of its own (any port of loopback, or a path) to the target; with `tls` it is a server and a client itself, and sees what is inside. */
+export async function openCuttingProxy(
+	target: Place,
+	path?: string,
+	tls?: { readonly server: TlsOptions; readonly client: ConnectionOptions },
+): Promise<CuttingProxy> {
 	const open = new Set<Socket>();
 	let armed = false;
 	let cuts = 0;
-	const server = createServer({ noDelay: true }, (client) => {
-		const upstream = connect(target);
+	const take = (client: Socket): void => {
+		const upstream = tls ? connectTls({ ...target, ...tls.client }) : connect(target);
 		for (const socket of [client, upstream]) {
 			open.add(socket);
 			socket.on("close", () => open.delete(socket));
@@ -41,7 +46,8 @@ export async function openCuttingProxy(target: Place, path?: string): Promise<Cu
 		});
 		client.on("close", () => upstream.end());
 		upstream.on("close", () => client.end());
-	});
+	};
+	const server = tls ? createTlsServer(tls.server, take) : createServer({ noDelay: true }, take);
 	await new Promise<void>((resolve) => server.listen(path ?? { host: "127.0.0.1", port: 0 }, resolve));
 	return {
 		port: path === undefined ? (server.address() as AddressInfo).port : 0,

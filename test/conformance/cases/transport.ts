@@ -45,7 +45,7 @@ export const transportCases: readonly ConformanceCase[] = [
 	},
 	{
 		title: "token: it is good for nothing when the run has ended",
-		needs: ["token"],
+		needs: ["token", "lasting-door"],
 		given: { variables: { a: "1" } },
 		steps: [
 			{ call: "getVariable", with: { key: "a" }, returns: 1 },
