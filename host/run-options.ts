@@ -6,6 +6,7 @@ import { requireJson, utf8Length } from "./contract/json-text.ts";
 import { describeLimit, type LimitName, type Limits, limitDefinitions, resolveLimits } from "./contract/limits.ts";
 import { oneOf, record, string, unknownField, whole } from "./contract/shapes.ts";
 import type { LogLine } from "./execution.ts";
+import { fileName } from "./executors/container/container-script.ts";
 import { setVariable } from "./helpers/variable-effects.ts";
 import { parseAllowedHosts } from "./sandbox/allowed-hosts.ts";
 import { type EngineName, requireEngine } from "./sandbox/engine.ts";
@@ -140,7 +141,16 @@ export function resolveContainerOptions(options: RunOptions, hostLimits: Limits,
 			"invalid",
 			`What language ${excerpt(script.name)} is in is not known; its name has to end with one of ${scriptExtensions.join(", ")}, or its language has to be given.`,
 		);
-	return { ...terms, script: { ...script, language }, image, ...requireContainerFiles(options, terms.limits) };
+	const contents = requireContainerFiles(options, terms.limits);
+	// One of the two would be lost.
+	const own = fileName(script.name, language);
+	for (const path of contents.files.keys())
+		if (path === own || path.startsWith(`${own}/`))
+			throw new RuntimeError(
+				"invalid",
+				`The file ${excerpt(path)} is in the place of the script, which is ${excerpt(own)} there.`,
+			);
+	return { ...terms, script: { ...script, language }, image, ...contents };
 }
 
 /** A given language, or the one that the script shows. */

@@ -47,7 +47,7 @@ function column(sdk: ContainerSdk, engine: string): ConformanceColumn {
 			const directory = await mkdtemp(join(tmpdir(), "cronium-conf-"));
 			opened.defer(() => rm(directory, { recursive: true, force: true }));
 			const dataDirectory = join(directory, "data");
-			const limits = { maxWorkers: 1, maxIdleContainers: 0, maxWallTimeMs: 280_000, maxCpuTimeMs: 280_000 };
+			const limits = { maxWorkers: 1, maxIdleContainers: 0, maxWallTimeMs: 900_000, maxCpuTimeMs: 900_000 };
 			const host = opened.use(await createHost({ dataDirectory, limits, containers: { engine } }));
 			const internalErrors: Error[] = [];
 			const onInternalError = (error: Error): void => void internalErrors.push(error);
