@@ -24,7 +24,7 @@ export function createContainerExecutor({ settings, served, traffic, audit, ...b
 	return new ContainerExecutor({
 		limits,
 		served,
-		openEngine: () => openEngine({ ...settings, ...basis, liveHosts: () => liveHosts(dataDirectory) }),
+		openEngine: (choice) => openEngine({ ...settings, ...basis, ...choice, liveHosts: () => liveHosts(dataDirectory) }),
 		openDoors: async () => {
 			const { createRunDoors } = await import("../sidecar/run-doors.ts");
 			const { tcp } = settings;

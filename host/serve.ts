@@ -23,6 +23,10 @@ export interface ServeOptions extends Omit<HostOptions, "dataDirectory" | "audit
 	/** Of the control API, for orchestrators. */
 	readonly controlListen: Address;
 	readonly tls?: ServerTls;
+	/** Where sidecar processes come in, with certificates of the directory's own authority; nowhere when it is not given. */
+	readonly sidecarListen?: { readonly host: string; readonly port: number };
+	/** Where they reach it, `host:port`; where it listens when not given. */
+	readonly sidecarAddress?: string;
 	readonly operatorTokenFile?: string;
 	/** How long what is under way may take to finish, in milliseconds. */
 	readonly drainMs: number;
@@ -32,6 +36,7 @@ export interface ServeOptions extends Omit<HostOptions, "dataDirectory" | "audit
 export interface RunningServer {
 	readonly url: string;
 	readonly controlUrl: string;
+	readonly sidecarUrl: string | undefined;
 	/** The file with the operator's credential. */
 	readonly operatorTokenFile: string;
 	/** Takes no new runs, gives those under way their time, and lets go of everything. */
@@ -43,7 +48,7 @@ export interface RunningServer {
  * when another process serves the directory, naming it, or an address cannot be had.
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-	const { dataDirectory, listen, controlListen, tls, drainMs, ...hostOptions } = options;
+	const { dataDirectory, listen, controlListen, tls, sidecarListen, sidecarAddress, drainMs, ...hostOptions } = options;
 	for (const address of [listen, controlListen]) requirePrivate(address, tls);
 	await using opened = new AsyncDisposableStack();
 	// A script must not reach the doors of its own server, where it would come from a trusted address.
@@ -56,6 +61,21 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	let ready = true;
 	const isReady = (): boolean => ready;
 	const serverOptions = { maxConnections: host.limits.maxConnections, ...(tls && { tls }) };
+	const sidecars =
+		sidecarListen &&
+		opened.use(
+			await (await import("../sidecar/sidecar-server.ts")).SidecarServer.listen({
+				dataDirectory,
+				listen: sidecarListen,
+				address: sidecarAddress,
+				limits: host.limits,
+				tokens,
+				traffic: host.traffic,
+				audit: host.audit,
+				findRun: (id) => host.external(id),
+				isReady,
+			}),
+		);
 	const runtime = createServer(serverOptions);
 	await runtime.register(runtimeApi, {
 		identify: tellingFailures("bridge", host.audit, identifyByToken(tokens, "bridge")),
@@ -67,6 +87,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	await control.register(controlApi, {
 		host,
 		tokens,
+		sidecars,
 		isReady,
 		identifyOperator: tellingFailures("control", host.audit, (request) => {
 			if (!isOperator(requireBearer(request)))
@@ -83,6 +104,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 		const address = server.address();
 		if (typeof address === "object" && address) ownPorts.push(address.port);
 	}
+	if (sidecars?.port !== undefined) ownPorts.push(sidecars.port);
 	host.prepareContainers().catch((cause: Error) => {
 		// Without an engine there are no containers, which is as it is on most machines until the operator wants them.
 		if (options.containers?.engine !== undefined) process.emitWarning(cause.message, "CroniumWarning");
@@ -91,6 +113,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	return {
 		url,
 		controlUrl,
+		sidecarUrl: sidecars && `https://${sidecars.address}`,
 		operatorTokenFile: options.operatorTokenFile ?? operatorCredentialFile(dataDirectory),
 		async close() {
 			ready = false;

@@ -1,4 +1,4 @@
-import { randomBytes, X509Certificate } from "node:crypto";
+import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
 import {
 	closeSync,
 	constants,
@@ -231,9 +231,9 @@ function readAuthority(directory: string, number: number): AuthorityFile | undef
 				readPrivate(path),
 			) ?? [];
 		if (certificate === undefined || key === undefined) throw new Error("It is not a certificate and a key.");
-		const { ca, validFromDate } = new X509Certificate(certificate);
-		if (!ca) throw new Error("It is not the certificate of an authority.");
-		return { number, certificate, key, createdAt: validFromDate.getTime() + backdateMs };
+		const read = new X509Certificate(certificate);
+		if (!read.ca || !read.checkPrivateKey(createPrivateKey(key))) throw new Error("It is not an authority and its key.");
+		return { number, certificate, key, createdAt: read.validFromDate.getTime() + backdateMs };
 	} catch (cause) {
 		if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
 		if (cause instanceof RuntimeError) throw cause;

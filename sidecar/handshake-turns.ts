@@ -2,14 +2,14 @@ import { RateBudget } from "../host/http/rate-limit.ts";
 
 /** A place where connections wait for their handshake. */
 export interface HandshakeLane extends Disposable {
-	/** Calls `begin` when it is the connection's turn. */
-	add(begin: () => void): void;
+	/** Calls `begin` when it is the connection's turn. Returns what takes it out of the lane: one that was closed takes no turn, and no memory. */
+	add(begin: () => void): () => void;
 }
 
 interface Lane {
 	readonly budget: RateBudget;
 	/** In the order in which they came. */
-	readonly waiting: (() => void)[];
+	readonly waiting: Set<() => void>;
 }
 
 /**
@@ -28,15 +28,16 @@ export class HandshakeTurns {
 	}
 
 	open(perSecond: number): HandshakeLane {
-		const lane: Lane = { budget: new RateBudget(perSecond, performance.now()), waiting: [] };
+		const lane: Lane = { budget: new RateBudget(perSecond, performance.now()), waiting: new Set() };
 		this.#lanes.add(lane);
 		return {
 			add: (begin) => {
-				lane.waiting.push(begin);
+				lane.waiting.add(begin);
 				this.#schedule();
+				return () => void lane.waiting.delete(begin);
 			},
 			[Symbol.dispose]: () => {
-				lane.waiting.length = 0;
+				lane.waiting.clear();
 				this.#lanes.delete(lane);
 			},
 		};
@@ -52,7 +53,8 @@ export class HandshakeTurns {
 		const now = performance.now();
 		let waitMs = Number.POSITIVE_INFINITY;
 		for (const lane of this.#lanes) {
-			if (lane.waiting.length === 0) continue;
+			const [first] = lane.waiting;
+			if (!first) continue;
 			const ofLane = lane.budget.take(now);
 			const ofAll = ofLane === 0 ? this.#budget.take(now) : 0;
 			if (ofLane === 0 && ofAll > 0) lane.budget.giveBack();
@@ -60,7 +62,8 @@ export class HandshakeTurns {
 			if (waitMs > 0) continue;
 			this.#lanes.delete(lane);
 			this.#lanes.add(lane);
-			lane.waiting.shift()?.();
+			lane.waiting.delete(first);
+			first();
 			this.#schedule();
 			return;
 		}

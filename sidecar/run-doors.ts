@@ -34,6 +34,8 @@ export interface RunDoorsOptions {
 	 * `localhost`. It is reached by whoever reaches the address, so it has to be asked for.
 	 */
 	readonly tcp?: { readonly host: string; readonly port: number; readonly names: readonly string[] };
+	/** How long a token is good, in milliseconds; its holder can renew it. To the deadline of its run when not given. */
+	readonly tokenLifetimeMs?: number;
 	/** Called with what went wrong in the host itself; clients get a neutral message. */
 	readonly onInternalError?: (error: Error) => void;
 }
@@ -113,8 +115,7 @@ export class RunDoorServer implements RunDoors {
 			const { token } = await this.#tokens.issue(run, {
 				audience: "sidecar",
 				certificateThumbprint: credentials.thumbprint,
-				// To the deadline of the run.
-				lifetimeMs: limitDefinitions.tokenLifetimeMs.maximum,
+				lifetimeMs: this.#options.tokenLifetimeMs ?? limitDefinitions.tokenLifetimeMs.maximum,
 			});
 			const { files } = door;
 			files.write("trusted", credentials.trusted);

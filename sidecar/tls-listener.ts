@@ -82,10 +82,11 @@ export class TlsListener implements AsyncDisposable {
 
 	#take(socket: Socket): void {
 		this.#open.add(socket);
-		socket.once("close", () => this.#open.delete(socket));
 		socket.on("error", () => socket.destroy());
-		this.#options.lane.add(() => {
-			if (!socket.destroyed) void this.#begin(socket);
+		const leave = this.#options.lane.add(() => void this.#begin(socket));
+		socket.once("close", () => {
+			this.#open.delete(socket);
+			leave();
 		});
 	}
 

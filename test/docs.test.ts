@@ -12,6 +12,7 @@ import { command as bundleCommand } from "../host/cli/bundle-command.ts";
 import { type Command, exitCodes } from "../host/cli/command.ts";
 import { command as devCommand } from "../host/cli/dev.ts";
 import { group as executions } from "../host/cli/executions.ts";
+import { group as images } from "../host/cli/images.ts";
 import { group as keys } from "../host/cli/keys.ts";
 import { command as limits } from "../host/cli/limits.ts";
 import { describeDuration, describeSize } from "../host/cli/quantity.ts";
@@ -177,7 +178,7 @@ describe("docs/scripts.md", () => {
 
 describe("docs/command-line.md", () => {
 	const page = read("docs/command-line.md");
-	const groups = [variables, executions, keys, audit].flatMap(({ commands }) => Object.values(commands));
+	const groups = [variables, executions, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
 
 	test.each(
 		[run, devCommand, ...groups, serveCommand, bundleCommand, limits].map((command): [string, Command] => [

@@ -49,6 +49,9 @@ test("the published package holds what is built, and no sources or tests", async
 			"dist/quickjs-wasi.image",
 			"dist/quickjs-emscripten.image",
 			"README.md",
+			"images/node/Dockerfile",
+			"images/harden.sh",
+			"guest-sdks/js/package.json",
 			"LICENSE",
 		]),
 	);

@@ -13,10 +13,12 @@ const commands: Readonly<Record<string, Entry>> = {
 	variables: { summary: "Get, set, list and delete variables.", load: () => import("./variables.ts") },
 	executions: { summary: "List runs, show one, show its journal.", load: () => import("./executions.ts") },
 	serve: { summary: "Serve the runtime API and the control API.", load: () => import("./serve.ts") },
+	sidecar: { summary: "Be the local door of one run, beside its container.", load: () => import("./sidecar.ts") },
 	bundle: { summary: "Make one file of a script and what it imports.", load: () => import("./bundle-command.ts") },
 	images: { summary: "Build, list and remove the images of container mode.", load: () => import("./images.ts") },
 	keys: { summary: "List and rotate keys, renew the operator's credential.", load: () => import("./keys.ts") },
 	audit: { summary: "List, verify and export the audit log.", load: () => import("./audit.ts") },
+	doctor: { summary: "Say whether scripts can run in containers here.", load: () => import("./doctor.ts") },
 	limits: { summary: "Print every limit.", load: () => import("./limits.ts") },
 };
 

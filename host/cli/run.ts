@@ -192,6 +192,7 @@ function readContainerSettings(line: CommandLine): NonNullable<HostOptions["cont
 	return {
 		...(image !== undefined && { images: [image] }),
 		allowMissing: line.values("container-allow"),
+		onImageMissing: (reference) => printError(`${reference} is not there yet; it is made of this machine's programs.`),
 		...(line.value("container-engine") !== undefined && { engine: line.value("container-engine") as string }),
 	};
 }

@@ -26,6 +26,16 @@ const settings = [
 		value: "ADDRESS",
 		description: "Where orchestrators reach the control API. 127.0.0.1:8781 when not given.",
 	},
+	{
+		name: "sidecar-listen",
+		value: "ADDRESS",
+		description: "Where sidecar processes come in: HOST:PORT, always with mutual TLS of the host's own. Nowhere when not given.",
+	},
+	{
+		name: "sidecar-address",
+		value: "ADDRESS",
+		description: "Where they reach it, HOST:PORT; the address of --sidecar-listen when not given.",
+	},
 	{ name: "tls-cert", value: "FILE", description: "Certificates of both servers (PEM). Needed for addresses beyond loopback." },
 	{ name: "tls-key", value: "FILE", description: "Their private key (PEM)." },
 	{
@@ -117,6 +127,16 @@ export function readServeSettings(line: CommandLine, environment: NodeJS.Process
 		);
 	if (clientIssuers !== undefined && certificate === undefined)
 		throw new UsageError("--tls-client-ca needs --tls-cert and --tls-key.");
+	const sidecarListen = read("sidecar-listen", readHostAndPort);
+	const sidecarAddress = read("sidecar-address", (from, text) => {
+		readHostAndPort(from, text);
+		return text;
+	});
+	if (sidecarAddress !== undefined && !sidecarListen) throw new UsageError("--sidecar-address needs --sidecar-listen.");
+	if (sidecarListen && sidecarAddress === undefined && ["0.0.0.0", "::"].includes(sidecarListen.host))
+		throw new UsageError(
+			`--sidecar-listen is on every address of this machine; --sidecar-address has to say which one processes connect to.`,
+		);
 	const operatorTokenFile = read("operator-token-file", (_from, text) => resolve(text));
 	const engine = read("engine", (from, text) => oneOf(from, text, ["quickjs-wasi", "quickjs-emscripten"] as const));
 	return {
@@ -125,6 +145,8 @@ export function readServeSettings(line: CommandLine, environment: NodeJS.Process
 		controlListen: read("control-listen", readAddress) ?? { host: "127.0.0.1", port: 8_781 },
 		...(certificate !== undefined &&
 			key !== undefined && { tls: { certificate, key, ...(clientIssuers !== undefined && { clientIssuers }) } }),
+		...(sidecarListen && { sidecarListen }),
+		...(sidecarAddress !== undefined && { sidecarAddress }),
 		...(operatorTokenFile !== undefined && { operatorTokenFile }),
 		...(engine !== undefined && { engine }),
 		guests: read("guests", (from, text) => oneOf(from, text, ["process", "threads"] as const)) ?? "process",
@@ -220,6 +242,12 @@ function readAddress(from: string, text: string): Address {
 	if (host === undefined || Number(port) > 65_535)
 		throw new UsageError(`${from} is ${JSON.stringify(text)}; it must be HOST:PORT, [IPV6]:PORT or unix:PATH.`);
 	return { host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
+}
+
+function readHostAndPort(from: string, text: string): Exclude<Address, { readonly path: string }> {
+	const address = readAddress(from, text);
+	if (!("path" in address)) return address;
+	throw new UsageError(`${from} is ${JSON.stringify(text)}; it must be HOST:PORT or [IPV6]:PORT.`);
 }
 
 const readPem = (from: string, file: string): string => readText(from, file);

@@ -1,4 +1,5 @@
 import { type Command, type CommandLine, exitCodes, requireOperands } from "./command.ts";
+import { endRequested, forceOnSecondSignal } from "./end-signals.ts";
 import { readServeSettings, serveOptions } from "./serve-settings.ts";
 import { printError } from "./terminal.ts";
 
@@ -24,32 +25,12 @@ async function run(line: CommandLine): Promise<number> {
 	const { serve } = await import("../serve.ts");
 	const server = await serve(options);
 	printError(`runtime API on ${server.url}`);
+	if (server.sidecarUrl) printError(`sidecar processes on ${server.sidecarUrl}`);
 	printError(`control API on ${server.controlUrl}, with the credential in ${server.operatorTokenFile}`);
-	await ended();
+	await endRequested();
 	printError("ending");
 	const cut = forceOnSecondSignal();
 	await server.close();
 	cut();
 	return exitCodes.succeeded;
-}
-
-const signals = ["SIGINT", "SIGTERM"] as const;
-
-/** Resolves with the first signal. */
-function ended(): Promise<void> {
-	return new Promise((resolve) => {
-		const onSignal = (): void => {
-			for (const name of signals) process.off(name, onSignal);
-			resolve();
-		};
-		for (const name of signals) process.on(name, onSignal);
-	});
-}
-
-function forceOnSecondSignal(): () => void {
-	const force = (): void => process.exit(exitCodes.cancelled);
-	for (const name of signals) process.on(name, force);
-	return () => {
-		for (const name of signals) process.off(name, force);
-	};
 }

@@ -18,6 +18,8 @@ export interface ServerTls {
 
 export interface ServerOptions {
 	readonly tls?: ServerTls;
+	/** Speaks HTTP/2, in clear: with connections that somebody else has made secure. Its clients are sidecar processes; times of requests are theirs to keep. */
+	readonly http2?: boolean;
 	/** Longest time from the first byte of a request to its last, in milliseconds. */
 	readonly requestTimeoutMs?: number;
 	/** Longest time that a connection may be idle between two requests, in milliseconds. */
@@ -66,13 +68,14 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 				...connections,
 			},
 		}),
-		...(!tls && { http: connections }),
+		...(!tls && !options.http2 && { http: connections }),
+		...(options.http2 && { http2: true as unknown as false, http2SessionTimeout: stalledTimeoutMs }),
 		requestTimeout: requestTimeoutMs,
 		keepAliveTimeout: idleTimeoutMs,
 		// Longer than any call that waits: for the end of a run at most a minute, and streams say something before.
 		connectionTimeout: stalledTimeoutMs,
 		// A connection that has not become idle within the drain is closed by whoever drains.
-		forceCloseConnections: "idle",
+		forceCloseConnections: options.http2 ? false : "idle",
 		return503OnClosing: false,
 		exposeHeadRoutes: false,
 		routerOptions: { maxParamLength: maxPathParameter, ignoreTrailingSlash: false, caseSensitive: true },
@@ -108,7 +111,7 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 	server.addHook("onSend", ({ raw }, reply, payload, done) => {
 		const send = (isWhole: boolean): void => {
 			// A connection that stayed open would hold up the end of the server for as long as it may.
-			if (!isWhole || ending) reply.header("Connection", "close");
+			if ((!isWhole || ending) && raw.httpVersionMajor === 1) reply.header("Connection", "close");
 			reply.headers(privateHeaders);
 			done(null, payload);
 		};

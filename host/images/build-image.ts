@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import packageFile from "../../package.json" with { type: "json" };
@@ -10,6 +8,7 @@ import { createOfflineRoot } from "./offline-root.ts";
 import { RootTree } from "./root-tree.ts";
 import { addSdk } from "./sdk-files.ts";
 import { packTree } from "./tree-archive.ts";
+import { type Workplace, withWorkplace } from "./workplace.ts";
 
 /** An image of a registry, by its digest: what a name alone leads to changes. */
 export interface BaseImage {
@@ -25,8 +24,9 @@ export function buildOffline(
 	name: ImageName,
 	signal: AbortSignal,
 ): Promise<string> {
-	return withWorkDirectory(async (workDirectory) => {
-		const tree = await createOfflineRoot(name, workDirectory);
+	return withWorkplace(signal, async (workplace) => {
+		const tree = await createOfflineRoot(name, workplace);
+		signal.throwIfAborted();
 		return await engine.importImage(packTree(tree, signal), imageReference(name), { changes: imageInstructions(name) });
 	});
 }
@@ -38,8 +38,8 @@ export function buildFromBase(
 	base: BaseImage,
 	signal: AbortSignal,
 ): Promise<string> {
-	return withWorkDirectory(async (workDirectory) =>
-		engine.buildImage(packTree(await createContext(name, workDirectory), signal), {
+	return withWorkplace(signal, async (workplace) =>
+		engine.buildImage(packTree(await createContext(name, workplace), signal), {
 			reference: imageReference(name),
 			dockerfile: `images/${name}/Dockerfile`,
 			arguments: {
@@ -53,7 +53,7 @@ export function buildFromBase(
 }
 
 /** What a Dockerfile copies from: a part of the package, under the same paths. */
-async function createContext(name: ImageName, workDirectory: string): Promise<RootTree> {
+async function createContext(name: ImageName, workplace: Workplace): Promise<RootTree> {
 	const tree = new RootTree();
 	for (const file of [`${name}/Dockerfile`, "harden.sh"])
 		tree.addFile(`images/${file}`, join(fileURLToPath(programFiles.dockerfiles), file));
@@ -61,16 +61,7 @@ async function createContext(name: ImageName, workDirectory: string): Promise<Ro
 		tree,
 		name,
 		{ node: "guest-sdks/js", python: "guest-sdks/python/cronium", bash: "guest-sdks/bash/cronium.sh" }[name],
-		workDirectory,
+		workplace,
 	);
 	return tree;
-}
-
-async function withWorkDirectory<Result>(work: (directory: string) => Promise<Result>): Promise<Result> {
-	const directory = await mkdtemp(join(tmpdir(), "cronium-image-"));
-	try {
-		return await work(directory);
-	} finally {
-		await rm(directory, { recursive: true, force: true });
-	}
 }

@@ -6,7 +6,10 @@ export type ImageName = (typeof imageNames)[number];
 
 export const isImageName = (name: string): name is ImageName => (imageNames as readonly string[]).includes(name);
 
-/** `localhost/cronium/node:0.1.0`: no registry is asked for a name that says that it is of this machine. An image is for the version that made it, because the SDK in it is. */
+/**
+ * `localhost/cronium/node:0.1.0`: no registry is asked for a name that says that it is of this machine. An image is for the version that made it,
+ * because the SDK in it is.
+ */
 export const imageReference = (name: ImageName): string => `localhost/cronium/${name}:${packageFile.version}`;
 
 /** Images that have it are ours; its value is the image's name. */

@@ -25,9 +25,8 @@ export async function addLibraries(tree: RootTree, files: readonly string[]): Pr
 /** The place in an image for a path of this machine: `/bin` and its like are links into `/usr`. */
 export const inMergedRoot = (path: string): string => path.replace(/^\/(?=(?:bin|sbin|lib|lib64)\/)/, "usr/").replace(/^\//, "");
 
-export type ExecutableKind = "elf" | "script" | "other";
-
-export function readExecutableKind(file: string): ExecutableKind {
+/** Whether a file is a program or a library, and not a script. */
+export function isElf(file: string): boolean {
 	const head = Buffer.alloc(4);
 	const descriptor = openSync(file, "r");
 	try {
@@ -35,8 +34,7 @@ export function readExecutableKind(file: string): ExecutableKind {
 	} finally {
 		closeSync(descriptor);
 	}
-	if (head.toString("latin1") === "\x7fELF") return "elf";
-	return head.toString("latin1", 0, 2) === "#!" ? "script" : "other";
+	return head.toString("latin1") === "\x7fELF";
 }
 
 interface Library {

@@ -1,6 +1,6 @@
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { readExecutableKind } from "./libraries.ts";
+import { isElf } from "./libraries.ts";
 import type { RootTree } from "./root-tree.ts";
 
 /** A shell for the launcher, Bash, and the small programs that every script expects. */
@@ -47,7 +47,7 @@ export function findProgram(name: string): string | undefined {
 		try {
 			const file = realpathSync(join(directory, name));
 			accessSync(file, constants.X_OK);
-			if (statSync(file).isFile() && readExecutableKind(file) === "elf") return file;
+			if (statSync(file).isFile() && isElf(file)) return file;
 		} catch {
 			// Not in this directory.
 		}

@@ -2,9 +2,10 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
-import { readExecutableKind } from "./libraries.ts";
+import { isElf } from "./libraries.ts";
 import type { RootTree } from "./root-tree.ts";
 import { addSdk, sdkDirectory } from "./sdk-files.ts";
+import type { Workplace } from "./workplace.ts";
 
 /** What of the standard library an image does not have: tests, windows, ways to install packages, and what Python itself is built with. */
 const leftOut = new RegExp(
@@ -26,8 +27,8 @@ interface Interpreter {
 }
 
 /** Adds the machine's Python with its standard library, compiled, and the SDK. Answers the files that need libraries. */
-export async function addPython(tree: RootTree, workDirectory: string): Promise<readonly string[]> {
-	const python = await findInterpreter();
+export async function addPython(tree: RootTree, workplace: Workplace): Promise<readonly string[]> {
+	const python = await findInterpreter(workplace.signal);
 	const { executable, prefix, standardLibrary, version } = python;
 	// It finds its library by where it is itself. Only what a distribution has built for /usr is left there.
 	const imagePrefix = prefix === "/usr" ? "usr" : "usr/local";
@@ -44,16 +45,13 @@ export async function addPython(tree: RootTree, workDirectory: string): Promise<
 		if (/^_sysconfigdata.*\.py$/.test(basename(path)))
 			tree.replaceText(path, readFileSync(source, "utf8").replaceAll(prefix, `/${imagePrefix}`));
 	// Into the standard library: the one directory for packages in which every Python looks, whoever has built it.
-	await addSdk(tree, "python", `${library}/cronium`, workDirectory);
-	await addBytecode(tree, python, library, workDirectory);
-	return [
-		executable,
-		...tree.filesBelow(library).flatMap(([, file]) => (file.endsWith(".so") && readExecutableKind(file) === "elf" ? [file] : [])),
-	];
+	await addSdk(tree, "python", `${library}/cronium`, workplace);
+	await addBytecode(tree, python, library, workplace);
+	return [executable, ...tree.filesBelow(library).flatMap(([, file]) => (file.endsWith(".so") && isElf(file) ? [file] : []))];
 }
 
 /** The one behind whatever is called `python3`: a version manager's script, a virtual environment. It is asked itself. */
-async function findInterpreter(): Promise<Interpreter> {
+async function findInterpreter(signal: AbortSignal): Promise<Interpreter> {
 	const program = `
 import json, sys, sysconfig
 print(json.dumps({
@@ -61,7 +59,7 @@ print(json.dumps({
     "version": "%d.%d" % sys.version_info[:2], "cacheTag": sys.implementation.cache_tag,
 }))`;
 	try {
-		const { stdout } = await promisify(execFile)("python3", ["-I", "-c", program]);
+		const { stdout } = await promisify(execFile)("python3", ["-I", "-c", program], { signal });
 		const answer = JSON.parse(stdout) as Interpreter;
 		return {
 			...answer,
@@ -87,14 +85,14 @@ async function addBytecode(
 	tree: RootTree,
 	{ executable, standardLibrary, cacheTag }: Interpreter,
 	library: string,
-	workDirectory: string,
+	{ directory: work, signal }: Workplace,
 ): Promise<void> {
-	const cache = join(workDirectory, "bytecode");
+	const cache = join(work, "bytecode");
 	mkdirSync(cache, { recursive: true });
 	const modules = tree.filesBelow(library).filter(([path]) => path.endsWith(".py"));
 	for (const directory of [standardLibrary, sdkDirectory("python")]) {
 		const sources = modules.flatMap(([, source]) => (source.startsWith(`${directory}/`) ? [source] : []));
-		await compileModules(executable, sources, ["-s", directory, "-p", `/${library}`], cache);
+		await compileModules(executable, sources, ["-s", directory, "-p", `/${library}`], cache, signal);
 	}
 	for (const [path, source] of modules) {
 		const name = `${basename(path, ".py")}.${cacheTag}.pyc`;
@@ -109,11 +107,13 @@ async function compileModules(
 	sources: readonly string[],
 	places: readonly string[],
 	cache: string,
+	signal: AbortSignal,
 ): Promise<void> {
 	const options = ["-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash", ...places, "-i", "-"];
 	const compiling = promisify(execFile)(executable, options, {
 		// In a directory of its own: the current one is where modules are looked for first. The seed makes equal bytes of equal sources.
 		cwd: cache,
+		signal,
 		env: { PYTHONPYCACHEPREFIX: cache, PYTHONHASHSEED: "0" },
 	});
 	compiling.child.stdin?.on("error", () => undefined).end(sources.join("\n"));

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { dirname, join, normalize, posix } from "node:path";
 
 export type TreeEntry =
-	| { readonly kind: "directory" }
+	| { readonly kind: "directory"; readonly isShared: boolean }
 	/** The bytes, or the path of the file on this machine that has them. */
 	| { readonly kind: "file"; readonly source: string | Uint8Array; readonly isExecutable: boolean }
 	| { readonly kind: "link"; readonly target: string };
@@ -33,7 +33,12 @@ export class RootTree {
 	}
 
 	addDirectory(path: string): void {
-		this.#add(path, { kind: "directory" });
+		this.#add(path, { kind: "directory", isShared: false });
+	}
+
+	/** One in which everybody may make files of their own, as in /tmp: what an engine mounts there has its mode. */
+	addSharedDirectory(path: string): void {
+		this.#add(path, { kind: "directory", isShared: true });
 	}
 
 	/** A file of this machine. */
@@ -88,7 +93,7 @@ export class RootTree {
 		if (present && !isSame(present, entry))
 			throw new Error(`Two files want to be /${path} in the image: ${describe(present)}, ${describe(entry)}.`);
 		const parent = dirname(path);
-		if (parent !== ".") this.#add(parent, { kind: "directory" });
+		if (parent !== "." && this.#entries.get(parent)?.kind !== "directory") this.addDirectory(parent);
 		this.#entries.set(path, entry);
 	}
 }

@@ -8,7 +8,7 @@ const fileTime = new Date("1980-01-01T00:00:00Z");
 
 const chunkBytes = 1_048_576;
 
-/** The tree as a tar archive. Everything is root's, nothing can be written by others or has rights of its own; equal trees give equal bytes. */
+/** The tree as a tar archive. Everything is root's, nothing but shared directories can be written by others, and nothing has rights of its own; equal trees give equal bytes. */
 export function packTree(tree: RootTree, signal?: AbortSignal): Readable {
 	const { readable, controller } = createTarPacker();
 	writeEntries(tree, controller).then(
@@ -25,7 +25,9 @@ async function writeEntries(tree: RootTree, controller: TarPackController): Prom
 async function writeEntry(path: string, entry: TreeEntry, controller: TarPackController): Promise<void> {
 	const common = { mtime: fileTime, uid: 0, gid: 0, size: 0 };
 	if (entry.kind === "directory")
-		return await controller.add({ ...common, name: `${path}/`, type: "directory", mode: 0o755 }).close();
+		return await controller
+			.add({ ...common, name: `${path}/`, type: "directory", mode: entry.isShared ? 0o1777 : 0o755 })
+			.close();
 	if (entry.kind === "link")
 		return await controller.add({ ...common, name: path, type: "symlink", linkname: entry.target, mode: 0o777 }).close();
 	const header = { ...common, name: path, type: "file", mode: entry.isExecutable ? 0o755 : 0o644 } as const;

@@ -9,11 +9,11 @@ export const storeFileName = "store.lmdb";
 
 /** Everything in a data directory that is the runtime's: nothing else in it is ever touched. */
 function isOwnName(name: string): boolean {
-	return name.startsWith(storeFileName) || ["hosts", "roles", keysDirectoryName, "engines", runsDirectoryName].includes(name);
+	return name.startsWith(storeFileName) || ["hosts", "roles", "engines", keysDirectoryName, runsName].includes(name);
 }
 
-/** Containers under way read what is in it by their group; it is closed itself. */
-const runsDirectoryName = "runs";
+/** Containers under way read what is in it, by their group or as anybody; it is closed itself. */
+const runsName = "runs";
 
 /**
  * Makes the data directory if there is none, and sees to it that nobody but this user can open it or what the runtime has in it: 0700 and 0600.
@@ -57,7 +57,7 @@ function closeContents(directory: string, names: readonly string[], owner: numbe
 		// It leads to what this user has linked.
 		if (stats.isSymbolicLink()) continue;
 		closeToOthers(path, stats, stats.isDirectory() ? 0o700 : 0o600);
-		if (stats.isDirectory() && name !== runsDirectoryName) closeContents(path, readdirSync(path), owner);
+		if (stats.isDirectory() && name !== runsName) closeContents(path, readdirSync(path), owner);
 	}
 }
 

@@ -36,6 +36,8 @@ export interface VerifiedToken {
 	readonly run: ServedRun;
 	readonly id: string;
 	readonly scopes: readonly Scope[];
+	/** Of the client certificate that it is bound to; undefined when it is bound to none. */
+	readonly certificateThumbprint: string | undefined;
 }
 
 /** What is known of a token while its run is under way. */
@@ -44,7 +46,6 @@ interface LiveToken extends VerifiedToken {
 	readonly family: string;
 	readonly audience: Audience;
 	readonly lifetimeMs: number;
-	readonly certificateThumbprint: string | undefined;
 	/** The text as it was made; undefined until then. */
 	text: string | undefined;
 	expiresAt: number;

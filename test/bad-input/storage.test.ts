@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, type TestContext, test } from "vitest";
 import { createHost, type Host, type Outcome } from "../../host/index.ts";
+import { otherUser, requireUnprivileged } from "../other-user.ts";
 
 const MiB = 1024 * 1024;
 const isRoot = process.getuid?.() === 0;
@@ -110,28 +111,30 @@ describe("a data directory that cannot be used", () => {
 		expect(openElsewhere(data)).toMatchObject({ name: "RuntimeError", code: expect.stringMatching(/unavailable|internal/) });
 	});
 
-	test.each([
+	test.for([
 		["may not be entered", 0o000],
 		["may not be written", 0o500],
 		["may not be listed", 0o300],
-	])("because it %s is refused with the reason", (_, mode) => {
+	] as const)("because it %s is refused with the reason", ([, mode], context) => {
+		const identity = requireUnprivileged(context);
 		const data = join(directory, "data");
 		mkdirSync(data, { mode: 0o700 });
 		chmodSync(directory, 0o755);
-		if (isRoot) chownSync(data, 65_534, 65_534);
+		if (isRoot) chownSync(data, otherUser.uid, otherUser.gid);
 		chmodSync(data, mode);
-		expect(openAsNobody(data)).toMatchObject({
+		expect(openElsewhere(data, identity)).toMatchObject({
 			name: "RuntimeError",
 			code: "unavailable",
 			message: expect.stringMatching(/EACCES|permission|cannot be used/i),
 		});
 		chmodSync(data, 0o700);
-		expect(openAsNobody(data)).toEqual({ opened: true });
+		expect(openElsewhere(data, identity)).toEqual({ opened: true });
 	});
 
-	test("because its parent may not be written is refused with the reason", () => {
+	test("because its parent may not be written is refused with the reason", (context) => {
+		const identity = requireUnprivileged(context);
 		chmodSync(directory, 0o555);
-		expect(openAsNobody(join(directory, "data"))).toMatchObject({
+		expect(openElsewhere(join(directory, "data"), identity)).toMatchObject({
 			name: "RuntimeError",
 			code: "unavailable",
 			message: expect.stringMatching(/EACCES|permission|cannot be used/i),
@@ -182,11 +185,6 @@ describe("a data directory that cannot be used", () => {
 		expect(await run(host, "export default () => 1")).toMatchObject({ status: "succeeded", output: 1 });
 	});
 });
-
-/** Makes a host in a process without root's rights, which know no modes; what came of it. */
-function openAsNobody(dataDirectory: string): unknown {
-	return openElsewhere(dataDirectory, isRoot ? { uid: 65_534, gid: 65_534 } : {});
-}
 
 /** Makes a host in another process; what came of it. */
 function openElsewhere(dataDirectory: string, identity: { readonly uid?: number; readonly gid?: number } = {}): unknown {

@@ -21,7 +21,7 @@ export interface CliOptions {
 	readonly env?: Record<string, string>;
 	readonly nodeArguments?: readonly string[];
 	/** The user and group that run it; this process's own when not given. */
-	readonly identity?: { readonly uid: number; readonly gid: number };
+	readonly identity?: { readonly uid?: number; readonly gid?: number };
 	/** Called with everything that is on standard error so far, whenever there is more. */
 	readonly onStderr?: (text: string, child: ChildProcess) => void;
 }

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { requireUnprivileged } from "../other-user.ts";
 import { type CliOptions, createDirectory, cronium, projectDirectory } from "./cronium.ts";
 
 /** Runs a script of these lines in a directory of its own, with a data directory of its own unless one is given. */
@@ -213,15 +214,15 @@ describe("cronium run", () => {
 		expect(stderr).toMatch(/^cronium: [^\n]*data directory[^\n]*\n$/);
 	});
 
-	test("a data directory without rights ends with 125", async () => {
+	test("a data directory without rights ends with 125", async (context) => {
+		// Modes do not stop root; somebody else is stopped by the owner, too.
+		const identity = requireUnprivileged(context);
 		const directory = createDirectory();
 		chmodSync(directory, 0o755);
 		mkdirSync(join(directory, "locked"), { mode: 0o500 });
 		writeFileSync(join(directory, "script.js"), "1", { mode: 0o644 });
-		// Modes do not stop root; somebody else is stopped by the owner, too.
-		const identity = process.getuid?.() === 0 ? { identity: { uid: 65_534, gid: 65_534 } } : {};
 		const argv = ["run", join(directory, "script.js"), "--data", join(directory, "locked", "data")];
-		const { code, stdout, stderr } = await cronium(argv, { cwd: directory, ...identity });
+		const { code, stdout, stderr } = await cronium(argv, { cwd: directory, identity });
 		expect({ code, stdout }).toEqual({ code: 125, stdout: "" });
 		expect(stderr).toMatch(/^cronium: [^\n]*\n$/);
 		chmodSync(join(directory, "locked"), 0o700);
@@ -318,6 +319,22 @@ describe("the examples", () => {
 		expect(JSON.parse(second.stdout)).toMatchObject({ condition: false, output: { runs: 2, changeSinceLastRun: 0 } });
 		expect(second.stderr).toContain("warn  Revenue is below the threshold");
 		expect(existsSync(data)).toBe(true);
+	});
+
+	test("report.sh says the same of the orders as orders.ts, where they are asked the same", async () => {
+		const data = join(createDirectory(), "data");
+		const typescript = await cronium(["run", "examples/orders.ts", "--input", "@examples/orders.json", "--data", data]);
+		const report = (...options: readonly string[]) =>
+			cronium(["dev", "--once", "examples/report.sh", "--input", "@examples/orders.json", ...options]);
+		const { code, stderr } = await report();
+		expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/^cronium: condition true$/m) });
+		const { orders, revenue, refunds, topCustomers, runs } = JSON.parse(typescript.stdout) as Record<string, unknown>;
+		expect(JSON.parse(/^cronium: output (.*)$/m.exec(stderr)?.[1] ?? "")).toEqual({
+			...{ orders, revenue, refunds, topCustomers, runs },
+			threshold: 150_000,
+			reached: true,
+		});
+		expect((await report("--var", "revenue-threshold=1000000")).stderr).toMatch(/^cronium: condition false$/m);
 	});
 
 	test("hello.js greets", async () => {

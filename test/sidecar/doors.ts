@@ -16,8 +16,8 @@ export interface Doors extends AsyncDisposable {
 	readonly dataDirectory: string;
 	readonly directory: string;
 	readonly internalErrors: Error[];
-	/** An external run with its door, in a directory of its own. */
-	openRun(options?: ExternalRunOptions): Promise<RunAtDoor>;
+	/** An external run with its door, in a directory of its own. Its token is good to its deadline, or for so long. */
+	openRun(options?: ExternalRunOptions, tokenLifetimeMs?: number): Promise<RunAtDoor>;
 	/** A directory for a door. */
 	makeDirectory(): string;
 }
@@ -50,7 +50,7 @@ export interface Call {
 export async function openDoors(
 	setup: { readonly limits?: NonNullable<HostOptions["limits"]>; readonly audit?: boolean } & Pick<RunDoorsOptions, "tcp"> = {},
 ): Promise<Doors> {
-	await using opened = new AsyncDisposableStack();
+	const opened = new AsyncDisposableStack();
 	const directory = await mkdtemp(join(tmpdir(), "cronium-sidecar-"));
 	opened.defer(() => rm(directory, { recursive: true, force: true }));
 	const dataDirectory = join(directory, "data");
@@ -62,22 +62,24 @@ export async function openDoors(
 		}),
 	);
 	const internalErrors: Error[] = [];
-	const doors = opened.use(
-		await createRunDoors({
-			dataDirectory,
-			limits: host.limits,
-			audit: host.audit,
-			onInternalError: (error) => internalErrors.push(error),
-			...(setup.tcp && { tcp: setup.tcp }),
-		}),
-	);
+	const open = async (given: Partial<RunDoorsOptions> = {}): Promise<RunDoorServer> =>
+		opened.use(
+			await createRunDoors({
+				dataDirectory,
+				limits: host.limits,
+				audit: host.audit,
+				onInternalError: (error) => internalErrors.push(error),
+				...(setup.tcp && { tcp: setup.tcp }),
+				...given,
+			}),
+		);
+	const doors = await open();
 	let made = 0;
 	const makeDirectory = (): string => {
 		const place = join(directory, `door-${made++}`);
 		mkdirSync(place, { mode: 0o710 });
 		return place;
 	};
-	const owned = opened.move();
 	return {
 		host,
 		doors,
@@ -85,10 +87,11 @@ export async function openDoors(
 		directory,
 		internalErrors,
 		makeDirectory,
-		async openRun(options = {}) {
+		async openRun(options = {}, tokenLifetimeMs) {
 			const run = await host.open(options);
 			const place = makeDirectory();
-			const door = await doors.open(run, { directory: place });
+			const itsDoors = tokenLifetimeMs === undefined ? doors : await open({ tokenLifetimeMs });
+			const door = await itsDoors.open(run, { directory: place });
 			const read = (name: keyof typeof doorFiles): string => readFileSync(join(place, doorFiles[name]), "utf8");
 			const socketPath = join(place, doorFiles.socket);
 			const tls = { ca: read("trusted"), cert: read("certificate"), key: read("key") };
@@ -120,6 +123,6 @@ export async function openDoors(
 				closeDoor: async () => door[Symbol.asyncDispose](),
 			};
 		},
-		[Symbol.asyncDispose]: () => owned.disposeAsync(),
+		[Symbol.asyncDispose]: () => opened.disposeAsync(),
 	};
 }

@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openLmdbStore } from "../../host/store/lmdb-store.ts";
 import { openLmdb } from "../../host/store/lmdb-tree.ts";
 import { metaKeys } from "../../host/store/tree.ts";
+import { requireUnprivileged } from "../other-user.ts";
 import { temporaryDirectory } from "./directory.ts";
 import { startStoreProcess } from "./store-process.ts";
 
@@ -118,12 +119,13 @@ describe("the data directory", () => {
 		});
 	});
 
-	test("that cannot be read says so", async () => {
+	test("that cannot be read says so", async (context) => {
+		const { uid } = requireUnprivileged(context);
 		await fill();
 		// Root reads everything, so it asks as somebody else.
 		if (!isRoot) chmodSync(directory, 0);
 		else chmodSync(parent.path, 0o755);
-		const other = startStoreProcess(isRoot ? { user: 65_534 } : {});
+		const other = startStoreProcess(uid === undefined ? {} : { user: uid });
 		await expect(other.open({ directory, maxStoreBytes })).rejects.toMatchObject({
 			code: "unavailable",
 			message: expect.stringMatching(isRoot ? /belongs to user 0/ : /EACCES: permission denied/),

@@ -37,7 +37,8 @@ export class Transport {
 	readonly #connection: Connection;
 	readonly #credential: Credential;
 	readonly #headers: Readonly<Record<string, string>>;
-	#agent: http.Agent | undefined;
+	/** One for all calls, also for those that are made while it is opened. */
+	#agent: Promise<http.Agent> | undefined;
 	#request: typeof http.request = http.request;
 
 	constructor(connection: Connection, environment: NodeJS.ProcessEnv) {
@@ -90,12 +91,16 @@ export class Transport {
 	/** Closes the connections. */
 	close(): void {
 		this.#credential.close();
-		this.#agent?.destroy();
+		void this.#agent?.then(
+			(agent) => agent.destroy(),
+			() => undefined,
+		);
 	}
 
 	async #try(call: Call, token: string, headers: Readonly<Record<string, string>>): Promise<Reply> {
-		this.#agent ??= await this.#open();
-		const { agent, options } = { agent: this.#agent, options: this.#connection };
+		this.#agent ??= this.#open();
+		const agent = await this.#agent;
+		const options = this.#connection;
 		return new Promise((resolve, reject) => {
 			const request = this.#request({
 				agent,
@@ -167,12 +172,16 @@ export class Transport {
 		this.#request = https.request as typeof http.request;
 		return new https.Agent({
 			keepAlive: true,
+			// A handshake costs either side milliseconds, and a local door takes 64 connections.
+			maxSockets: maxSecureSockets,
 			minVersion: "TLSv1.2",
 			...tls,
 			...(socketPath !== undefined && { servername: hostname }),
 		}) as unknown as http.Agent;
 	}
 }
+
+const maxSecureSockets = 32;
 
 /** Answers with a status of 5xx that a repetition would meet again. */
 const final: ReadonlySet<ErrorCode> = new Set(["timed-out", "tool-failed", "internal", "unsupported"]);

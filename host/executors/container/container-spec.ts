@@ -36,8 +36,9 @@ export interface ContainerOptions {
 	/** `none`, or a network that the operator has allowed. */
 	readonly network: string;
 	readonly userNamespace: UserNamespace;
-	/** What `seccompOption` has made for this engine. */
+	/** The two of `engineFiles`, for this engine. */
 	readonly seccomp: string;
+	readonly hosts?: string;
 }
 
 /** Where a container finds what it is given. */
@@ -58,7 +59,9 @@ export function containerSpec(engine: Pick<ContainerEngine, "kind">, options: Co
 		// Otherwise a part of the container's id, or the machine's own.
 		Hostname: "run",
 		Domainname: "",
-		Env: Object.entries(options.environment).map(([name, value]) => `${name}=${value}`),
+		Env: Object.entries({ HOME: containerPaths.work, TMPDIR: containerPaths.temporary, ...options.environment }).map(
+			([name, value]) => `${name}=${value}`,
+		),
 		Labels: options.labels,
 		OpenStdin: true,
 		StdinOnce: true,
@@ -84,13 +87,17 @@ export function containerSpec(engine: Pick<ContainerEngine, "kind">, options: Co
 			Mounts: [
 				...(options.door === undefined ? [] : [bind(options.door, containerPaths.door)]),
 				...(options.script === undefined ? [] : [bind(options.script, containerPaths.script)]),
+				...(options.hosts === undefined ? [] : [bind(options.hosts, "/etc/hosts")]),
 			],
 			Tmpfs: {
-				[containerPaths.temporary]: tmpfs(isPodman, "noexec", limits.temporary),
+				[containerPaths.temporary]: tmpfs(isPodman, "noexec", limits.temporary, user),
 				[containerPaths.work]: tmpfs(isPodman, "exec", limits.work, user),
-				...(!isPodman && { "/dev/shm": tmpfs(isPodman, "noexec", sharedMemory) }),
+				// Otherwise Podman adds these two without a limit; runs may write to neither, or to little.
+				...(isPodman && { "/run": "rw,nosuid,nodev,noexec,size=65536,mode=0755", "/var/tmp": tmpfs(isPodman, "noexec", small) }),
+				// Podman makes it by ShmSize, and refuses a second one.
+				...(!isPodman && { "/dev/shm": tmpfs(isPodman, "noexec", small) }),
 			},
-			ShmSize: sharedMemory.bytes,
+			ShmSize: small.bytes,
 			Memory: limits.memoryBytes,
 			// Memory and swap together: no swap.
 			MemorySwap: limits.memoryBytes,
@@ -118,7 +125,8 @@ export function requireUsableImage(image: ImageInfo, reference: string): void {
 	);
 }
 
-const sharedMemory: TmpfsLimits = { bytes: 1024 * 1024, inodes: 64 };
+/** Places that programs expect to be there. */
+const small: TmpfsLimits = { bytes: 1024 * 1024, inodes: 64 };
 
 function tmpfs(isPodman: boolean, exec: "exec" | "noexec", limits: TmpfsLimits, owner?: ContainerOptions["user"]): string {
 	const options = `rw,nosuid,nodev,${exec},size=${limits.bytes}`;

@@ -1,9 +1,12 @@
-import type { Readable } from "node:stream";
+import { once } from "node:events";
+import type { Duplex, Readable } from "node:stream";
+import { setTimeout } from "node:timers/promises";
 import { attachedStreams, type ContainerStreams } from "./attached-streams.ts";
 import { engineAddresses, readEngineAddress, usualSockets } from "./engine-address.ts";
 import { type EngineAnswer, EngineConnection } from "./engine-connection.ts";
 import { EngineError } from "./engine-error.ts";
 import { buildImage, type ImageBuild, importImage } from "./engine-images.ts";
+import { startPodmanService } from "./podman-service.ts";
 
 export type { ContainerOutput, ContainerStreams } from "./attached-streams.ts";
 
@@ -19,7 +22,10 @@ export interface ContainerEngine extends AsyncDisposable {
 	/** The streams of a container that was made or runs. To lose no byte, attach before starting. */
 	attach(id: string): Promise<ContainerStreams>;
 	startContainer(id: string): Promise<void>;
-	/** Resolves with the exit code. Rejects with the signal's reason when it aborts first. */
+	/**
+	 * Resolves with the exit code. Rejects with the signal's reason when it aborts first. With Podman it is
+	 * quick where the container's output is attached and read.
+	 */
 	waitForExit(id: string, signal?: AbortSignal): Promise<number>;
 	inspectContainer(id: string): Promise<ContainerState | undefined>;
 	/** Sends a signal to the container's first process; one that has ended or is gone is fine. */
@@ -91,10 +97,11 @@ export interface ImageInfo {
 export const minEngineVersions = { api: "1.41", podman: "4.3" } as const;
 
 /**
- * Connects to the engine that was named, or to the first usual one that answers. Throws EngineError `engine-missing` when there is none,
- * `engine-unreachable` when none answers, `engine-too-old` when it does and is.
+ * Connects to the engine that was named, or to the first usual one that answers; without one to Podman, where it is installed, which then listens for
+ * as long as it is wanted, unless it may not be started. Throws EngineError `engine-missing` when there is none, `engine-unreachable` when none answers, `engine-too-old` when it
+ * does and is.
  */
-export async function findEngine(setting?: string): Promise<ContainerEngine> {
+export async function findEngine(setting?: string, { mayStart = true } = {}): Promise<ContainerEngine> {
 	const { addresses, isNamed } = engineAddresses(setting);
 	const failures: EngineError[] = [];
 	for (const address of addresses) {
@@ -107,19 +114,22 @@ export async function findEngine(setting?: string): Promise<ContainerEngine> {
 	}
 	const [first] = failures;
 	if (first) throw failures.length === 1 ? first : new EngineError(first.code, failures.map(({ message }) => message).join(" "));
+	const service = mayStart ? await startPodmanService() : undefined;
+	if (service) return await connectEngine(service.address, service);
 	throw new EngineError(
 		"engine-missing",
 		`There is no container engine: no socket at ${usualSockets().join(", ")}. Install and start Docker or Podman, or name one with CRONIUM_CONTAINER_ENGINE or DOCKER_HOST.`,
 	);
 }
 
-/** Connects to the engine at this address. */
-export async function connectEngine(address: string): Promise<ContainerEngine> {
+/** Connects to the engine at this address. `service` ends with the connection. */
+export async function connectEngine(address: string, service?: AsyncDisposable): Promise<ContainerEngine> {
 	const connection = new EngineConnection(address, readEngineAddress(address));
 	try {
-		return new Engine(connection, await requireVersion(connection));
+		return new Engine(connection, await requireVersion(connection), service);
 	} catch (cause) {
 		connection.close();
+		await service?.[Symbol.asyncDispose]();
 		throw cause;
 	}
 }
@@ -162,8 +172,16 @@ class Engine implements ContainerEngine {
 	readonly apiVersion: string;
 	readonly #connection: EngineConnection;
 	readonly #runtime: string;
+	/** Connections to the streams of containers that have not ended, as far as this end of them knows. */
+	readonly #attached = new Map<string, Duplex>();
+	readonly #service: AsyncDisposable | undefined;
 
-	constructor(connection: EngineConnection, { kind, version, apiVersion, runtime }: EngineVersion) {
+	constructor(
+		connection: EngineConnection,
+		{ kind, version, apiVersion, runtime }: EngineVersion,
+		service: AsyncDisposable | undefined,
+	) {
+		this.#service = service;
 		this.kind = kind;
 		this.address = connection.address;
 		this.version = version;
@@ -204,6 +222,8 @@ class Engine implements ContainerEngine {
 		const query = { stream: "1", stdin: "1", stdout: "1", stderr: "1" };
 		const what = `attach to ${nameContainer(id)}`;
 		const { connection, head } = await this.#connection.hijack({ method: "POST", path: `/containers/${id}/attach`, query, what });
+		this.#attached.set(id, connection);
+		connection.once("close", () => this.#attached.delete(id));
 		return attachedStreams(connection, head, `${this.address}: ${what}`);
 	}
 
@@ -212,14 +232,11 @@ class Engine implements ContainerEngine {
 	}
 
 	async waitForExit(id: string, signal?: AbortSignal): Promise<number> {
-		const answer = await this.#connection.askJson<{ readonly StatusCode: number }>({
-			method: "POST",
-			path: `/containers/${id}/wait`,
-			timeoutMs: Number.POSITIVE_INFINITY,
-			...(signal && { signal }),
-			what: `wait for ${nameContainer(id)}`,
-		});
-		return answer.StatusCode;
+		const what = `wait for ${nameContainer(id)}`;
+		if (this.kind === "podman") return await this.#watchForExit(id, what, signal);
+		const request = { method: "POST", path: `/containers/${id}/wait`, timeoutMs: Number.POSITIVE_INFINITY, what } as const;
+		return (await this.#connection.askJson<{ readonly StatusCode: number }>({ ...request, ...(signal && { signal }) }))
+			.StatusCode;
 	}
 
 	async inspectContainer(id: string): Promise<ContainerState | undefined> {
@@ -253,7 +270,7 @@ class Engine implements ContainerEngine {
 			if (answer.status < 400 || answer.status === 404) return;
 			// 409: somebody else removes it. Podman's 500 is a mount that is still in use, for a moment.
 			if (attempt === removeAttempts) throw this.#connection.refusal(what, answer.status, answer.body);
-			await new Promise((resolve) => setTimeout(resolve, removePauseMs * attempt));
+			await setTimeout(removePauseMs * attempt);
 		}
 	}
 
@@ -313,6 +330,25 @@ class Engine implements ContainerEngine {
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#connection.close();
+		await this.#service?.[Symbol.asyncDispose]();
+	}
+
+	/**
+	 * Podman's own wait answers only when it has cleaned up, up to half a second later; its inspection knows at once. The end of an attached stream
+	 * tells when to look; without it, the looks become fewer.
+	 */
+	async #watchForExit(id: string, what: string, signal: AbortSignal | undefined): Promise<number> {
+		for (let pauseMs = minPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, maxPauseMs)) {
+			signal?.throwIfAborted();
+			const state = await this.inspectContainer(id);
+			if (!state) throw this.#connection.error("container-missing", what, "there is no such container");
+			if (!state.isRunning) return state.exitCode;
+			const attached = this.#attached.get(id);
+			if (attached) {
+				await closed(attached, attachedPauseMs, signal);
+				pauseMs = minPauseMs;
+			} else await setTimeout(pauseMs, undefined, signal && { signal }).catch(() => {});
+		}
 	}
 
 	async #found<Answer>(path: string, what: string): Promise<Answer | undefined> {
@@ -329,6 +365,17 @@ class Engine implements ContainerEngine {
 	}
 }
 
+/** Between two looks at a container. */
+const minPauseMs = 5;
+const maxPauseMs = 200;
+/** While its streams are open, a container runs, unless it has closed them itself or nobody reads what it has written. */
+const attachedPauseMs = 1_000;
+
+/** Resolves when the connection has been closed, when the time is over, or when the signal aborts. */
+async function closed(connection: Duplex, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+	const enough = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]);
+	await once(connection, "close", { signal: enough }).catch(() => {});
+}
 const removeAttempts = 8;
 const removePauseMs = 50;
 

@@ -8,6 +8,8 @@ export type EngineFailure =
 	| "image-missing"
 	| "container-missing"
 	| "disk-full"
+	/** It does not keep what has to be kept of runs, and nobody has allowed that. */
+	| "isolation-missing"
 	/** Anything else that it answered. */
 	| "engine-error";
 

@@ -8,9 +8,10 @@ import type { OpenedRun, ServedPlan, ServedRuns } from "../served-runs.ts";
 import { type ContainerScript, describeJob } from "./container-script.ts";
 import type { ContainerLimits } from "./container-spec.ts";
 import { EngineError } from "./engine-error.ts";
-import type { OpenedEngine } from "./opened-engine.ts";
+import type { OpenedEngine, UsableImage } from "./opened-engine.ts";
 import { credentialEnvironment, type ReachedDoors, type RunDoor, type RunDoors } from "./run-door.ts";
 import { type ContainerExit, lastOutput, type Slot, type SlotPlan } from "./slot.ts";
+import type { SlotPool } from "./slot-pool.ts";
 import { UsageMeter } from "./usage-meter.ts";
 
 /** One run for this executor. */
@@ -30,7 +31,7 @@ export interface ContainerExecutorParts {
 	readonly limits: Limits;
 	readonly served: ServedRuns;
 	/** Connects to the engine, and checks what it can keep. Throws EngineError. */
-	readonly openEngine: () => Promise<OpenedEngine>;
+	readonly openEngine: (options: { readonly mayStart: boolean }) => Promise<OpenedEngine>;
 	readonly openDoors: () => Promise<ReachedDoors>;
 }
 
@@ -57,9 +58,9 @@ export class ContainerExecutor implements AsyncDisposable {
 		this.#defaults = containerLimits(parts.limits);
 	}
 
-	/** Looks for the engine ahead of the first run: removes what dead hosts have left, and checks what it can keep. Throws EngineError. */
+	/** Looks for an engine that listens, ahead of the first run: removes what dead hosts have left, and checks what it can keep. Throws EngineError. */
 	async prepare(): Promise<void> {
-		await this.#openEngine();
+		await this.#openEngine({ mayStart: false });
 	}
 
 	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */
@@ -84,23 +85,25 @@ export class ContainerExecutor implements AsyncDisposable {
 		const { limits, signal } = run;
 		let engine: OpenedEngine;
 		let reached: ReachedDoors;
+		let image: UsableImage;
 		let plan: SlotPlan;
 		let taken: Slot;
 		try {
-			[engine, reached] = await Promise.all([this.#openEngine(), this.#openDoors()]);
+			[engine, reached] = await Promise.all([this.#openEngine({ mayStart: true }), this.#openDoors()]);
+			image = await unlessAborted(signal, engine.requireImage(run.script.language, run.image));
 			plan = {
-				image: await engine.requireImage(run.script.language, run.image),
+				image: image.id,
 				limits: containerLimits(limits),
 				environment: { ...containerEnvironment, ...credentialEnvironment, ...reached.environment },
 				network: reached.network,
 			};
-			taken = await engine.pool.take(plan);
+			taken = await image.pool.take(plan);
 		} catch (cause) {
 			return endWithout(signal.aborted ? stopFailure(limits, signal) : describeEngineFailure(cause));
 		}
 		await using slot = taken;
 		if (signal.aborted) return endWithout(stopFailure(limits, signal));
-		return await this.#runInSlot(run, slot, reached.doors, () => this.#refill(engine, plan));
+		return await this.#runInSlot(run, slot, reached.doors, () => this.#refill(image.pool, plan));
 	}
 
 	async #runInSlot(run: ContainerRun, slot: Slot, doors: RunDoors, refill: () => void): Promise<ExecutorEnd> {
@@ -135,17 +138,19 @@ export class ContainerExecutor implements AsyncDisposable {
 	}
 
 	/** One that is to be kept waiting is made only for runs with the host's own limits: the next run may have others. */
-	#refill({ pool }: OpenedEngine, plan: SlotPlan): void {
+	#refill(pool: SlotPool, plan: SlotPlan): void {
 		if (JSON.stringify(plan.limits) === JSON.stringify(this.#defaults)) pool.refill(plan);
 	}
 
 	/** Connected once; a run that finds no engine does not keep the next from looking again. */
-	#openEngine(): Promise<OpenedEngine> {
-		this.#engine ??= this.#parts.openEngine().catch((cause) => {
+	async #openEngine(options: { readonly mayStart: boolean }): Promise<OpenedEngine> {
+		// What only looked may have found nothing.
+		if (options.mayStart) await this.#engine?.catch(() => undefined);
+		this.#engine ??= this.#parts.openEngine(options).catch((cause) => {
 			this.#engine = undefined;
 			throw cause;
 		});
-		return this.#engine;
+		return await this.#engine;
 	}
 
 	#openDoors(): Promise<ReachedDoors> {
@@ -179,9 +184,7 @@ export class ContainerExecutor implements AsyncDisposable {
 }
 
 /** What every script finds in its environment. Nothing of the host, and no secrets: an engine shows it to everyone who may ask. */
-const containerEnvironment: Readonly<Record<string, string>> = {
-	HOME: "/work",
-	TMPDIR: "/tmp",
+export const containerEnvironment: Readonly<Record<string, string>> = {
 	LANG: "C.UTF-8",
 	// What is printed is in the log when it is printed.
 	PYTHONUNBUFFERED: "1",
@@ -190,7 +193,8 @@ const containerEnvironment: Readonly<Record<string, string>> = {
 	TINI_KILL_PROCESS_GROUP: "1",
 };
 
-function containerLimits(limits: Limits): ContainerLimits {
+/** What a container of a run with these limits may use. */
+export function containerLimits(limits: Limits): ContainerLimits {
 	const disk = { bytes: limits.maxContainerDiskBytes, inodes: limits.maxContainerDiskFiles };
 	return {
 		memoryBytes: limits.maxContainerMemoryBytes,
@@ -200,6 +204,16 @@ function containerLimits(limits: Limits): ContainerLimits {
 		temporary: disk,
 		work: disk,
 	};
+}
+
+/** Rejects when the signal aborts first. */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+	return new Promise((resolve, reject) => {
+		const onAbort = (): void => reject(signal.reason);
+		if (signal.aborted) onAbort();
+		signal.addEventListener("abort", onAbort, { once: true });
+		work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+	});
 }
 
 /** Waits for the end of the container, which is brought about when the signal aborts. Nothing takes effect from then on. */

@@ -1,15 +1,16 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { join } from "node:path";
 import type { Limits } from "../../contract/limits.ts";
+import { imageNames, imageReference } from "../../images/images.ts";
 import type { ScriptLanguage } from "../../script-language.ts";
 import { requireUsableImage, type UserNamespace } from "./container-spec.ts";
-import { type ContainerEngine, type EngineInfo, findEngine } from "./engine-client.ts";
+import { type ContainerEngine, findEngine, type ImageInfo } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
+import { engineFiles, runsDirectory } from "./engine-files.ts";
+import { findProbeImage, type IsolationReport, probeIsolation, requireIsolation } from "./isolation.ts";
 import { languageImages } from "./language-images.ts";
 import { RunUsers, type UserMapping } from "./run-users.ts";
-import { seccompOption } from "./seccomp.ts";
 import type { SlotMaker } from "./slot.ts";
 import { SlotPool } from "./slot-pool.ts";
 import { containerLabels, sweepContainers } from "./sweep.ts";
@@ -23,6 +24,11 @@ export interface ContainerSettings {
 	/** What need not be kept apart (`cronium doctor` names it) where the engine cannot. */
 	readonly allowMissing?: readonly string[];
 	/**
+	 * Called when the engine does not have the image of a language, which is then built out of this machine's programs. Without it, nothing is built and the
+	 * run fails.
+	 */
+	readonly onImageMissing?: (reference: string) => void;
+	/**
 	 * For engines that cannot mount a socket: the doors listen at an address, and containers get a network in which they reach it by `name`. They reach what else is in that network, too:
 	 * it has to be asked for.
 	 */
@@ -33,51 +39,90 @@ export interface EngineOptions extends ContainerSettings {
 	readonly dataDirectory: string;
 	readonly hostId: string;
 	readonly limits: Limits;
+	/** Whether Podman is started where no engine listens. */
+	readonly mayStart: boolean;
 	/** The ids of the hosts of this data directory that live. */
 	readonly liveHosts: () => Promise<readonly string[]>;
 }
 
-/** An engine that is ready for runs, and its waiting containers. */
-export interface OpenedEngine extends AsyncDisposable {
+/** An image that runs may have, and the containers of this engine that wait. */
+export interface UsableImage {
+	readonly id: string;
 	readonly pool: SlotPool;
-	/** The id of the image for a script: the one that was named, or that of the language. Throws EngineError. */
-	requireImage(language: ScriptLanguage, reference: string | undefined): Promise<string>;
 }
 
-/** Connects to the engine, removes what dead hosts have left in it, and checks that it keeps runs apart. Throws EngineError. */
+/** An engine that is ready for runs. */
+export interface OpenedEngine extends AsyncDisposable {
+	/**
+	 * The image for a script: the one that was named, or that of the language. What the engine keeps of its isolation has been checked. Throws
+	 * EngineError.
+	 */
+	requireImage(language: ScriptLanguage, reference: string | undefined): Promise<UsableImage>;
+}
+
+/** Connects to the engine, and removes what dead hosts have left in it. Throws EngineError. */
 export async function openEngine(options: EngineOptions): Promise<OpenedEngine> {
 	await using opened = new AsyncDisposableStack();
-	const engine = opened.use(await findEngine(options.engine));
-	const info = await engine.info();
+	const engine = opened.use(await findEngine(options.engine, options));
 	const installation = await installationId(options.dataDirectory);
 	const directory = runsDirectory(options.dataDirectory);
 	await sweepContainers(engine, { installation, directory, liveHosts: await options.liveHosts() });
-	const userNamespace = userNamespaceOf(engine, info);
-	const maker: SlotMaker = {
-		engine,
-		users: new RunUsers(userMapping(userNamespace, info)),
-		directory,
-		hostId: options.hostId,
-		labels: { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId },
-		userNamespace,
-		seccomp: await seccompOption(engine, options.dataDirectory),
+	/** By how users are mapped, which is the same for all images of an engine unless the machine has run out of ids for some. */
+	const pools = new Map<UserNamespace, SlotPool>();
+	const checked = new Map<string, Promise<IsolationReport>>();
+	/** Once for an image: it may take away what the engine keeps, a place to write for example. */
+	const check = async ({ id }: Pick<ImageInfo, "id">, reference: string): Promise<IsolationReport> => {
+		let checking = checked.get(id);
+		if (!checking) {
+			checking = probeIsolation(engine, { dataDirectory: options.dataDirectory, image: reference });
+			checking.catch(() => checked.delete(id));
+			checked.set(id, checking);
+		}
+		const report = await checking;
+		requireIsolation(report, options.allowMissing ?? [], engine.address);
+		return report;
 	};
-	const pool = opened.use(new SlotPool(maker, options.limits.maxIdleContainers));
+	const make = async (reference: string): Promise<ImageInfo | undefined> => {
+		const name = imageNames.find((one) => imageReference(one) === reference);
+		if (name === undefined || !options.onImageMissing) return undefined;
+		options.onImageMissing(reference);
+		const { buildOffline } = await import("../../images/build-image.ts");
+		await buildOffline(engine, name, new AbortController().signal);
+		return await engine.inspectImage(reference);
+	};
+	// An engine that cannot keep what is promised is found out when it is opened, and not by the first run.
+	const first = await findProbeImage(engine, options.images);
+	const image = first === undefined ? undefined : await engine.inspectImage(first);
+	if (first !== undefined && image) await check(image, first);
 	const owned = opened.move();
+	const poolOf = (report: IsolationReport): SlotPool => {
+		const { userNamespace } = report;
+		let pool = pools.get(userNamespace);
+		if (!pool) {
+			const maker: SlotMaker = {
+				engine,
+				users: new RunUsers(userMapping(report)),
+				directory,
+				hostId: options.hostId,
+				labels: { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId },
+				userNamespace,
+				...engineFiles(engine, options.dataDirectory),
+			};
+			pool = owned.use(new SlotPool(maker, options.limits.maxIdleContainers));
+			pools.set(userNamespace, pool);
+		}
+		return pool;
+	};
 	return {
-		pool,
 		async requireImage(language, reference = languageImages[language]) {
-			const image = await engine.inspectImage(reference);
+			const image = (await engine.inspectImage(reference)) ?? (await make(reference));
 			if (!image) throw new EngineError("image-missing", describeMissing(engine, reference));
 			requireUsableImage(image, reference);
-			return image.id;
+			return { id: image.id, pool: poolOf(await check(image, reference)) };
 		},
 		[Symbol.asyncDispose]: () => owned.disposeAsync(),
 	};
 }
-
-/** Where a data directory has the directories of its containers. */
-export const runsDirectory = (dataDirectory: string): string => join(dataDirectory, "runs");
 
 /** Tells the containers of this data directory from those of others of the machine, also of a copy of it. */
 async function installationId(dataDirectory: string): Promise<string> {
@@ -91,13 +136,9 @@ function describeMissing({ address }: ContainerEngine, reference: string): strin
 	return `The container engine at ${address} has no image ${reference}.${isOwn ? " `cronium images build` makes it." : ""}`;
 }
 
-function userNamespaceOf({ kind }: ContainerEngine, { isRootless }: EngineInfo): UserNamespace {
-	if (kind !== "podman") return "engine";
-	return isRootless ? "keep-id" : "auto";
-}
-
-function userMapping(userNamespace: UserNamespace, { hasUserNamespaces }: EngineInfo): UserMapping {
+function userMapping({ userNamespace, guarantees }: IsolationReport): UserMapping {
 	const isRoot = process.geteuid?.() === 0;
 	if (userNamespace === "auto") return { isRoot, namespaces: "own" };
-	return { isRoot, namespaces: hasUserNamespaces ? "shared" : "none" };
+	const hasNamespace = guarantees.some(({ name, isKept }) => name === "user-namespace" && isKept);
+	return { isRoot, namespaces: hasNamespace ? "shared" : "none" };
 }

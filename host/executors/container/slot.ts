@@ -15,7 +15,7 @@ import { containerLabels, slotName } from "./sweep.ts";
 export type SlotPlan = Pick<ContainerOptions, "image" | "limits" | "environment" | "network">;
 
 /** What all containers of a host have in common. */
-export interface SlotMaker extends Pick<ContainerOptions, "labels" | "userNamespace" | "seccomp"> {
+export interface SlotMaker extends Pick<ContainerOptions, "labels" | "userNamespace" | "seccomp" | "hosts"> {
 	readonly engine: ContainerEngine;
 	readonly users: RunUsers;
 	/** Where each container gets a directory of its own. */
@@ -176,11 +176,12 @@ export function lastOutput(printing: Promise<void>): Promise<void> {
 }
 
 function describeContainer(maker: SlotMaker, plan: SlotPlan, user: RunUser, directory: string, name: string): object {
-	const { engine, labels, userNamespace, seccomp } = maker;
+	const { engine, labels, userNamespace, seccomp, hosts } = maker;
 	return containerSpec(engine, {
 		...plan,
 		userNamespace,
 		seccomp,
+		...(hosts !== undefined && { hosts }),
 		user: { uid: user.uid, gid: user.gid },
 		door: join(directory, "door"),
 		script: join(directory, "script"),

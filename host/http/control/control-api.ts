@@ -10,8 +10,9 @@ import type { ExecutionTokens } from "../../tokens/execution-tokens.ts";
 import { readBody } from "../request-body.ts";
 import { statusRoutes } from "../status-routes.ts";
 import { bundleRoutes } from "./bundles.ts";
-import type { ControlAction, ControlContext } from "./control-context.ts";
+import type { ControlAction, ControlContext, SidecarIssuer } from "./control-context.ts";
 import { runLogRoutes } from "./run-logs.ts";
+import { runSidecarRoutes } from "./run-sidecars.ts";
 import { runTokenRoutes } from "./run-tokens.ts";
 import { runRoutes } from "./runs.ts";
 import { variableRoutes } from "./variables.ts";
@@ -19,6 +20,8 @@ import { variableRoutes } from "./variables.ts";
 export interface ControlApiOptions {
 	readonly host: Host;
 	readonly tokens: ExecutionTokens;
+	/** Makes the credentials of sidecar processes, where the host takes them. */
+	readonly sidecars?: SidecarIssuer | undefined;
 	/** The name of the operator whose credential the request carries. Throws `unauthenticated`. */
 	readonly identifyOperator: (request: FastifyRequest) => string;
 	/** Makes a note of an action before it is done. Resolves when the note is durable. */
@@ -31,13 +34,14 @@ const prefix = "/control/v1";
 
 /** The API for orchestrators: starts runs, and looks after what they leave. Every call needs the credential of an operator. */
 export async function controlApi(server: FastifyInstance, options: ControlApiOptions): Promise<void> {
-	const { host, tokens, audit, identifyOperator, isReady } = options;
+	const { host, tokens, sidecars, audit, identifyOperator, isReady } = options;
 	useSchemas(server);
 	await server.register(fastifySwagger, { openapi: description });
 	await server.register(statusRoutes, { isReady, document: () => server.swagger(), documentPath: "/control/openapi.json" });
 	const context: ControlContext = {
 		host,
 		tokens,
+		sidecars,
 		note: (request, action) => audit({ ...action, actor: request.operator }),
 	};
 	await server.register(
@@ -53,7 +57,7 @@ export async function controlApi(server: FastifyInstance, options: ControlApiOpt
 				if (request.bodyText === "") return undefined;
 				return JSON.parse(requireJson(request.bodyText, limits, { name: "the body", maxBytesLimit: "maxControlBodyBytes" }));
 			});
-			for (const plugin of [runRoutes, runLogRoutes, runTokenRoutes, bundleRoutes, variableRoutes])
+			for (const plugin of [runRoutes, runLogRoutes, runTokenRoutes, runSidecarRoutes, bundleRoutes, variableRoutes])
 				await routes.register(plugin, context);
 		},
 		{ prefix },

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { ExternalRun } from "../../executors/external.ts";
 import type { Host } from "../../host.ts";
 import type { ExecutionTokens } from "../../tokens/execution-tokens.ts";
 import { problem } from "./schemas.ts";
@@ -7,8 +8,14 @@ import { problem } from "./schemas.ts";
 export interface ControlContext {
 	readonly host: Host;
 	readonly tokens: ExecutionTokens;
+	readonly sidecars: SidecarIssuer | undefined;
 	/** Notes what the operator of this request is about to do. */
 	note(request: FastifyRequest, action: Omit<ControlAction, "actor">): Promise<void>;
+}
+
+/** Makes what a process needs to be the sidecar of a run: a secret. */
+export interface SidecarIssuer {
+	issue(run: ExternalRun): Promise<object>;
 }
 
 declare module "fastify" {

@@ -85,7 +85,7 @@ export async function runTokenRoutes(server: FastifyInstance, context: ControlCo
 }
 
 /** The run, if it is external and under way in this process. Throws `not-found`, `unsupported` or `cancelled`. */
-async function requireExternal(context: ControlContext, id: string): Promise<ExternalRun> {
+export async function requireExternal(context: ControlContext, id: string): Promise<ExternalRun> {
 	const run = context.host.external(id);
 	if (run) return run;
 	const record = await requireRun(context, id);

@@ -245,6 +245,29 @@ export const issuedToken = {
 	required: ["id", "token", "expiresAt"],
 } as const;
 
+const pem = {
+	type: "object",
+	properties: { certificate: { type: "string" }, key: { type: "string" } },
+	required: ["certificate", "key"],
+} as const;
+
+export const sidecarCredentials = {
+	type: "object",
+	description: "What `cronium sidecar` reads: a secret.",
+	properties: {
+		version: { type: "integer" },
+		run: id,
+		deadlineAt: { type: "integer", description: "In milliseconds since the Unix epoch." },
+		address: { type: "string", description: "Where the process reaches the host." },
+		trusted: { type: "string", description: "Certificates of the authorities (PEM)." },
+		sidecar: pem,
+		door: pem,
+		client: { ...pem, properties: { ...pem.properties, token: { type: "string" } }, required: [...pem.required, "token"] },
+		limits: { type: "object", additionalProperties: { type: "integer" } },
+	},
+	required: ["version", "run", "deadlineAt", "address", "trusted", "sidecar", "door", "client", "limits"],
+} as const;
+
 export const revoked = { type: "object", properties: { revoked: count }, required: ["revoked"] } as const;
 
 export const bundleHead = {

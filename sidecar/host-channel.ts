@@ -1,0 +1,182 @@
+import { X509Certificate } from "node:crypto";
+import {
+	type ClientHttp2Session,
+	type ClientHttp2Stream,
+	connect as connectHttp2,
+	constants,
+	type OutgoingHttpHeaders,
+} from "node:http2";
+import { connect as connectTls } from "node:tls";
+import { RuntimeError } from "../host/contract/errors.ts";
+import { isCertificateOf } from "./certificate-kind.ts";
+import { readAddress, type SidecarCredentials } from "./sidecar-credentials.ts";
+
+/** A request as it came, with its whole body. */
+export interface ForwardedRequest {
+	readonly method: string;
+	/** With its query, as it came. */
+	readonly path: string;
+	readonly headers: Readonly<Record<string, string>>;
+	readonly body: Buffer | undefined;
+	/** Whether it may be sent again when nobody knows what became of it. */
+	readonly isRepeatable: boolean;
+}
+
+/** The head of an answer, and its body as it comes. */
+export interface ForwardedAnswer {
+	readonly status: number;
+	readonly headers: Readonly<Record<string, string | readonly string[]>>;
+	readonly body: ClientHttp2Stream;
+}
+
+const firstPauseMs = 50;
+const longestPauseMs = 5_000;
+const connectTimeoutMs = 10_000;
+/** A line that is dead without a word is found by a ping that is not answered. */
+const pingEveryMs = 10_000;
+
+/** One connection to the host, HTTP/2 over mutual TLS, that is made again whenever it is cut; requests wait for it. */
+export class HostChannel implements Disposable {
+	readonly #credentials: SidecarCredentials;
+	readonly #disposed = new AbortController();
+	#session = Promise.withResolvers<ClientHttp2Session>();
+	#current: ClientHttp2Session | undefined;
+	#pauseMs = 0;
+	#timer: NodeJS.Timeout | undefined;
+
+	constructor(credentials: SidecarCredentials) {
+		this.#credentials = credentials;
+		this.#session.promise.catch(() => undefined);
+		this.#connect();
+	}
+
+	/**
+	 * Sends a request, and again when its connection is cut before an answer and that is safe. Rejects with `timed-out` when the signal aborts, `unavailable`
+	 * when its connection was cut and nobody knows whether it took effect.
+	 */
+	async send(request: ForwardedRequest, signal: AbortSignal): Promise<ForwardedAnswer> {
+		for (;;) {
+			const session = await abortable(this.#session.promise, signal);
+			if (session.destroyed || session.closed) {
+				await abortable(new Promise((resolve) => setTimeout(resolve, firstPauseMs)), signal);
+				continue;
+			}
+			const outcome = await exchange(session, request, signal);
+			if ("status" in outcome) return outcome;
+			if (signal.aborted) throw deadlineError();
+			if (outcome.isUnsent || request.isRepeatable) continue;
+			throw new RuntimeError("unavailable", "The connection to the host was cut before it answered.");
+		}
+	}
+
+	#connect(): void {
+		const { address, trusted, sidecar } = this.#credentials;
+		const { host, port } = readAddress(address);
+		const socket = connectTls({
+			host,
+			port,
+			ca: trusted,
+			cert: sidecar.certificate,
+			key: sidecar.key,
+			minVersion: "TLSv1.3",
+			ALPNProtocols: ["h2"],
+			// Who issued it was verified. By which name the host is reached says nothing here: only the host has a certificate of this kind.
+			checkServerIdentity: (_name, { raw }) =>
+				isCertificateOf(new X509Certificate(raw), { kind: "server" })
+					? undefined
+					: new Error("This is not the certificate of a host."),
+		});
+		const timeout = setTimeout(() => socket.destroy(), connectTimeoutMs);
+		socket.on("error", () => socket.destroy());
+		socket.once("secureConnect", () => {
+			clearTimeout(timeout);
+			if (socket.alpnProtocol !== "h2") return void socket.destroy();
+			socket.setNoDelay(true);
+			const session = connectHttp2(`https://${address}`, { createConnection: () => socket });
+			session.on("error", () => session.destroy());
+			this.#current = session;
+			this.#pauseMs = 0;
+			keepAlive(session);
+			this.#session.resolve(session);
+		});
+		socket.once("close", () => {
+			clearTimeout(timeout);
+			this.#reconnect();
+		});
+	}
+
+	#reconnect(): void {
+		if (this.#disposed.signal.aborted) return;
+		this.#current?.destroy();
+		if (this.#current) {
+			this.#current = undefined;
+			this.#session = Promise.withResolvers();
+			this.#session.promise.catch(() => undefined);
+		}
+		// Many processes lose one host at one time, and must not come back at one time.
+		this.#timer = setTimeout(() => this.#connect(), this.#pauseMs * (0.5 + Math.random() / 2));
+		this.#pauseMs = Math.min(longestPauseMs, Math.max(firstPauseMs, this.#pauseMs * 2));
+	}
+
+	[Symbol.dispose](): void {
+		this.#disposed.abort();
+		clearTimeout(this.#timer);
+		this.#session.reject(new RuntimeError("cancelled", "The sidecar ends."));
+		this.#current?.destroy();
+	}
+}
+
+/** Sends a request on a session. Resolves with its answer, or with what is known of one that has none. */
+function exchange(
+	session: ClientHttp2Session,
+	{ method, path, headers, body }: ForwardedRequest,
+	signal: AbortSignal,
+): Promise<ForwardedAnswer | { readonly isUnsent: boolean }> {
+	return new Promise((resolve) => {
+		let stream: ClientHttp2Stream;
+		try {
+			stream = session.request({ ...headers, ":method": method, ":path": path } as OutgoingHttpHeaders, {
+				endStream: body === undefined,
+			});
+		} catch {
+			return resolve({ isUnsent: true });
+		}
+		const onAbort = (): void => stream.close(constants.NGHTTP2_CANCEL);
+		signal.addEventListener("abort", onAbort, { once: true });
+		stream.once("response", (received) => {
+			const { ":status": status = 0, ...others } = received;
+			resolve({ status, headers: others as ForwardedAnswer["headers"], body: stream });
+		});
+		stream.on("error", () => undefined);
+		stream.once("close", () => {
+			signal.removeEventListener("abort", onAbort);
+			// The host has not looked at a stream that it refuses, and a stream without a number was never sent.
+			resolve({ isUnsent: stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || stream.id === undefined });
+		});
+		if (body !== undefined) stream.end(body);
+	});
+}
+
+function keepAlive(session: ClientHttp2Session): void {
+	let isAnswered = true;
+	const timer = setInterval(() => {
+		if (!isAnswered) return void session.destroy();
+		isAnswered = false;
+		session.ping((error) => {
+			isAnswered = !error;
+		});
+	}, pingEveryMs);
+	session.once("close", () => clearInterval(timer));
+}
+
+/** The promise, or `timed-out` when the signal aborts before. */
+function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+	return new Promise((resolve, reject) => {
+		const onAbort = (): void => reject(deadlineError());
+		if (signal.aborted) return onAbort();
+		signal.addEventListener("abort", onAbort, { once: true });
+		promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+	});
+}
+
+const deadlineError = (): RuntimeError => new RuntimeError("timed-out", "The host was not reached in time.");

@@ -1,0 +1,204 @@
+import { text as readText } from "node:stream/consumers";
+import type { TLSSocket } from "node:tls";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { RuntimeError } from "../host/contract/errors.ts";
+import { assertionHeader } from "../host/http/credentials.ts";
+import { readBody } from "../host/http/request-body.ts";
+import { createServer } from "../host/http/server.ts";
+import { isCertificateOf, thumbprintOf } from "./certificate-kind.ts";
+import { DoorDirectory } from "./door-directory.ts";
+import { HandshakeTurns } from "./handshake-turns.ts";
+import { HostChannel } from "./host-channel.ts";
+import type { SidecarCredentials } from "./sidecar-credentials.ts";
+import { endPath } from "./sidecar-server.ts";
+import { TlsListener } from "./tls-listener.ts";
+import { attachServer, endServer } from "./unheard-server.ts";
+
+export interface SidecarProcessOptions {
+	readonly credentials: SidecarCredentials;
+	/** Where the socket and the credentials of the container are made. */
+	readonly directory: string;
+	/** The group that may use them. */
+	readonly groupId?: number | undefined;
+	/** How long a request may wait for the host, in milliseconds. */
+	readonly requestTimeoutMs?: number;
+}
+
+/** What of a request is handed on: what the runtime API reads, and nothing else. */
+const forwardedHeaders = [
+	"authorization",
+	"content-type",
+	"idempotency-key",
+	"if-match",
+	"if-none-match",
+	"traceparent",
+] as const;
+/** What of an answer is about the connection that it came on. */
+const ownHeaders = new Set(["connection", "keep-alive", "transfer-encoding", "date"]);
+const repeatableMethods = new Set(["GET", "HEAD"]);
+
+/**
+ * The local door of one run in a process of its own, beside its container: it forwards every request to the host, on one connection, and decides nothing
+ * but what it has room for.
+ */
+export class SidecarProcess implements AsyncDisposable {
+	readonly #options: SidecarProcessOptions;
+	readonly #files: DoorDirectory;
+	readonly #channel: HostChannel;
+	readonly #server: FastifyInstance;
+	readonly #stopped = new AbortController();
+	/** Connections that have shown the certificate of the run, with its thumbprint. */
+	readonly #thumbprints = new WeakMap<object, string>();
+	#listener: TlsListener | undefined;
+	#pendingBytes = 0;
+
+	/** Resolves when the run is over. */
+	readonly ended: Promise<void>;
+
+	private constructor(options: SidecarProcessOptions) {
+		const { credentials, directory, groupId } = options;
+		this.#options = options;
+		this.#files = new DoorDirectory(directory, groupId);
+		this.#channel = new HostChannel(credentials);
+		this.#server = createServer();
+		this.ended = this.#waitForEnd();
+	}
+
+	/** Makes the door. Throws `unavailable` or `invalid` when its directory cannot be used. */
+	static async open(options: SidecarProcessOptions): Promise<SidecarProcess> {
+		const opened = new SidecarProcess(options);
+		try {
+			await opened.#open();
+			return opened;
+		} catch (error) {
+			await opened[Symbol.asyncDispose]();
+			throw error;
+		}
+	}
+
+	get socketPath(): string {
+		return this.#files.socketPath;
+	}
+
+	async #open(): Promise<void> {
+		const { run, trusted, door, client, limits } = this.#options.credentials;
+		this.#server.addContentTypeParser("*", (_request: FastifyRequest, _payload: unknown, done: (error: Error | null) => void) =>
+			done(null),
+		);
+		this.#server.all("*", (request, reply) => this.#forward(request, reply));
+		await attachServer(this.#server);
+		const files = this.#files;
+		files.write("trusted", trusted);
+		files.write("certificate", client.certificate);
+		files.write("key", client.key);
+		files.write("token", client.token);
+		files.clearSocket();
+		this.#listener = await TlsListener.listen({
+			address: { path: files.socketPath },
+			maxConnections: limits.maxRunConnections,
+			lane: new HandshakeTurns(limits.maxRunHandshakesPerSecond).open(limits.maxRunHandshakesPerSecond),
+			credentials: () => ({ ...door, trusted }),
+			onConnection: (socket: TLSSocket) => {
+				const certificate = socket.getPeerX509Certificate();
+				if (certificate && isCertificateOf(certificate, { kind: "run", id: run }))
+					this.#thumbprints.set(socket, thumbprintOf(certificate));
+				this.#server.server.emit("connection", socket);
+			},
+			onRefused: () => undefined,
+		});
+		files.openSocket();
+	}
+
+	async #forward(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+		const thumbprint = this.#thumbprints.get(request.raw.socket);
+		if (thumbprint === undefined)
+			throw new RuntimeError("unauthenticated", "This connection has not shown the client certificate of the run.");
+		if (request.headers[assertionHeader] !== undefined)
+			throw new RuntimeError("unauthenticated", "The header Cronium-Client-Certificate is for sidecar processes only.");
+		const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(this.#options.requestTimeoutMs ?? 30_000)]);
+		const bytes = this.#reserve(request);
+		try {
+			const body = hasBody(request) ? await readBody(request.raw, this.#bodyLimit, "bytes") : undefined;
+			const { method } = request;
+			const headers: Record<string, string> = { [assertionHeader]: thumbprint };
+			for (const name of forwardedHeaders) {
+				const value = request.headers[name];
+				if (value !== undefined) headers[name] = String(value);
+			}
+			if (body) headers["content-length"] = String(body.length);
+			const isRepeatable = repeatableMethods.has(method) || headers["idempotency-key"] !== undefined;
+			const answer = await this.#channel.send({ method, path: request.raw.url ?? "/", headers, body, isRepeatable }, signal);
+			for (const [name, value] of Object.entries(answer.headers)) if (!ownHeaders.has(name)) reply.header(name, value);
+			reply.code(answer.status);
+			if (method === "POST" && request.raw.url === "/v1/token" && answer.status === 200)
+				return reply.send(await this.#keepToken(answer.body));
+			return reply.send(answer.body);
+		} finally {
+			this.#pendingBytes -= bytes;
+		}
+	}
+
+	/** The other processes of the container find the new token in the file, when theirs is refused. */
+	async #keepToken(body: NodeJS.ReadableStream): Promise<string> {
+		const text = await readText(body);
+		this.#files.write("token", (JSON.parse(text) as { readonly token: string }).token);
+		return text;
+	}
+
+	get #bodyLimit() {
+		return { name: "maxValueBytes", value: this.#options.credentials.limits.maxBodyBytes, unit: "bytes" as const };
+	}
+
+	/** Makes room for a body. Throws `rate-limited` when there is none. */
+	#reserve(request: FastifyRequest): number {
+		const { maxBodyBytes, maxPendingBytes } = this.#options.credentials.limits;
+		if (!hasBody(request)) return 0;
+		const bytes = Math.min(Number(request.headers["content-length"] ?? maxBodyBytes), maxBodyBytes);
+		if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > maxPendingBytes)
+			throw new RuntimeError(
+				"rate-limited",
+				`The calls of this run that are under way have too many bytes; the limit maxPendingBytes is ${maxPendingBytes}.`,
+				{ limit: { name: "maxPendingBytes", value: maxPendingBytes, unit: "bytes" }, retryAfterMs: 100 },
+			);
+		this.#pendingBytes += bytes;
+		return bytes;
+	}
+
+	/** Asks the host until it says that the run is over, or the deadline has passed. */
+	async #waitForEnd(): Promise<void> {
+		const { deadlineAt } = this.#options.credentials;
+		const deadline = new AbortController();
+		// Longer than a timer can be.
+		const timer = setInterval(() => {
+			if (Date.now() >= deadlineAt) deadline.abort();
+		}, 1_000);
+		const signal = AbortSignal.any([this.#stopped.signal, deadline.signal]);
+		try {
+			while (!signal.aborted) {
+				const { status, body } = await this.#channel.send(
+					{ method: "GET", path: endPath, headers: {}, body: undefined, isRepeatable: true },
+					signal,
+				);
+				body.resume();
+				if (status === 204 || status === 404) return;
+				await new Promise((resolve) => setTimeout(resolve, 1_000));
+			}
+		} catch {
+			// Its deadline has passed, or it was told to end.
+		} finally {
+			clearInterval(timer);
+		}
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#stopped.abort();
+		this.#channel[Symbol.dispose]();
+		await this.#listener?.[Symbol.asyncDispose]();
+		await endServer(this.#server);
+		this.#files.clear();
+		await this.ended;
+	}
+}
+
+const hasBody = ({ headers }: FastifyRequest): boolean =>
+	headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
