@@ -46,7 +46,7 @@ describe("files of a run in a container", () => {
 		"\ud800",
 		"a".repeat(256),
 		"é".repeat(128),
-		"a/".repeat(600) + "a",
+		`${"a/".repeat(600)}a`,
 	])("the path %j is refused", (path) => {
 		expect(refusal({ files: { [path]: "" } })).toMatch(/^invalid: The file .* has no legal path/s);
 	});

@@ -89,7 +89,8 @@ async function bundleGuest(file: string): Promise<string> {
 async function untilDoor(dataDirectory: string): Promise<string> {
 	const runs = join(dataDirectory, "runs");
 	for (;;) {
-		const door = readNames(runs).map((name) => join(runs, name, "door"))[0];
+		const [name] = readNames(runs).filter((one) => /^[0-9a-f]{10}-/.test(one));
+		const door = name && join(runs, name, "door");
 		// The door's own files come last.
 		if (door !== undefined && readNames(door).includes("api.sock")) return door;
 		await wait(20);
