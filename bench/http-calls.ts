@@ -2,17 +2,15 @@ import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { createTlsFiles, readClientFiles, type TlsFiles } from "./certificates.ts";
-import { encodeRequest, exchangeMany, type KeptConnection, openConnections, type Place } from "./http-client.ts";
+import { createTlsFiles, type TlsFiles } from "./certificates.ts";
+import { EchoServer } from "./echo-process.ts";
+import { encodeRequest, exchangeMany, type KeptConnection, openConnections } from "./http-client.ts";
 import { interleave } from "./interleave.ts";
 import { createRow, type Effort, type Measurement, type Row, shareTarget } from "./measurement.ts";
-import { Program } from "./program.ts";
 import { RuntimeServer, type TokenHolder, textOf } from "./runtime-server.ts";
 
 const inFlight = 32;
 const share = 0.6;
-const echoProgram = fileURLToPath(new URL("./echo-server.ts", import.meta.url));
 
 /** How many helper calls a second does a server answer over HTTP, against a server that does nothing but HTTP? */
 export async function measure(effort: Effort): Promise<Measurement> {
@@ -160,30 +158,4 @@ function writesOf(holders: readonly TokenHolder[]): Pick<Load, "different" | "re
 		return encodeRequest("PUT", "/v1/variables/key", token, textOf(index), `Idempotency-Key: ${randomUUID()}\r\n`);
 	};
 	return { different: holders.length, requestAt };
-}
-
-class EchoServer implements AsyncDisposable {
-	readonly place: Place;
-	readonly #program: Program;
-
-	private constructor(program: Program, place: Place) {
-		this.#program = program;
-		this.place = place;
-	}
-
-	static async start(listen: string, files: TlsFiles | undefined): Promise<EchoServer> {
-		const tls = files ? [files.certificate, files.key, files.issuer] : [];
-		const program = Program.start([process.execPath, echoProgram, listen, ...tls], { cwd: tmpdir() });
-		const url = await program.line();
-		const address = url.startsWith("http") ? { host: "127.0.0.1", port: Number(new URL(url).port) } : { path: listen };
-		return new EchoServer(program, { address, ...(files && { tls: await readClientFiles(files) }) });
-	}
-
-	get processorTime(): number {
-		return this.#program.processorTime;
-	}
-
-	[Symbol.asyncDispose](): Promise<void> {
-		return this.#program.end();
-	}
 }

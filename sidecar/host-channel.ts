@@ -4,6 +4,8 @@ import {
 	type ClientHttp2Stream,
 	connect as connectHttp2,
 	constants,
+	type IncomingHttpHeaders,
+	type IncomingHttpStatusHeader,
 	type OutgoingHttpHeaders,
 } from "node:http2";
 import { connect as connectTls } from "node:tls";
@@ -20,13 +22,15 @@ export interface ForwardedRequest {
 	readonly body: Buffer | undefined;
 	/** Whether it may be sent again when nobody knows what became of it. */
 	readonly isRepeatable: boolean;
+	/** Makes room for the body of the answer, whose length is announced. Throws when there is none. */
+	readonly reserve?: (bytes: number) => void;
 }
 
-/** The head of an answer, and its body as it comes. */
+/** An answer that has come as a whole: one that is cut is none. */
 export interface ForwardedAnswer {
 	readonly status: number;
 	readonly headers: Readonly<Record<string, string | readonly string[]>>;
-	readonly body: ClientHttp2Stream;
+	readonly body: Buffer;
 }
 
 const firstPauseMs = 50;
@@ -41,7 +45,8 @@ export class HostChannel implements Disposable {
 	readonly #disposed = new AbortController();
 	#session = Promise.withResolvers<ClientHttp2Session>();
 	#current: ClientHttp2Session | undefined;
-	#pauseMs = 0;
+	#isAccepted = false;
+	#pauseMs = firstPauseMs;
 	#timer: NodeJS.Timeout | undefined;
 
 	constructor(credentials: SidecarCredentials) {
@@ -95,9 +100,13 @@ export class HostChannel implements Disposable {
 			const session = connectHttp2(`https://${address}`, { createConnection: () => socket });
 			session.on("error", () => session.destroy());
 			this.#current = session;
-			this.#pauseMs = 0;
 			keepAlive(session);
-			this.#session.resolve(session);
+			// In TLS 1.3 a client is done before the server has looked at its certificate: only now it is accepted.
+			session.once("remoteSettings", () => {
+				this.#pauseMs = firstPauseMs;
+				this.#isAccepted = true;
+				this.#session.resolve(session);
+			});
 		});
 		socket.once("close", () => {
 			clearTimeout(timeout);
@@ -108,14 +117,15 @@ export class HostChannel implements Disposable {
 	#reconnect(): void {
 		if (this.#disposed.signal.aborted) return;
 		this.#current?.destroy();
-		if (this.#current) {
-			this.#current = undefined;
+		// Whoever waits already goes on waiting.
+		if (this.#isAccepted) {
+			this.#isAccepted = false;
 			this.#session = Promise.withResolvers();
 			this.#session.promise.catch(() => undefined);
 		}
 		// Many processes lose one host at one time, and must not come back at one time.
 		this.#timer = setTimeout(() => this.#connect(), this.#pauseMs * (0.5 + Math.random() / 2));
-		this.#pauseMs = Math.min(longestPauseMs, Math.max(firstPauseMs, this.#pauseMs * 2));
+		this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
 	}
 
 	[Symbol.dispose](): void {
@@ -126,13 +136,13 @@ export class HostChannel implements Disposable {
 	}
 }
 
-/** Sends a request on a session. Resolves with its answer, or with what is known of one that has none. */
+/** Sends a request on a session. Resolves with its answer, or with what is known of one that has none. Rejects when there is no room for it. */
 function exchange(
 	session: ClientHttp2Session,
-	{ method, path, headers, body }: ForwardedRequest,
+	{ method, path, headers, body, reserve }: ForwardedRequest,
 	signal: AbortSignal,
 ): Promise<ForwardedAnswer | { readonly isUnsent: boolean }> {
-	return new Promise((resolve) => {
+	return new Promise((resolve, reject) => {
 		let stream: ClientHttp2Stream;
 		try {
 			stream = session.request({ ...headers, ":method": method, ":path": path } as OutgoingHttpHeaders, {
@@ -143,13 +153,29 @@ function exchange(
 		}
 		const onAbort = (): void => stream.close(constants.NGHTTP2_CANCEL);
 		signal.addEventListener("abort", onAbort, { once: true });
-		stream.once("response", (received) => {
-			const { ":status": status = 0, ...others } = received;
-			resolve({ status, headers: others as ForwardedAnswer["headers"], body: stream });
+		const chunks: Buffer[] = [];
+		let received: IncomingHttpHeaders & IncomingHttpStatusHeader = {};
+		stream.once("response", (found) => {
+			received = found;
+			try {
+				reserve?.(Number(found["content-length"] ?? 0));
+			} catch (error) {
+				reject(error);
+				onAbort();
+			}
 		});
+		stream.on("data", (chunk: Buffer) => chunks.push(chunk));
 		stream.on("error", () => undefined);
 		stream.once("close", () => {
 			signal.removeEventListener("abort", onAbort);
+			const { ":status": status, ...others } = received;
+			const whole = Buffer.concat(chunks);
+			if (
+				status !== undefined &&
+				whole.length === Number(others["content-length"] ?? 0) &&
+				stream.rstCode === constants.NGHTTP2_NO_ERROR
+			)
+				return resolve({ status, headers: others as ForwardedAnswer["headers"], body: whole });
 			// The host has not looked at a stream that it refuses, and a stream without a number was never sent.
 			resolve({ isUnsent: stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || stream.id === undefined });
 		});

@@ -86,6 +86,8 @@ export class RunDoorServer implements RunDoors {
 			isReady: () => true,
 		});
 		await attachServer(this.#server);
+		// Made now, so that the first run does not wait for it, and what is wrong with it is known.
+		await this.#identity.current();
 		if (!tcp) return;
 		this.#tcp = await TlsListener.listen({
 			address: tcp,

@@ -1,4 +1,3 @@
-import { text as readText } from "node:stream/consumers";
 import type { TLSSocket } from "node:tls";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RuntimeError } from "../host/contract/errors.ts";
@@ -116,10 +115,25 @@ export class SidecarProcess implements AsyncDisposable {
 		if (request.headers[assertionHeader] !== undefined)
 			throw new RuntimeError("unauthenticated", "The header Cronium-Client-Certificate is for sidecar processes only.");
 		const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(this.#options.requestTimeoutMs ?? 30_000)]);
-		const bytes = this.#reserve(request);
+		const { maxBodyBytes } = this.#options.credentials.limits;
+		let reserved = 0;
+		const reserve = (bytes: number): void => {
+			this.#requireRoom(bytes);
+			reserved += bytes;
+			this.#pendingBytes += bytes;
+		};
+		const release = (): void => {
+			this.#pendingBytes -= reserved;
+			reserved = 0;
+		};
 		try {
-			const body = hasBody(request) ? await readBody(request.raw, this.#bodyLimit, "bytes") : undefined;
+			let body: Buffer | undefined;
+			if (hasBody(request)) {
+				reserve(Math.min(Number(request.headers["content-length"] ?? maxBodyBytes), maxBodyBytes));
+				body = await readBody(request.raw, this.#bodyLimit, "bytes");
+			}
 			const { method } = request;
+			const path = request.raw.url ?? "/";
 			const headers: Record<string, string> = { [assertionHeader]: thumbprint };
 			for (const name of forwardedHeaders) {
 				const value = request.headers[name];
@@ -127,41 +141,40 @@ export class SidecarProcess implements AsyncDisposable {
 			}
 			if (body) headers["content-length"] = String(body.length);
 			const isRepeatable = repeatableMethods.has(method) || headers["idempotency-key"] !== undefined;
-			const answer = await this.#channel.send({ method, path: request.raw.url ?? "/", headers, body, isRepeatable }, signal);
+			// An effect that has happened is acknowledged, and that is short.
+			const answer = await this.#channel.send(
+				{ method, path, headers, body, isRepeatable, ...(repeatableMethods.has(method) && { reserve }) },
+				signal,
+			);
+			if (method === "POST" && path === "/v1/token" && answer.status === 200) this.#keepToken(answer.body);
 			for (const [name, value] of Object.entries(answer.headers)) if (!ownHeaders.has(name)) reply.header(name, value);
-			reply.code(answer.status);
-			if (method === "POST" && request.raw.url === "/v1/token" && answer.status === 200)
-				return reply.send(await this.#keepToken(answer.body));
-			return reply.send(answer.body);
-		} finally {
-			this.#pendingBytes -= bytes;
+			if (reply.raw.closed) release();
+			else reply.raw.once("close", release);
+			return reply.code(answer.status).send(answer.status === 204 || answer.status === 304 ? undefined : answer.body);
+		} catch (error) {
+			release();
+			throw error;
 		}
 	}
 
 	/** The other processes of the container find the new token in the file, when theirs is refused. */
-	async #keepToken(body: NodeJS.ReadableStream): Promise<string> {
-		const text = await readText(body);
-		this.#files.write("token", (JSON.parse(text) as { readonly token: string }).token);
-		return text;
+	#keepToken(body: Buffer): void {
+		this.#files.write("token", (JSON.parse(body.toString()) as { readonly token: string }).token);
 	}
 
 	get #bodyLimit() {
 		return { name: "maxValueBytes", value: this.#options.credentials.limits.maxBodyBytes, unit: "bytes" as const };
 	}
 
-	/** Makes room for a body. Throws `rate-limited` when there is none. */
-	#reserve(request: FastifyRequest): number {
-		const { maxBodyBytes, maxPendingBytes } = this.#options.credentials.limits;
-		if (!hasBody(request)) return 0;
-		const bytes = Math.min(Number(request.headers["content-length"] ?? maxBodyBytes), maxBodyBytes);
-		if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > maxPendingBytes)
-			throw new RuntimeError(
-				"rate-limited",
-				`The calls of this run that are under way have too many bytes; the limit maxPendingBytes is ${maxPendingBytes}.`,
-				{ limit: { name: "maxPendingBytes", value: maxPendingBytes, unit: "bytes" }, retryAfterMs: 100 },
-			);
-		this.#pendingBytes += bytes;
-		return bytes;
+	/** Throws `rate-limited` when bodies and answers under way are too many bytes. One of them has always room. */
+	#requireRoom(bytes: number): void {
+		const { maxPendingBytes } = this.#options.credentials.limits;
+		if (this.#pendingBytes === 0 || this.#pendingBytes + bytes <= maxPendingBytes) return;
+		throw new RuntimeError(
+			"rate-limited",
+			`The calls of this run that are under way have too many bytes; the limit maxPendingBytes is ${maxPendingBytes}.`,
+			{ limit: { name: "maxPendingBytes", value: maxPendingBytes, unit: "bytes" }, retryAfterMs: 100 },
+		);
 	}
 
 	/** Asks the host until it says that the run is over, or the deadline has passed. */
@@ -175,11 +188,10 @@ export class SidecarProcess implements AsyncDisposable {
 		const signal = AbortSignal.any([this.#stopped.signal, deadline.signal]);
 		try {
 			while (!signal.aborted) {
-				const { status, body } = await this.#channel.send(
+				const { status } = await this.#channel.send(
 					{ method: "GET", path: endPath, headers: {}, body: undefined, isRepeatable: true },
 					signal,
 				);
-				body.resume();
 				if (status === 204 || status === 404) return;
 				await new Promise((resolve) => setTimeout(resolve, 1_000));
 			}

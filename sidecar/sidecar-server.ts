@@ -32,6 +32,8 @@ export interface SidecarServerOptions {
 	/** The run, while it is under way. */
 	readonly findRun: (id: string) => ExternalRun | undefined;
 	readonly isReady: () => boolean;
+	/** How long the token of a container is good, in milliseconds; its holder can renew it. To the deadline of its run when not given. */
+	readonly tokenLifetimeMs?: number;
 	readonly onInternalError?: (error: Error) => void;
 }
 
@@ -128,7 +130,7 @@ export class SidecarServer implements AsyncDisposable {
 		const { token } = await this.#options.tokens.issue(run, {
 			audience: "sidecar",
 			certificateThumbprint: client.thumbprint,
-			lifetimeMs: limitDefinitions.tokenLifetimeMs.maximum,
+			lifetimeMs: this.#options.tokenLifetimeMs ?? limitDefinitions.tokenLifetimeMs.maximum,
 		});
 		return {
 			version: 1,
@@ -151,8 +153,8 @@ export class SidecarServer implements AsyncDisposable {
 	#take(socket: TLSSocket): void {
 		const certificate = socket.getPeerX509Certificate();
 		const subject = certificate && readSubject(certificate);
-		if (subject?.kind !== "sidecar") {
-			this.#tell("The client certificate is not one of a sidecar process.", socket.remoteAddress);
+		if (subject?.kind !== "sidecar" || socket.alpnProtocol !== "h2") {
+			this.#tell("The client is not a sidecar process.", socket.remoteAddress);
 			return void socket.destroy();
 		}
 		const { id } = subject;

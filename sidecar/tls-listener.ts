@@ -44,11 +44,13 @@ export class TlsListener implements AsyncDisposable {
 				requestCert: true,
 				rejectUnauthorized: true,
 				handshakeTimeout: handshakeTimeoutMs,
-				// A client that has ended its side still gets its answer.
-				allowHalfOpen: true,
 				...(protocol !== undefined && { ALPNProtocols: [protocol] }),
 			},
-			onConnection,
+			(socket) => {
+				// A client that has ended its side still gets its answer; one that has ended it before the handshake was done holds no place.
+				socket.allowHalfOpen = true;
+				onConnection(socket);
+			},
 		);
 		this.#tls.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
 			// A client that goes away, or is too slow, has not tried to be somebody else.
@@ -56,7 +58,7 @@ export class TlsListener implements AsyncDisposable {
 			socket.destroy();
 		});
 		// A connection that waits for its handshake is not read.
-		this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => this.#take(socket));
+		this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#take(socket));
 		this.#server.maxConnections = options.maxConnections;
 	}
 

@@ -18,6 +18,7 @@ import { command as limits } from "../host/cli/limits.ts";
 import { describeDuration, describeSize } from "../host/cli/quantity.ts";
 import { command as run } from "../host/cli/run.ts";
 import { command as serveCommand } from "../host/cli/serve.ts";
+import { command as sidecarCommand } from "../host/cli/sidecar.ts";
 import { group as variables } from "../host/cli/variables.ts";
 import { httpStatus } from "../host/contract/errors.ts";
 import { operations } from "../host/contract/generated/operations.ts";
@@ -191,7 +192,7 @@ describe("docs/command-line.md", () => {
 	const groups = [variables, executions, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
 
 	test.each(
-		[run, devCommand, ...groups, serveCommand, bundleCommand, limits].map((command): [string, Command] => [
+		[run, devCommand, ...groups, serveCommand, sidecarCommand, bundleCommand, limits].map((command): [string, Command] => [
 			command.name,
 			command,
 		]),

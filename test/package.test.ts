@@ -45,7 +45,7 @@ test("the published package holds what is built, and no sources or tests", async
 		expect.arrayContaining([
 			"bin/cronium.js",
 			"dist/index.js",
-			"dist/types/index.d.ts",
+			"dist/types/host/index.d.ts",
 			"dist/quickjs-wasi.image",
 			"dist/quickjs-emscripten.image",
 			"README.md",

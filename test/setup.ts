@@ -1,13 +1,39 @@
 import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stopEngine } from "./containers/engine-process.ts";
+import { engineKinds, enginesVariable } from "./containers/engines.ts";
 
 /** Programs that tests need beyond npm, and the Debian packages that have them. */
-const programs: Readonly<Record<string, string>> = { strace: "strace", curl: "curl", jq: "jq", openssl: "openssl" };
+const programs: Readonly<Record<string, string>> = {
+	strace: "strace",
+	curl: "curl",
+	jq: "jq",
+	openssl: "openssl",
+	dockerd: "docker.io",
+	podman: "podman",
+	catatonit: "catatonit",
+	runc: "runc",
+};
 
 /**
  * Installs what is missing when it can (as root, on Debian). Elsewhere the tests that need it are skipped and say so; in CI a missing program
- * is an error.
+ * is an error. Makes the directory where tests start container engines (containers/engines.ts), and stops them after the last test.
  */
-export default function setup(): void {
+export default function setup(): () => Promise<void> {
+	install();
+	const directory = mkdtempSync(join(tmpdir(), "engines-"));
+	// Users of containers go through it.
+	chmodSync(directory, 0o711);
+	process.env[enginesVariable] = directory;
+	return async () => {
+		for (const kind of engineKinds) if (existsSync(join(directory, kind))) await stopEngine(join(directory, kind));
+		rmSync(directory, { recursive: true, force: true });
+	};
+}
+
+function install(): void {
 	const missing = Object.keys(programs).filter((program) => !isInstalled(program));
 	if (missing.length === 0) return;
 	if (process.getuid?.() === 0 && isInstalled("apt-get")) {

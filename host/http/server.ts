@@ -111,7 +111,10 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 	server.addHook("onSend", ({ raw }, reply, payload, done) => {
 		const send = (isWhole: boolean): void => {
 			// A connection that stayed open would hold up the end of the server for as long as it may.
-			if ((!isWhole || ending) && raw.httpVersionMajor === 1) reply.header("Connection", "close");
+			if (raw.httpVersionMajor > 1) {
+				// Fastify sets it, too, where it has not read a body; HTTP/2 has no such header.
+				reply.removeHeader("connection");
+			} else if (!isWhole || ending) reply.header("Connection", "close");
 			reply.headers(privateHeaders);
 			done(null, payload);
 		};

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { doorFiles } from "../../sidecar/door-directory.ts";
 import { sendRequest } from "../http/send-request.ts";
-import { type Doors, openDoors } from "./doors.ts";
+import { type LocalDoors, openDoors } from "./doors.ts";
 
-let doors: Doors;
+let doors: LocalDoors;
 beforeAll(async () => {
 	doors = await openDoors();
 });

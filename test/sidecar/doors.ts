@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExternalReport, ExternalRun } from "../../host/executors/external.ts";
+import type { StartedRun } from "../../host/host.ts";
 import { createHost, type Host, type HostOptions, type Outcome } from "../../host/index.ts";
 import type { ExternalRunOptions } from "../../host/run-options.ts";
 import { doorFiles } from "../../sidecar/door-directory.ts";
@@ -12,7 +13,6 @@ import { type ClientTls, type HttpAnswer, sendRequest, type Target } from "../ht
 /** A real host whose runs have local doors. */
 export interface Doors extends AsyncDisposable {
 	readonly host: Host;
-	readonly doors: RunDoorServer;
 	readonly dataDirectory: string;
 	readonly directory: string;
 	readonly internalErrors: Error[];
@@ -20,6 +20,11 @@ export interface Doors extends AsyncDisposable {
 	openRun(options?: ExternalRunOptions, tokenLifetimeMs?: number): Promise<RunAtDoor>;
 	/** A directory for a door. */
 	makeDirectory(): string;
+}
+
+/** With doors in the process of the host. */
+export interface LocalDoors extends Doors {
+	readonly doors: RunDoorServer;
 }
 
 /** What a container of the run has. */
@@ -49,7 +54,7 @@ export interface Call {
 
 export async function openDoors(
 	setup: { readonly limits?: NonNullable<HostOptions["limits"]>; readonly audit?: boolean } & Pick<RunDoorsOptions, "tcp"> = {},
-): Promise<Doors> {
+): Promise<LocalDoors> {
 	const opened = new AsyncDisposableStack();
 	const directory = await mkdtemp(join(tmpdir(), "cronium-sidecar-"));
 	opened.defer(() => rm(directory, { recursive: true, force: true }));
@@ -92,37 +97,42 @@ export async function openDoors(
 			const place = makeDirectory();
 			const itsDoors = tokenLifetimeMs === undefined ? doors : await open({ tokenLifetimeMs });
 			const door = await itsDoors.open(run, { directory: place });
-			const read = (name: keyof typeof doorFiles): string => readFileSync(join(place, doorFiles[name]), "utf8");
-			const socketPath = join(place, doorFiles.socket);
-			const tls = { ca: read("trusted"), cert: read("certificate"), key: read("key") };
-			const token = read("token");
-			return {
-				id: run.id,
-				run,
-				directory: place,
-				socketPath,
-				token,
-				tls,
-				env: {
-					CRONIUM_SOCKET: socketPath,
-					CRONIUM_CA_CERT: join(place, doorFiles.trusted),
-					CRONIUM_CLIENT_CERT: join(place, doorFiles.certificate),
-					CRONIUM_CLIENT_KEY: join(place, doorFiles.key),
-					CRONIUM_EXECUTION_TOKEN_FILE: join(place, doorFiles.token),
-				},
-				outcome: run.outcome,
-				call: (method, path, given = {}) =>
-					sendRequest({ ...(given.target ?? { socketPath }), tls: given.tls ?? tls }, method, path, {
-						headers: { authorization: `Bearer ${given.token ?? token}`, ...given.headers },
-						...(given.body !== undefined && { body: given.body }),
-					}),
-				end(report = { status: "succeeded" }) {
-					run.end(report);
-					return run.outcome;
-				},
-				closeDoor: async () => door[Symbol.asyncDispose](),
-			};
+			return describeRun(run, place, () => door[Symbol.asyncDispose]());
 		},
 		[Symbol.asyncDispose]: () => opened.disposeAsync(),
+	};
+}
+
+/** What a container finds in the directory of its run's door. */
+export function describeRun(run: ExternalRun & StartedRun, place: string, closeDoor: () => PromiseLike<void>): RunAtDoor {
+	const read = (name: keyof typeof doorFiles): string => readFileSync(join(place, doorFiles[name]), "utf8");
+	const socketPath = join(place, doorFiles.socket);
+	const tls = { ca: read("trusted"), cert: read("certificate"), key: read("key") };
+	const token = read("token");
+	return {
+		id: run.id,
+		run,
+		directory: place,
+		socketPath,
+		token,
+		tls,
+		env: {
+			CRONIUM_SOCKET: socketPath,
+			CRONIUM_CA_CERT: join(place, doorFiles.trusted),
+			CRONIUM_CLIENT_CERT: join(place, doorFiles.certificate),
+			CRONIUM_CLIENT_KEY: join(place, doorFiles.key),
+			CRONIUM_EXECUTION_TOKEN_FILE: join(place, doorFiles.token),
+		},
+		outcome: run.outcome,
+		call: (method, path, given = {}) =>
+			sendRequest({ ...(given.target ?? { socketPath }), tls: given.tls ?? tls }, method, path, {
+				headers: { authorization: `Bearer ${given.token ?? token}`, ...given.headers },
+				...(given.body !== undefined && { body: given.body }),
+			}),
+		end(report = { status: "succeeded" }) {
+			run.end(report);
+			return run.outcome;
+		},
+		closeDoor: async () => closeDoor(),
 	};
 }

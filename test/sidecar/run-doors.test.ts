@@ -16,9 +16,9 @@ import { type CertificateSubject, thumbprintOf } from "../../sidecar/certificate
 import { issueCertificate, ServerIdentity } from "../../sidecar/certificates.ts";
 import { doorFiles } from "../../sidecar/door-directory.ts";
 import { sendRequest } from "../http/send-request.ts";
-import { type Doors, openDoors, type RunAtDoor } from "./doors.ts";
+import { type LocalDoors, openDoors, type RunAtDoor } from "./doors.ts";
 
-let doors: Doors;
+let doors: LocalDoors;
 beforeAll(async () => {
 	doors = await openDoors({ audit: true });
 });
@@ -185,6 +185,21 @@ test.each([
 	await expect(run.call("GET", "/v1/input")).rejects.toMatchObject({ code: "ENOENT" });
 	await run.end();
 	await run.closeDoor();
+});
+
+test("a client that has ended its side of the connection gets its answers", async () => {
+	const run = await doors.openRun({ input: "7" });
+	const socket = connectTls({ path: run.socketPath, servername: "localhost", ...run.tls });
+	const head = (method: string, path: string) =>
+		`${method} ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${run.token}\r\n`;
+	socket.end(
+		`${head("PUT", "/v1/variables/half")}Content-Type: application/json\r\nContent-Length: 1\r\n\r\n1${head("GET", "/v1/input")}\r\n`,
+	);
+	let received = "";
+	for await (const chunk of socket) received += chunk;
+	expect(received.match(/HTTP\/1\.1 \d{3}/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200"]);
+	expect(received).toMatch(/\r\n\r\n7$/);
+	await run.end();
 });
 
 test("a renewed token is in the file, for the other processes of the container, and the one before is good for a while", async () => {

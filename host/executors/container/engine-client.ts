@@ -6,6 +6,7 @@ import { engineAddresses, readEngineAddress, usualSockets } from "./engine-addre
 import { type EngineAnswer, EngineConnection } from "./engine-connection.ts";
 import { EngineError } from "./engine-error.ts";
 import { buildImage, type ImageBuild, importImage } from "./engine-images.ts";
+import { hasKilled, type MemoryKills, memoryKills } from "./memory-kills.ts";
 import { startPodmanService } from "./podman-service.ts";
 
 export type { ContainerOutput, ContainerStreams } from "./attached-streams.ts";
@@ -70,6 +71,7 @@ export interface ContainerState {
 	readonly pid: number;
 	readonly isRunning: boolean;
 	readonly exitCode: number;
+	/** Of Podman's containers it is known once their exit has been waited for. */
 	readonly isOutOfMemory: boolean;
 	readonly startedAt: string;
 	readonly labels: Readonly<Record<string, string>>;
@@ -174,6 +176,8 @@ class Engine implements ContainerEngine {
 	readonly #runtime: string;
 	/** Connections to the streams of containers that have not ended, as far as this end of them knows. */
 	readonly #attached = new Map<string, Duplex>();
+	/** Containers of Podman that were seen to run out of memory: with version 1 of cgroups and a new kernel it does not learn of that itself. */
+	readonly #outOfMemory = new Set<string>();
 	readonly #service: AsyncDisposable | undefined;
 
 	constructor(
@@ -248,7 +252,7 @@ class Engine implements ContainerEngine {
 			pid: answer.State.Pid,
 			isRunning: answer.State.Running,
 			exitCode: answer.State.ExitCode,
-			isOutOfMemory: answer.State.OOMKilled,
+			isOutOfMemory: answer.State.OOMKilled || this.#outOfMemory.has(id),
 			startedAt: answer.State.StartedAt,
 			labels: answer.Config.Labels ?? {},
 		};
@@ -263,6 +267,7 @@ class Engine implements ContainerEngine {
 	}
 
 	async removeContainer(id: string): Promise<void> {
+		this.#outOfMemory.delete(id);
 		const what = `remove ${nameContainer(id)}`;
 		let answer: EngineAnswer;
 		for (let attempt = 1; ; attempt += 1) {
@@ -338,11 +343,16 @@ class Engine implements ContainerEngine {
 	 * tells when to look; without it, the looks become fewer.
 	 */
 	async #watchForExit(id: string, what: string, signal: AbortSignal | undefined): Promise<number> {
+		let kills: MemoryKills | undefined;
 		for (let pauseMs = minPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, maxPauseMs)) {
 			signal?.throwIfAborted();
 			const state = await this.inspectContainer(id);
 			if (!state) throw this.#connection.error("container-missing", what, "there is no such container");
-			if (!state.isRunning) return state.exitCode;
+			kills ??= memoryKills(state.pid);
+			if (!state.isRunning) {
+				if (kills && hasKilled(kills)) this.#outOfMemory.add(id);
+				return state.exitCode;
+			}
 			const attached = this.#attached.get(id);
 			if (attached) {
 				await closed(attached, attachedPauseMs, signal);

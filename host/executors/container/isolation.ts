@@ -88,8 +88,17 @@ export async function probeIsolation(
 	return report;
 }
 
-/** Throws EngineError when a required guarantee is not kept that the operator has not allowed to be missing, by its name. */
+/**
+ * Throws EngineError when a required guarantee is not kept that the operator has not allowed to be missing, by its name; and for a name that is none,
+ * which allows nothing.
+ */
 export function requireIsolation(report: IsolationReport, allowedToMiss: readonly string[], address: string): void {
+	const unknown = allowedToMiss.find((name) => !(guaranteeNames as readonly string[]).includes(name));
+	if (unknown !== undefined)
+		throw new EngineError(
+			"isolation-missing",
+			`${JSON.stringify(unknown)} cannot be allowed to be missing: it is none of ${guaranteeNames.join(", ")}.`,
+		);
 	const missing = report.guarantees.filter(
 		({ name, isKept, isRequired }) => isRequired && !isKept && !allowedToMiss.includes(name),
 	);

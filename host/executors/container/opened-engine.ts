@@ -101,7 +101,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 		if (!pool) {
 			const maker: SlotMaker = {
 				engine,
-				users: new RunUsers(userMapping(report)),
+				users: new RunUsers(userMapping(engine, report)),
 				directory,
 				hostId: options.hostId,
 				labels: { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId },
@@ -136,9 +136,15 @@ function describeMissing({ address }: ContainerEngine, reference: string): strin
 	return `The container engine at ${address} has no image ${reference}.${isOwn ? " `cronium images build` makes it." : ""}`;
 }
 
-function userMapping({ userNamespace, guarantees }: IsolationReport): UserMapping {
+/** Throws EngineError when the users of runs are others than this process can give files to. */
+function userMapping({ address }: ContainerEngine, { userNamespace, guarantees }: IsolationReport): UserMapping {
 	const isRoot = process.geteuid?.() === 0;
 	if (userNamespace === "auto") return { isRoot, namespaces: "own" };
 	const hasNamespace = guarantees.some(({ name, isKept }) => name === "user-namespace" && isKept);
+	if (!isRoot && userNamespace === "engine" && hasNamespace)
+		throw new EngineError(
+			"engine-error",
+			`The container engine at ${address} maps users of containers to others (userns-remap, or rootless Docker), to whom only root can give files. Run the host as root, or use rootless Podman.`,
+		);
 	return { isRoot, namespaces: hasNamespace ? "shared" : "none" };
 }
