@@ -53,7 +53,7 @@ const pages = ["README.md", ...readdirSync(join(projectDirectory, "docs")).map((
 const read = (path: string): string => readFileSync(join(projectDirectory, path), "utf8");
 
 /** Of a container engine. */
-const [engine] = (await Promise.all(engineKinds.map(findTestEngine))).flatMap((found) => ("address" in found ? [found.address] : []));
+const [engine] = (await Promise.all(engineKinds.map((kind) => findTestEngine(kind)))).flatMap((found) => ("address" in found ? [found.address] : []));
 
 let host: Host;
 let directory: string;
@@ -249,14 +249,16 @@ describe("docs/operating.md", () => {
 
 	test("lists what is in a data directory", async () => {
 		const dataDirectory = join(directory, "listed");
-		await using listed = await createHost({ dataDirectory, audit: true });
+		await using listed = await createHost({ dataDirectory, audit: true, containers: { ...(engine && { engine }) } });
 		await listed.run({ script: { name: "empty.js", source: "" } });
+		if (engine) await listed.run({ script: { name: "empty.sh", source: "" } });
 		const role = await lockExclusive(dataDirectory, "serve", listed);
 		const found = readdirSync(dataDirectory, { withFileTypes: true }).map(
 			(entry) => entry.name + (entry.isDirectory() ? "/" : ""),
 		);
 		await role.close();
-		expect(firstCells(section(page, "The data directory"))).toEqual(found.sort());
+		const onlyWithEngines = engine ? [] : ["engines/", "runs/"];
+		expect(firstCells(section(page, "The data directory"))).toEqual([...found, ...onlyWithEngines].sort());
 	});
 
 	test("explains every member of an entry of the journal", () => {
