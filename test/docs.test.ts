@@ -53,7 +53,9 @@ const pages = ["README.md", ...readdirSync(join(projectDirectory, "docs")).map((
 const read = (path: string): string => readFileSync(join(projectDirectory, path), "utf8");
 
 /** Of a container engine. */
-const [engine] = (await Promise.all(engineKinds.map((kind) => findTestEngine(kind)))).flatMap((found) => ("address" in found ? [found.address] : []));
+const [engine] = (await Promise.all(engineKinds.map((kind) => findTestEngine(kind)))).flatMap((found) =>
+	"address" in found ? [found.address] : [],
+);
 
 let host: Host;
 let directory: string;
@@ -100,7 +102,9 @@ describe.concurrent.each(pages)("%s", (page) => {
 		},
 	);
 
-	const sessions = blocks.filter(({ language, marks }) => language === "console" && (engine || !marks.includes("needs=containers")));
+	const sessions = blocks.filter(
+		({ language, marks }) => language === "console" && (engine || !marks.includes("needs=containers")),
+	);
 	if (sessions.length > 0)
 		test.concurrent("its commands print what it says", { timeout: 120_000 }, async ({ expect }) => {
 			const place = join(directory, page.replaceAll("/", "-"));
