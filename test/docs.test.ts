@@ -27,6 +27,7 @@ import type { LogLine } from "../host/execution.ts";
 import { createHost, type Host } from "../host/index.ts";
 import { failureCodes } from "../host/sandbox/guest-report.ts";
 import { lockExclusive } from "../host/store/exclusive-role.ts";
+import { engineKinds, findTestEngine } from "./containers/engines.ts";
 
 /*
  * What the documentation shows is run, and what it lists is compared with the code. How a fenced block is marked:
@@ -38,6 +39,8 @@ import { lockExclusive } from "../host/store/exclusive-role.ts";
  *   ```console                     lines that begin with `$ ` are run by a shell, what follows is what they print; commands of npm and git are
  *                                  shown only. `examples/` is there, and variables last to the end of the page
  *
+ *   ```console needs=containers    is left out where there is no container engine to test with
+ *
  * Ports 8780 and 8781, which a server has when nothing else is said, are replaced by free ones.
  *
  * In what is expected `…` stands for any text within a line, and several spaces for any number from two. Blocks without a mark are not run.
@@ -48,6 +51,11 @@ const pages = ["README.md", ...readdirSync(join(projectDirectory, "docs")).map((
 	name.endsWith(".md"),
 );
 const read = (path: string): string => readFileSync(join(projectDirectory, path), "utf8");
+
+/** Of a container engine. */
+const [engine] = (await Promise.all(engineKinds.map((kind) => findTestEngine(kind)))).flatMap((found) =>
+	"address" in found ? [found.address] : [],
+);
 
 let host: Host;
 let directory: string;
@@ -94,7 +102,9 @@ describe.concurrent.each(pages)("%s", (page) => {
 		},
 	);
 
-	const sessions = blocks.filter(({ language }) => language === "console");
+	const sessions = blocks.filter(
+		({ language, marks }) => language === "console" && (engine || !marks.includes("needs=containers")),
+	);
 	if (sessions.length > 0)
 		test.concurrent("its commands print what it says", { timeout: 120_000 }, async ({ expect }) => {
 			const place = join(directory, page.replaceAll("/", "-"));
@@ -109,7 +119,11 @@ describe.concurrent.each(pages)("%s", (page) => {
 			const printed = await runCommands(
 				commands.map(({ command }) => command.replaceAll(":8780", `:${port}`).replaceAll(":8781", `:${controlPort}`)),
 				place,
-				{ CRONIUM_LISTEN: `127.0.0.1:${port}`, CRONIUM_CONTROL_LISTEN: `127.0.0.1:${controlPort}` },
+				{
+					CRONIUM_LISTEN: `127.0.0.1:${port}`,
+					CRONIUM_CONTROL_LISTEN: `127.0.0.1:${controlPort}`,
+					...(engine && { CRONIUM_CONTAINER_ENGINE: engine }),
+				},
 			);
 			expect(printed).toHaveLength(commands.length);
 			for (const [index, { command, expected, line }] of commands.entries())
@@ -127,7 +141,7 @@ describe.concurrent.each(pages)("%s", (page) => {
 	});
 
 	test("has no mark that this test does not know", () => {
-		const known = /^(?:run|library|output|log|signature|(?:title|input|fails)=\S+)$/;
+		const known = /^(?:run|library|output|log|signature|(?:title|input|fails)=\S+|needs=containers)$/;
 		for (const { marks, line } of blocks) for (const mark of marks) expect(mark, `line ${line}`).toMatch(known);
 		expect(blocks.filter(named("output")).length + blocks.filter(named("log")).length).toBe(
 			blocks.flatMap((block) => Object.values(expectedBehind(blocks, block))).length,
@@ -239,14 +253,16 @@ describe("docs/operating.md", () => {
 
 	test("lists what is in a data directory", async () => {
 		const dataDirectory = join(directory, "listed");
-		await using listed = await createHost({ dataDirectory, audit: true });
+		await using listed = await createHost({ dataDirectory, audit: true, containers: { ...(engine && { engine }) } });
 		await listed.run({ script: { name: "empty.js", source: "" } });
+		if (engine) await listed.run({ script: { name: "empty.sh", source: "" } });
 		const role = await lockExclusive(dataDirectory, "serve", listed);
 		const found = readdirSync(dataDirectory, { withFileTypes: true }).map(
 			(entry) => entry.name + (entry.isDirectory() ? "/" : ""),
 		);
 		await role.close();
-		expect(firstCells(section(page, "The data directory"))).toEqual(found.sort());
+		const onlyWithEngines = engine ? [] : ["engines/", "runs/"];
+		expect(firstCells(section(page, "The data directory"))).toEqual([...found, ...onlyWithEngines].sort());
 	});
 
 	test("explains every member of an entry of the journal", () => {

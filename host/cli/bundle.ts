@@ -196,6 +196,10 @@ async function resolveImport(
 	if (path === "cronium") return { path, external: true };
 	const isForNode = target === "container";
 	if (isForNode && (path === "cronium/sync" || isBuiltin(path))) return { path, external: true };
+	if (isForNode && /^(?:node|bun):/.test(path))
+		return refuse(
+			`${quoted} is ${path.startsWith("node:") ? "no module of" : "part of another runtime than"} Node.js, which runs scripts in containers.`,
+		);
 	if (path.startsWith("node:") || path === "bun" || path.startsWith("bun:"))
 		return refuse(`${quoted} is part of Node.js, which the sandbox is not. ${containerAdvice}`);
 	if (isAbsolute(path) || win32.isAbsolute(path))

@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync } from "node:fs";
+import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, sep } from "node:path";
 import { type LimitName, limitDefinitions } from "../contract/limits.ts";
 import type { Failure, LogLine, Outcome } from "../execution.ts";
@@ -77,8 +77,7 @@ async function run(line: CommandLine): Promise<number> {
 	const scriptFile = readScriptFile(file, line.value("root"));
 	const mode = readMode(line, scriptFile);
 	const options = { ...readOptions(line, mode), ...(mode === "container" && readContainerOptions(line, scriptFile, given)) };
-	if (mode === "sandbox" && given.length > 0)
-		throw new UsageError(`${JSON.stringify(given[0])} is one argument too many: a script in the sandbox takes none.`);
+	if (mode === "sandbox") requireNothingForContainers(line, given);
 	using cancel = cancelOnSignals();
 
 	// Neither waits for the other: the host starts its threads while the script is prepared.
@@ -152,6 +151,15 @@ function readMode(line: CommandLine, { language, name }: ScriptFile): RunMode {
 	return mode ?? (isForSandbox ? "sandbox" : "container");
 }
 
+/** What the sandbox has no use for is not passed over: whoever gives it expects something of it. */
+function requireNothingForContainers(line: CommandLine, given: readonly string[]): void {
+	if (given.length > 0)
+		throw new UsageError(`${JSON.stringify(given[0])} is one argument too many: a script in the sandbox takes none.`);
+	for (const name of ["image", "file"])
+		if (line.value(name) !== undefined)
+			throw new UsageError(`--${name} is for containers, and this script runs in the sandbox; --in container runs it in one.`);
+}
+
 function readContainerOptions(line: CommandLine, script: ScriptFile, given: readonly string[]): Partial<RunOptions> {
 	const image = line.value("image");
 	return {
@@ -169,6 +177,8 @@ function readFileOfScript(file: string, { path: scriptPath }: ScriptFile): [stri
 		const path = relative(dirname(scriptPath), realpathSync(file));
 		if (path === "" || path.startsWith("..") || isAbsolute(path))
 			throw new UsageError(`--file: ${shown} is not in or below the directory of the script.`);
+		// A pipe would be waited for.
+		if (!statSync(file).isFile()) throw new UsageError(`--file: ${shown} is not a regular file.`);
 		return [path.replaceAll(sep, "/"), readFileSync(file)];
 	} catch (cause) {
 		if (cause instanceof UsageError) throw cause;

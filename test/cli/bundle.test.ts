@@ -369,3 +369,54 @@ test("a project begins at the nearest package.json or .git, else at the script",
 	expect(findProjectRoot(join(project, "d/e.ts"))).toBe(project);
 	expect(findProjectRoot(join(outside, "secret.ts"))).toBe(outside);
 });
+
+describe("bundles for containers", () => {
+	const bundleForContainer = (main: string, files: Readonly<Record<string, string>> = {}) => {
+		write(project, { "src/main.ts": main, ...files });
+		return bundle(join(project, "src/main.ts"), project, "container");
+	};
+
+	test("modules of Node.js, the SDK and packages that only an image has stay imports; those of the project are bundled", async () => {
+		const { source, warnings } = await bundleForContainer(
+			`import { readFileSync } from "fs";
+import "node:os";
+import { getInput } from "cronium";
+import sync from "cronium/sync";
+import { z } from "only-in-the-image/deep";
+import common from "common";
+console.log(readFileSync, getInput, sync, z, common);`,
+			{
+				"node_modules/common/package.json": '{"name":"common","browser":{"./index.js":"./browser.js"}}',
+				"node_modules/common/index.js": 'module.exports = [require("path").sep, "for Node.js"];',
+				"node_modules/common/browser.js": 'module.exports = "for browsers";',
+			},
+		);
+		const imported = [...source.matchAll(/^import .*?"([^"]+)";/gm)].map(([, name]) => name);
+		expect(imported.sort()).toEqual(["cronium", "cronium/sync", "fs", "node:module", "node:os", "only-in-the-image/deep"]);
+		expect(source).toContain("for Node.js");
+		expect(source).not.toContain("for browsers");
+		expect(warnings).toEqual([]);
+	});
+
+	test.each([
+		[
+			"a native addon",
+			'import "./addon.node";',
+			"is a native addon, which cannot be bundled; build an image that has its package",
+		],
+		["a file that is not there", 'import "./none.ts";', 'there is no file "./none.ts"'],
+		["a file outside of the project", 'import "../../outside/secret.ts";', "leads out of the project"],
+		["an absolute path", 'import "/etc/passwd";', "is an absolute path"],
+		["a URL", 'import "https://example.com/a.js";', "is a URL"],
+		[
+			"another runtime",
+			'import "bun:sqlite";',
+			'"bun:sqlite" is part of another runtime than Node.js, which runs scripts in containers',
+		],
+	])("%s is refused", async (_, main, message) => {
+		await expect(bundleForContainer(main, { "src/addon.node": "" })).rejects.toMatchObject({
+			code: "import-error",
+			message: expect.stringContaining(message),
+		});
+	});
+});

@@ -88,5 +88,14 @@ function listColumns(cells: readonly Cell[]): readonly { readonly door: string; 
 	return [...found.values()].sort((one, other) => rank(one.door) - rank(other.door));
 }
 
-const doors = ["sandbox", "HTTP over TCP", "HTTP over a Unix socket", "sidecar", "sidecar process", "stub"];
+const doors = [
+	"sandbox",
+	"HTTP over TCP",
+	"HTTP over a Unix socket",
+	"sidecar",
+	"sidecar process",
+	"container (docker)",
+	"container (podman)",
+	"stub",
+];
 const rank = (door: string): number => (doors.includes(door) ? doors.indexOf(door) : doors.length);

@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
 import type { StepResult } from "./conformance-case.ts";
 import { type GuestCall, toLine } from "./guest-step.ts";
 import { bashCall, bashEnvironment, readBashResult } from "./guests/bash.ts";
@@ -16,7 +17,7 @@ export interface SdkGuest extends AsyncDisposable {
 }
 
 const sdkDirectory = join(import.meta.dirname, "../../guest-sdks");
-const guestFile = (name: string): string => join(import.meta.dirname, "guests", name);
+export const guestFile = (name: string): string => join(import.meta.dirname, "guests", name);
 
 /** Builds what is built of the SDKs into the directory: guests use what is published, not its sources. */
 export function buildSdks(directory: string): void {
@@ -25,23 +26,41 @@ export function buildSdks(directory: string): void {
 
 /** Starts a guest. `directory` has what `buildSdks` made; the guest's working directory is `cwd`. */
 export function startGuest(sdk: Sdk, directory: string, cwd: string): SdkGuest {
+	return speakTo(sdk, startProcess(...describeGuest(sdk, directory), cwd));
+}
+
+/** The program of a guest, and its arguments. */
+function describeGuest(sdk: Sdk, directory: string): [program: string, programArguments: readonly string[]] {
 	switch (sdk) {
 		case "JavaScript":
-			return startJsonGuest(process.execPath, [guestFile("javascript.ts"), join(directory, "js/index.js")], cwd);
+			return [process.execPath, [guestFile("javascript.ts"), join(directory, "js/index.js")]];
 		case "JavaScript sync":
-			return startJsonGuest(process.execPath, [guestFile("javascript-sync.ts"), join(directory, "js/sync.cjs")], cwd);
+			return [process.execPath, [guestFile("javascript-sync.ts"), join(directory, "js/sync.cjs")]];
 		case "Python":
-			return startJsonGuest("python3", ["-B", guestFile("guest.py"), "sync"], cwd);
+			return ["python3", ["-B", guestFile("guest.py"), "sync"]];
 		case "Python asyncio":
-			return startJsonGuest("python3", ["-B", guestFile("guest.py"), "aio"], cwd);
+			return ["python3", ["-B", guestFile("guest.py"), "aio"]];
 		case "Bash":
-			return startBashGuest(cwd);
+			return ["bash", [guestFile("guest.sh"), join(sdkDirectory, "bash/cronium.sh")]];
 	}
 }
 
+/** How texts reach a guest and come back: the standard streams of its process, wherever that runs. */
+export interface GuestChannel {
+	readonly requests: Writable;
+	readonly answers: Readable;
+	/** What went wrong when it has ended; undefined when it ended by itself, after its requests. */
+	readonly ended: Promise<string | undefined>;
+}
+
+/** Speaks to a guest at the other end of a channel. */
+export function speakTo(sdk: Sdk, channel: GuestChannel): SdkGuest {
+	return sdk === "Bash" ? speakToBash(channel) : speakJson(channel);
+}
+
 /** A message a line, as JSON. */
-function startJsonGuest(program: string, programArguments: readonly string[], cwd: string): SdkGuest {
-	const guest = startProcess(program, programArguments, cwd, "\n");
+function speakJson(channel: GuestChannel): SdkGuest {
+	const guest = exchange(channel, "\n");
 	return {
 		async enter(environment) {
 			await guest.ask(toLine({ environment }), 1);
@@ -55,8 +74,8 @@ function startJsonGuest(program: string, programArguments: readonly string[], cw
 }
 
 /** Messages are commands; all texts end with NUL. */
-function startBashGuest(cwd: string): SdkGuest {
-	const guest = startProcess("bash", [guestFile("guest.sh"), join(sdkDirectory, "bash/cronium.sh")], cwd, "\0");
+function speakToBash(channel: GuestChannel): SdkGuest {
+	const guest = exchange(channel, "\0");
 	let leave = "";
 	return {
 		async enter(environment) {
@@ -74,23 +93,29 @@ function startBashGuest(cwd: string): SdkGuest {
 	};
 }
 
-/** Asks a process, and waits for as many texts as an answer has. */
-function startProcess(program: string, programArguments: readonly string[], cwd: string, separator: "\n" | "\0") {
+function startProcess(program: string, programArguments: readonly string[], cwd: string): GuestChannel {
 	const environment = Object.entries(process.env).filter(([name]) => !name.startsWith("CRONIUM_") && name !== "NODE_OPTIONS");
 	const child = spawn(program, programArguments, {
 		cwd,
 		env: { ...Object.fromEntries(environment), PYTHONPATH: join(sdkDirectory, "python"), PYTHONUTF8: "1" },
 		stdio: ["pipe", "pipe", "pipe"],
 	});
-	const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
 	let said = "";
 	child.stderr.setEncoding("utf8").on("data", (text: string) => {
 		said = (said + text).slice(-4_000);
 	});
+	const ended = new Promise<string | undefined>((resolve) => {
+		child.once("close", (status) => resolve(status === 0 ? undefined : `${program} ended with status ${status}: ${said}`));
+	});
+	return { requests: child.stdin, answers: child.stdout, ended };
+}
+
+/** Asks a guest, and waits for as many texts as an answer has. */
+function exchange({ requests, answers: stream, ended }: GuestChannel, separator: "\n" | "\0") {
 	const answers: string[] = [];
 	let wake = (): void => undefined;
 	const pieces: Buffer[] = [];
-	child.stdout.on("data", (chunk: Buffer) => {
+	stream.on("data", (chunk: Buffer) => {
 		let rest = chunk;
 		for (let end = rest.indexOf(separator); end >= 0; end = rest.indexOf(separator)) {
 			answers.push(Buffer.concat([...pieces.splice(0), rest.subarray(0, end)]).toString());
@@ -99,17 +124,17 @@ function startProcess(program: string, programArguments: readonly string[], cwd:
 		pieces.push(rest);
 		wake();
 	});
-	child.stdin.on("error", () => undefined);
+	requests.on("error", () => undefined);
 	let isGone = false;
-	void closed.then(() => {
+	void ended.then(() => {
 		isGone = true;
 		wake();
 	});
 	return {
 		async ask(message: string, texts: number): Promise<string[]> {
-			child.stdin.write(message);
+			requests.write(message);
 			while (answers.length < texts) {
-				if (isGone) throw new Error(`The guest ${program} has ended: ${said}`);
+				if (isGone) throw new Error(`The guest has ended: ${(await ended) ?? "by itself"}`);
 				await new Promise<void>((resolve) => {
 					wake = resolve;
 				});
@@ -117,10 +142,10 @@ function startProcess(program: string, programArguments: readonly string[], cwd:
 			return answers.splice(0, texts);
 		},
 		async end(): Promise<void> {
-			child.stdin.end();
-			const status = await closed;
+			requests.end();
+			const problem = await ended;
 			// That it ends by itself is a promise, too: nothing of an SDK keeps a script alive.
-			if (status !== 0) throw new Error(`The guest ${program} ended with status ${status}: ${said}`);
+			if (problem !== undefined) throw new Error(`The guest failed: ${problem}`);
 		},
 	};
 }

@@ -62,11 +62,19 @@ const extensions: Readonly<Record<ScriptLanguage, string>> = {
 	bash: ".sh",
 };
 
+/** What file systems take as a name. */
+const maxNameBytes = 255;
+
 /** The last part of the script's name, as a file that its interpreter takes for what it is. */
 export function fileName(name: string, language: ScriptLanguage): string {
-	const base = posix.basename(name).replace(/^\.+/, "") || "script";
+	const base = posix.basename(name).replace(/^\.+/, "").toWellFormed() || "script";
 	// One module, whatever its author called it.
 	const isModule = language === "javascript" || language === "typescript";
 	const stem = isModule ? base.replace(/\.[cm]?[jt]s$/i, "") : base;
-	return (isModule || posix.extname(base) === "") && !stem.endsWith(extensions[language]) ? stem + extensions[language] : stem;
+	const isComplete = isModule ? stem.endsWith(extensions[language]) : posix.extname(base) !== "";
+	if (isComplete && Buffer.byteLength(stem) <= maxNameBytes) return stem;
+	let characters = [...stem];
+	const bytesLeft = maxNameBytes - extensions[language].length;
+	while (Buffer.byteLength(characters.join("")) > bytesLeft) characters = characters.slice(0, -1);
+	return characters.join("") + extensions[language];
 }

@@ -36,11 +36,12 @@ export interface ControlServer extends AsyncDisposable {
 export async function openControlServer(
 	limits: HostOptions["limits"] & object = {},
 	options: ServerOptions = {},
+	containers: NonNullable<HostOptions["containers"]> = {},
 ): Promise<ControlServer> {
 	await using opened = new AsyncDisposableStack();
 	const dataDirectory = await mkdtemp(join(tmpdir(), "cronium-control-"));
 	opened.defer(() => rm(dataDirectory, { recursive: true, force: true }));
-	const host = opened.use(await createHost({ dataDirectory, limits: { maxWorkers: 2, ...limits } }));
+	const host = opened.use(await createHost({ dataDirectory, limits: { maxWorkers: 2, ...limits }, containers }));
 	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.served(id));
 	const actions: ControlAction[] = [];
 	const internalErrors: Error[] = [];
