@@ -11,6 +11,41 @@ const exhaustion = readFileSync(join(import.meta.dirname, "attacks/exhaustion.py
 const neighbour = `source cronium.sh
 for one in 1 2 3; do cronium_increment_variable counted; done`;
 
+/** Connects without ever shaking hands, until nobody takes more; then shakes hands as often as it can. */
+const flood = `
+import json, socket, ssl, time
+import cronium
+def connect():
+    one = socket.socket(socket.AF_UNIX)
+    one.connect("/run/cronium/api.sock")
+    return one
+def is_kept(one):
+    try:
+        return one.recv(1, socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+many = [connect() for _ in range(300)]
+print("flooding", flush=True)
+while sum(map(is_kept, many)) > 8:
+    time.sleep(0.05)
+kept = sum(map(is_kept, many))
+for one in many:
+    one.close()
+context = ssl.create_default_context(cafile="/run/cronium/ca.pem")
+context.load_cert_chain("/run/cronium/client.pem", "/run/cronium/client.key")
+shaken = 0
+for _ in range(20):
+    try:
+        context.wrap_socket(connect(), server_hostname="localhost").close()
+        shaken += 1
+    except OSError:
+        pass
+cronium.set_output("through")
+print(json.dumps({"kept": kept, "shaken": shaken}))
+`;
+
 describe.each(engineKinds)("a script in a container of %s that takes all it can", async (kind) => {
 	const isMissing = "missing" in (await findTestEngine(kind));
 	let containers: ContainerHost;
@@ -142,5 +177,20 @@ cronium_set_output '"printed"'`,
 		for (const line of lines) expect(Buffer.byteLength(line)).toBeLessThanOrEqual(4096);
 		expect(endless).toMatchObject({ status: "timed-out", exitCode: 124, error: { code: "wall-time-exceeded" } });
 		expect(endless.logs.some(({ source }) => source === "system")).toBe(true);
+	});
+
+	test.skipIf(isMissing)("floods its door, and neither its neighbours nor its own calls are kept out", async () => {
+		const flooding = Promise.withResolvers<void>();
+		const outcome = containers.run("flood.py", flood, {
+			limits: { maxRunConnections: 8, maxRunHandshakesPerSecond: 10 },
+			onLog: ({ message }) => message === "flooding" && flooding.resolve(),
+		});
+		outcome.then(() => flooding.resolve());
+		await flooding.promise;
+		expect(await containers.run("neighbour.sh", neighbour, { namespace: "quiet" })).toMatchObject({ status: "succeeded" });
+		expect(await containers.host.variables("quiet").get("counted")).toBe("3");
+		expect(await outcome).toMatchObject({ status: "succeeded", output: "through" });
+		expect(reported(await outcome)).toMatchObject({ kept: expect.any(Number), shaken: expect.any(Number) });
+		expect(reported(await outcome).shaken).toBeGreaterThan(0);
 	});
 });

@@ -29,7 +29,7 @@ describe.each(engineKinds)("containers of %s", async (kind) => {
 	test.skipIf(isMissing)(
 		"wait for one job each, by their image, and none is left with the host",
 		async () => {
-			const containers = await openContainerHost(kind, { limits: { maxIdleContainers: 1, maxContainers: 4 } });
+			await using containers = await openContainerHost(kind, { limits: { maxIdleContainers: 1, maxContainers: 4 } });
 			const { engine, host } = containers;
 			const source =
 				"echo $HOSTNAME > /work/seen; ls /work /tmp /script; cat /proc/sys/kernel/random/uuid >/dev/null; stat -c %i /work";
@@ -53,7 +53,6 @@ describe.each(engineKinds)("containers of %s", async (kind) => {
 			} finally {
 				await host.dispose();
 				await containers.requireNothingLeft();
-				await containers[Symbol.asyncDispose]();
 			}
 		},
 		60_000,
