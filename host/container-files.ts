@@ -60,12 +60,6 @@ export function requireContainerFiles(
 
 /** Checks the name that the script has as a file, beside the others. Throws `invalid` or `too-large`. */
 export function requireFileName(name: string, files: ContainerFiles["files"]): void {
-	const bytes = utf8Length(name);
-	if (bytes > maxNameBytes)
-		throw new RuntimeError(
-			"too-large",
-			`The script's file name ${excerpt(name)} has ${bytes} bytes; the limit is ${maxNameBytes}.`,
-		);
 	for (const path of files.keys())
 		if (path.split("/", 1)[0] === name)
 			throw new RuntimeError(

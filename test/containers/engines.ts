@@ -1,9 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectEngine } from "../../host/executors/container/engine-client.ts";
 import { buildOffline } from "../../host/images/build-image.ts";
-import { type ImageName, imageNames } from "../../host/images/images.ts";
+import { type ImageName, imageInstructions, imageNames, imageReference } from "../../host/images/images.ts";
 import { engineObstacle, startEngine } from "./engine-process.ts";
 
 /** The engines that tests run containers with. */
@@ -36,10 +38,22 @@ export async function findTestEngine(kind: EngineKind, images: readonly ImageNam
 	}
 	for (const image of images)
 		await once(directory, `${kind}.${image}`, async () => {
+			const archive = await once(directory, image, () => pack(image, join(directory, `${image}.tar`)));
 			await using engine = await connectEngine(found.address);
-			return await buildOffline(engine, image, AbortSignal.timeout(waitMs));
+			return await engine.importImage(createReadStream(archive), imageReference(image), { changes: imageInstructions(image) });
 		});
 	return found;
+}
+
+/** Builds an image into a file, as every engine gets it. */
+async function pack(image: ImageName, file: string): Promise<string> {
+	const engine = {
+		importImage: async (tar: Readable) => {
+			await pipeline(tar, createWriteStream(file));
+			return file;
+		},
+	};
+	return await buildOffline(engine, image, AbortSignal.timeout(waitMs));
 }
 
 const waitMs = 240_000;

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { encodeCommand, launcher } from "../../host/executors/container/launcher.ts";
+import { encodeCommand, launcher, launcherReady } from "../../host/executors/container/launcher.ts";
 
 /**
  * Runs the launcher as a container does: below an init, alone in a namespace of process ids, because it kills all that it can see when its standard input
@@ -20,8 +20,9 @@ async function launch(shell: readonly string[], sent: string, end = false) {
 	const output = Promise.all([text(child.stdout), text(child.stderr)]);
 	const [code] = (await once(child, "exit")) as [number | null];
 	child.stdin.end();
-	const [stdout, stderr] = await output;
-	return { code, stdout, stderr };
+	const [said, stderr] = await output;
+	expect(said.startsWith(launcherReady)).toBe(true);
+	return { code, stdout: said.slice(launcherReady.length), stderr };
 }
 
 /** Prints its arguments as a JSON array. */
