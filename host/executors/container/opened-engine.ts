@@ -82,12 +82,21 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 		requireIsolation(report, options.allowMissing ?? [], engine.address);
 		return report;
 	};
+	const making = new Map<string, Promise<void>>();
+	/** Once for all runs that wait for it: a build takes seconds and all of the disk. */
 	const make = async (reference: string): Promise<ImageInfo | undefined> => {
 		const name = imageNames.find((one) => imageReference(one) === reference);
 		if (name === undefined || !options.onImageMissing) return undefined;
-		options.onImageMissing(reference);
-		const { buildOffline } = await import("../../images/build-image.ts");
-		await buildOffline(engine, name, new AbortController().signal);
+		let building = making.get(reference);
+		if (!building) {
+			options.onImageMissing(reference);
+			building = import("../../images/build-image.ts")
+				.then(({ buildOffline }) => buildOffline(engine, name, new AbortController().signal))
+				.then(() => undefined)
+				.finally(() => making.delete(reference));
+			making.set(reference, building);
+		}
+		await building;
 		return await engine.inspectImage(reference);
 	};
 	// An engine that cannot keep what is promised is found out when it is opened, and not by the first run.
