@@ -102,7 +102,7 @@ describe.each(engineKinds)("with %s", async (kind) => {
 					containers: { onImageMissing: (reference) => void missing.push(reference) },
 				});
 				const outcomes = await Promise.all([1, 2, 3].map((number) => building.run("script.sh", `echo ${number}`)));
-				expect(outcomes.map(printed)).toEqual(["1", "2", "3"]);
+				expect(outcomes.map((outcome) => printed(outcome))).toEqual(["1", "2", "3"]);
 				expect(missing).toEqual([imageReference("bash")]);
 				await building.requireNothingLeft();
 			} finally {
