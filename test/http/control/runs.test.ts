@@ -118,7 +118,11 @@ test.each([
 	["a script without a source", { script: { name: "a.js" } }, "source"],
 	["no script", {}, "script is missing"],
 	["an external run with a script", { mode: "external", script: { name: "a.js", source: "" } }, "no script"],
-	["an external run with hosts", { mode: "external", allowedHosts: ["a.example"] }, "allowedHosts is for runs that this host starts"],
+	[
+		"an external run with hosts",
+		{ mode: "external", allowedHosts: ["a.example"] },
+		"allowedHosts is for runs that this host starts",
+	],
 	["an unknown limit", { script: { name: "a.js", source: "" }, limits: { maxThings: 1 } }, "maxThings"],
 	["a limit of the host", { script: { name: "a.js", source: "" }, limits: { maxWorkers: 1 } }, "maxWorkers"],
 	["a limit out of range", { script: { name: "a.js", source: "" }, limits: { maxWallTimeMs: 0 } }, "maxWallTimeMs is 0"],
