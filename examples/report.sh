@@ -22,6 +22,6 @@ threshold=$(cronium_get_variable revenue-threshold)
 report=$(jq -c --argjson threshold "${threshold:-null}" '.threshold = ($threshold // .threshold) | .reached = (.revenue >= .threshold)' <<<"$report")
 cronium_set_condition "$(jq .reached <<<"$report")"
 
-cronium_set_variable last-revenue "$(jq .revenue <<<"$report")"
+cronium_set_variable last-revenue "$(jq .revenue <<<"$report")" >/dev/null
 runs=$(cronium_increment_variable runs)
 cronium_set_output "$(jq -c --argjson runs "$runs" '{ runs: $runs } + .' <<<"$report")"

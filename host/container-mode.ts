@@ -1,7 +1,11 @@
 import { isIP } from "node:net";
 import type { AuditLog } from "./audit.ts";
+import { RuntimeError } from "./contract/errors.ts";
 import type { Limits } from "./contract/limits.ts";
+import { readEngineAddress } from "./executors/container/engine-address.ts";
+import { EngineError } from "./executors/container/engine-error.ts";
 import { ContainerExecutor } from "./executors/container/executor.ts";
+import { requireGuaranteeNames } from "./executors/container/isolation.ts";
 import { type ContainerSettings, openEngine } from "./executors/container/opened-engine.ts";
 import { mountedSocket } from "./executors/container/run-door.ts";
 import type { ServedRuns } from "./executors/served-runs.ts";
@@ -16,6 +20,21 @@ export interface ContainerModeOptions {
 	readonly traffic: Traffic;
 	readonly audit: AuditLog | undefined;
 	readonly settings: ContainerSettings;
+}
+
+/**
+ * Throws `invalid` for settings that no engine can make good: a host that has been told something impossible is not to find it out with its first run. What
+ * the environment says of the engine is not looked at here, because it is there for other programs, too.
+ */
+export function requireContainerSettings({ engine, allowMissing = [] }: ContainerSettings): void {
+	requireGuaranteeNames(allowMissing);
+	if (engine === undefined) return;
+	try {
+		readEngineAddress(engine);
+	} catch (cause) {
+		if (!(cause instanceof EngineError)) throw cause;
+		throw new RuntimeError("invalid", cause.message, {}, { cause });
+	}
 }
 
 /** Puts together what runs scripts in containers. Engine and doors are opened with the first run. */

@@ -64,6 +64,10 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	const limits = resolveLimits(options.limits);
 	const engine = requireEngine(options.engine ?? "quickjs-wasi");
 	const guests = oneOf(options.guests ?? "threads", "guests", ["threads", "process"] as const);
+	const containers = options.containers ?? {};
+	// Loaded only where there is something to check.
+	if (containers.engine !== undefined || containers.allowMissing?.length)
+		(await import("./container-mode.ts")).requireContainerSettings(containers);
 	using _alive = keepAlive();
 	// Undone in reverse order, also when one of the steps fails.
 	await using opened = new AsyncDisposableStack();
@@ -89,7 +93,6 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	opened.defer(() => store.close());
 	opened.use(executor);
 	const { assembleHost } = await loading;
-	const containers = options.containers ?? {};
 	return await assembleHost({ directory, containers, auditId, store, executor, limits, engine, opened });
 }
 

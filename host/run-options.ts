@@ -98,7 +98,7 @@ export interface ContainerPlan extends RunTerms {
 	readonly files: ReadonlyMap<string, string | Uint8Array>;
 }
 
-/** Where a script is to run. Throws `invalid` for a mode that there is not, and for a script that names none and is in no language. */
+/** Where a script is to run; one whose language nothing says is taken for JavaScript. Throws `invalid` for a mode or a language that there is not. */
 export function requireMode({ mode, script }: Pick<RunOptions, "mode" | "script">): RunMode {
 	if (mode !== undefined) return oneOf(mode, "mode", runModes);
 	const language = languageOf(record(script, "script"));

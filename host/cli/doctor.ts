@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { ContainerEngine, EngineInfo } from "../executors/container/engine-client.ts";
 import type { Guarantee } from "../executors/container/isolation.ts";
-import { type Command, type CommandLine, exitCodes, requireOperands, UsageError } from "./command.ts";
+import { type Command, type CommandLine, exitCodes, requireOperands } from "./command.ts";
 import { resolveDataDirectory } from "./data-directory.ts";
 import { printJson, stringify } from "./json-print.ts";
 import { containerOptions, dataOption, jsonOption } from "./options.ts";
@@ -71,10 +71,8 @@ async function examineIsolation(
 	dataDirectory: string,
 	allowed: readonly string[],
 ): Promise<Pick<Findings, "guarantees" | "userNamespace" | "problems">> {
-	const { findProbeImage, guaranteeNames, probeIsolation } = await import("../executors/container/isolation.ts");
-	const unknown = allowed.find((name) => !(guaranteeNames as readonly string[]).includes(name));
-	if (unknown !== undefined)
-		throw new UsageError(`--container-allow is ${JSON.stringify(unknown)}; it must be one of ${guaranteeNames.join(", ")}.`);
+	const { findProbeImage, probeIsolation, requireGuaranteeNames } = await import("../executors/container/isolation.ts");
+	requireGuaranteeNames(allowed);
 	const image = await findProbeImage(engine);
 	if (image === undefined) {
 		const message = `The engine has none of Cronium's images to look with: \`cronium images build\` makes them, with --offline out of this machine's programs.`;
@@ -92,7 +90,7 @@ async function examineIsolation(
 }
 
 const installHint =
-	"On Debian or Ubuntu: apt-get install docker.io, or podman catatonit; Podman's API listens with `podman system service`.";
+	"On Debian or Ubuntu: apt-get install docker.io, or podman catatonit. Docker has to run; Podman is started when it is needed.";
 
 function hints({ kind }: ContainerEngine, guarantees: readonly Guarantee[] = []): readonly string[] {
 	if (guarantees.find(({ name }) => name === "user-namespace")?.isKept ?? true) return [];

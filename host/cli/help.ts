@@ -32,7 +32,7 @@ export function describeProgram(commands: readonly (readonly [string, string])[]
 	]);
 	return `cronium <command>
 
-Runs automation scripts in WebAssembly sandboxes and looks at what they left.
+Runs automation scripts in WebAssembly sandboxes and in containers, and looks at what they left.
 
 Commands
 ${alignRows(commands).join("\n")}
@@ -46,6 +46,7 @@ ${alignRows([
 Environment
 ${alignRows([
 	["CRONIUM_DATA", "The data directory when --data is not given; else a directory of the user's."],
+	["CRONIUM_CONTAINER_ENGINE", "The container engine when --container-engine is not given; else DOCKER_HOST, or a usual socket."],
 	["NO_COLOR", "No colours, also on a terminal."],
 ]).join("\n")}
 

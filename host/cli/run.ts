@@ -78,6 +78,7 @@ async function run(line: CommandLine): Promise<number> {
 	const mode = readMode(line, scriptFile);
 	const options = { ...readOptions(line, mode), ...(mode === "container" && readContainerOptions(line, scriptFile, given)) };
 	if (mode === "sandbox") requireNothingForContainers(line, given);
+	else requireNothingForSandbox(line);
 	using cancel = cancelOnSignals();
 
 	// Neither waits for the other: the host starts its threads while the script is prepared.
@@ -158,6 +159,12 @@ function requireNothingForContainers(line: CommandLine, given: readonly string[]
 	for (const name of ["image", "file"])
 		if (line.value(name) !== undefined)
 			throw new UsageError(`--${name} is for containers, and this script runs in the sandbox; --in container runs it in one.`);
+}
+
+function requireNothingForSandbox(line: CommandLine): void {
+	for (const name of ["allow-host", "engine"])
+		if (line.value(name) !== undefined)
+			throw new UsageError(`--${name} is for the sandbox, and this script runs in a container.`);
 }
 
 function readContainerOptions(line: CommandLine, script: ScriptFile, given: readonly string[]): Partial<RunOptions> {

@@ -14,7 +14,7 @@ describe("without an engine", () => {
 		expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
 		expect(stdout).toContain(`Node            ${process.version}\n`);
 		expect(stdout).toContain(`Data directory  ${data} (not there yet)\n`);
-		expect(stdout).toContain("\nunix:///nowhere/engine.sock: ask for the version: there is no such socket\n");
+		expect(stdout).toContain("\nunix:///nowhere/engine.sock: cannot ask for the version: there is no such socket\n");
 		expect(stdout.split("\n").length).toBeLessThan(10);
 	});
 

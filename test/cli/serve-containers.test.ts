@@ -9,7 +9,7 @@ import { readServeSettings } from "../../host/cli/serve-settings.ts";
 import { findEngine } from "../../host/executors/container/engine-client.ts";
 import { createHost } from "../../host/index.ts";
 import { findTestEngine } from "../containers/engines.ts";
-import { createDirectory } from "./cronium.ts";
+import { createDirectory, cronium } from "./cronium.ts";
 
 describe("the settings of containers", () => {
 	const read = (argv: readonly string[], environment: NodeJS.ProcessEnv = {}) =>
@@ -44,6 +44,16 @@ describe("the settings of containers", () => {
 		[["--container-listen", "9000"], '--container-listen is "9000"; it must be HOST:PORT, [IPV6]:PORT or unix:PATH.'],
 	])("%j is a mistake", (argv, message) => {
 		expect(() => read(argv)).toThrow(message);
+	});
+
+	test.each([
+		["--container-allow", "user-namespace,seccmp", '"seccmp" cannot be allowed to be missing: it is none of user-namespace, '],
+		["--container-engine", "/run/docker.sock", '"/run/docker.sock" is not the address of a container engine: '],
+		["--container-engine", "tcp://192.0.2.1:2375", "tcp://192.0.2.1:2375 would be reached without TLS: "],
+	])("%s %s is a mistake that no server starts with", async (option, value, message) => {
+		const { code, stderr } = await cronium(["serve", "--data", join(createDirectory(), "data"), option, value]);
+		expect(code).toBe(2);
+		expect(stderr).toContain(`cronium: ${message}`);
 	});
 });
 

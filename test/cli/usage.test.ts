@@ -19,7 +19,6 @@ describe.concurrent("wrong usage ends with 2, one line on standard error and not
 		["two scripts", ["run", hello, "b.js"], /"b\.js" is one argument too many/],
 		["a script that is not there", ["run", "no-such.ts"], /"no-such\.ts" cannot be read: there is no such file/],
 		["a script that is a directory", ["run", projectDirectory.replace(/\/$/, "")], /it is a directory/],
-		["a script that is not there", ["run", "tool.py"], /The script: "tool\.py" cannot be read/],
 		["an unknown option", ["run", hello, "--inputs", "1"], /There is no option --inputs\. Did you mean --input\?/],
 		["an option without its value", ["run", hello, "--input"], /--input needs a value: --input JSON/],
 		["an option given twice", ["run", hello, "--input", "1", "--input", "2"], /--input is given more than once/],

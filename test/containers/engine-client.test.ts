@@ -196,8 +196,18 @@ describe("an engine that is not as it should be", () => {
 	test("one that is named and not there is not replaced by another", async () => {
 		await expect(findEngine("unix:///nowhere/engine.sock")).rejects.toMatchObject({
 			code: "engine-unreachable",
-			message: "unix:///nowhere/engine.sock: ask for the version: there is no such socket",
+			message: "unix:///nowhere/engine.sock: cannot ask for the version: there is no such socket",
 		});
+	});
+
+	test("a server that is none is told from an engine that is wrong", async () => {
+		const expected = {
+			code: "engine-unreachable",
+			message: expect.stringContaining("something else than a container engine answers there"),
+		};
+		await expect(findEngine(await listenFor(answerJson({ error: "no such page" }, 404)))).rejects.toMatchObject(expected);
+		for (const answer of ["null", "[]", '{"Version":"24.0"}', '{"Version":24,"ApiVersion":"1.43"}'])
+			await expect(findEngine(await listen(answerJson(JSON.parse(answer))))).rejects.toMatchObject(expected);
 	});
 
 	test("one that is too old is named with its version", async () => {

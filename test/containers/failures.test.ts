@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectEngine } from "../../host/executors/container/engine-client.ts";
 import { buildOffline } from "../../host/images/build-image.ts";
+import { imageReference } from "../../host/images/images.ts";
 import { type ContainerHost, openContainerHost, printed, processesThatSee } from "./container-host.ts";
 import { type EngineProcess, engineObstacle, startEngine } from "./engine-process.ts";
 import { engineKinds, findTestEngine } from "./engines.ts";
@@ -78,6 +79,39 @@ describe.each(engineKinds)("with %s", async (kind) => {
 		// A name is a name, and never an option or a path of the engine's.
 		for (const name of ["../../../etc", "-v", "a b", ""]) await expect(run(name)).rejects.toMatchObject({ code: "denied" });
 	});
+
+	test.skipIf(isMissing || engineObstacle(kind) !== undefined)(
+		"the image that an engine lacks is built once for all runs that wait for it, where that is allowed",
+		async () => {
+			const directory = await mkdtemp(join(tmpdir(), "engine-"));
+			chmodSync(directory, 0o711);
+			let started: EngineProcess | undefined;
+			try {
+				started = await startEngine(kind, join(directory, "e"));
+				const { address } = started;
+				{
+					await using strict = await openContainerHost(kind, { address });
+					expect((await strict.run("script.sh", "echo never")).error).toEqual({
+						code: "image-unavailable",
+						message: expect.stringContaining("`cronium images build` makes it."),
+					});
+				}
+				const missing: string[] = [];
+				await using building = await openContainerHost(kind, {
+					address,
+					containers: { onImageMissing: (reference) => void missing.push(reference) },
+				});
+				const outcomes = await Promise.all([1, 2, 3].map((number) => building.run("script.sh", `echo ${number}`)));
+				expect(outcomes.map((outcome) => printed(outcome))).toEqual(["1", "2", "3"]);
+				expect(missing).toEqual([imageReference("bash")]);
+				await building.requireNothingLeft();
+			} finally {
+				await started?.stop();
+				await rm(directory, { recursive: true, force: true });
+			}
+		},
+		120_000,
+	);
 
 	test.skipIf(isMissing || engineObstacle(kind) !== undefined)(
 		"a run whose engine dies fails, ends, keeps what it has set, and the next one runs when the engine is back",

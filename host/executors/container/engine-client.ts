@@ -159,15 +159,19 @@ async function requireVersion(connection: EngineConnection): Promise<EngineVersi
 /** Podman says its versions in the headers of a ping; asked for them, it starts three programs first, which takes it half a second. */
 async function askVersion(connection: EngineConnection, what: string): Promise<EngineVersion & { readonly oldest: string }> {
 	const request = { method: "GET", timeoutMs: 10_000, what } as const;
-	const { headers } = await connection.send({ ...request, path: "/_ping" });
+	const stranger = (): EngineError =>
+		connection.error("engine-unreachable", what, "something else than a container engine answers there");
+	const { status, headers } = await connection.send({ ...request, path: "/_ping" });
+	if (status === 404) throw stranger();
 	const { "libpod-api-version": podman, "api-version": podmanApi } = headers;
 	if (typeof podman === "string") return { kind: "podman", version: podman, apiVersion: String(podmanApi), oldest: "" };
 	const answer = await connection.askJson<{
-		readonly Version?: string;
-		readonly ApiVersion?: string;
-		readonly MinAPIVersion?: string;
-	}>({ ...request, path: "/version" });
-	const { Version: version = "", ApiVersion: apiVersion = "", MinAPIVersion: oldest = "" } = answer;
+		readonly Version?: unknown;
+		readonly ApiVersion?: unknown;
+		readonly MinAPIVersion?: unknown;
+	} | null>({ ...request, path: "/version" });
+	const { Version: version, ApiVersion: apiVersion, MinAPIVersion: oldest = "" } = answer ?? {};
+	if (typeof version !== "string" || typeof apiVersion !== "string" || typeof oldest !== "string") throw stranger();
 	return { kind: "docker", version, apiVersion, oldest };
 }
 

@@ -116,7 +116,7 @@ export class EngineConnection {
 	}
 
 	error(code: EngineError["code"], what: string, message: string, cause?: unknown): EngineError {
-		return new EngineError(code, `${this.address}: ${what}: ${message}`, cause === undefined ? {} : { cause });
+		return new EngineError(code, `${this.address}: cannot ${what}: ${message}`, cause === undefined ? {} : { cause });
 	}
 
 	close(): void {

@@ -1,6 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { RuntimeError } from "../../contract/errors.ts";
+import { excerpt } from "../../contract/excerpt.ts";
 import {
 	type ContainerLimits,
 	type ContainerOptions,
@@ -89,17 +91,18 @@ export async function probeIsolation(
 	return report;
 }
 
-/**
- * Throws EngineError when a required guarantee is not kept that the operator has not allowed to be missing, by its name; and for a name that is none,
- * which allows nothing.
- */
+/** Throws `invalid` for a name that is none of a guarantee, which would allow nothing. */
+export function requireGuaranteeNames(names: readonly string[]): void {
+	const unknown = names.find((name) => !(guaranteeNames as readonly string[]).includes(name));
+	if (unknown === undefined) return;
+	throw new RuntimeError(
+		"invalid",
+		`${excerpt(unknown)} cannot be allowed to be missing: it is none of ${guaranteeNames.join(", ")}.`,
+	);
+}
+
+/** Throws EngineError when a required guarantee is not kept that the operator has not allowed to be missing, by its name. */
 export function requireIsolation(report: IsolationReport, allowedToMiss: readonly string[], address: string): void {
-	const unknown = allowedToMiss.find((name) => !(guaranteeNames as readonly string[]).includes(name));
-	if (unknown !== undefined)
-		throw new EngineError(
-			"isolation-missing",
-			`${JSON.stringify(unknown)} cannot be allowed to be missing: it is none of ${guaranteeNames.join(", ")}.`,
-		);
 	const missing = report.guarantees.filter(
 		({ name, isKept, isRequired }) => isRequired && !isKept && !allowedToMiss.includes(name),
 	);

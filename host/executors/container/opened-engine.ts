@@ -66,7 +66,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 	const engine = opened.use(await findEngine(options.engine, options));
 	const installation = await installationId(options.dataDirectory);
 	const directory = runsDirectory(options.dataDirectory);
-	await sweepContainers(engine, { installation, directory, liveHosts: await options.liveHosts() });
+	await sweepContainers(engine, { installation, directory, liveHosts: options.liveHosts });
 	/** By how users are mapped, which is the same for all images of an engine unless the machine has run out of ids for some. */
 	const pools = new Map<UserNamespace, SlotPool>();
 	const checked = new Map<string, Promise<IsolationReport>>();
@@ -82,12 +82,21 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 		requireIsolation(report, options.allowMissing ?? [], engine.address);
 		return report;
 	};
+	const making = new Map<string, Promise<void>>();
+	/** Once for all runs that wait for it: a build takes seconds and all of the disk. */
 	const make = async (reference: string): Promise<ImageInfo | undefined> => {
 		const name = imageNames.find((one) => imageReference(one) === reference);
 		if (name === undefined || !options.onImageMissing) return undefined;
-		options.onImageMissing(reference);
-		const { buildOffline } = await import("../../images/build-image.ts");
-		await buildOffline(engine, name, new AbortController().signal);
+		let building = making.get(reference);
+		if (!building) {
+			options.onImageMissing(reference);
+			building = import("../../images/build-image.ts")
+				.then(({ buildOffline }) => buildOffline(engine, name, new AbortController().signal))
+				.then(() => undefined)
+				.finally(() => making.delete(reference));
+			making.set(reference, building);
+		}
+		await building;
 		return await engine.inspectImage(reference);
 	};
 	// An engine that cannot keep what is promised is found out when it is opened, and not by the first run.

@@ -78,16 +78,12 @@ export const runRequest = {
 			type: "object",
 			description:
 				"Files that a script in a container finds beside itself, by their paths relative to it: a text, or bytes in base64.",
+			// Not `oneOf`, whose first complaint is about the text that was not meant.
 			additionalProperties: {
-				oneOf: [
-					{ type: "string" },
-					{
-						type: "object",
-						properties: { base64: { type: "string", pattern: "^[A-Za-z0-9+/]*={0,2}$" } },
-						required: ["base64"],
-						additionalProperties: false,
-					},
-				],
+				type: ["string", "object"],
+				properties: { base64: { type: "string", pattern: "^[A-Za-z0-9+/]*={0,2}$" } },
+				required: ["base64"],
+				additionalProperties: false,
 			},
 		},
 		input: json,

@@ -68,6 +68,7 @@ export function goodValue(given: Schema, sources: ValueSources, name = ""): fc.A
 	if (schema.enum) return fc.constantFrom(...schema.enum);
 	const choices = schema.anyOf ?? schema.oneOf;
 	if (choices) return fc.oneof(...choices.map((choice) => goodValue(choice, sources)));
+	if (typeof schema.type === "object") return fc.oneof(...schema.type.map((type) => goodValue({ ...schema, type }, sources)));
 	switch (schema.type) {
 		case "boolean":
 			return fc.boolean();
