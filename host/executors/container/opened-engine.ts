@@ -66,7 +66,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 	const engine = opened.use(await findEngine(options.engine, options));
 	const installation = await installationId(options.dataDirectory);
 	const directory = runsDirectory(options.dataDirectory);
-	await sweepContainers(engine, { installation, directory, liveHosts: await options.liveHosts() });
+	await sweepContainers(engine, { installation, directory, liveHosts: options.liveHosts });
 	/** By how users are mapped, which is the same for all images of an engine unless the machine has run out of ids for some. */
 	const pools = new Map<UserNamespace, SlotPool>();
 	const checked = new Map<string, Promise<IsolationReport>>();

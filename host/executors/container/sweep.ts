@@ -8,7 +8,7 @@ export interface SweepPlan {
 	/** Where the containers have their directories. */
 	readonly directory: string;
 	/** Ids of hosts whose containers are in use. */
-	readonly liveHosts: readonly string[];
+	readonly liveHosts: () => Promise<readonly string[]>;
 }
 
 /** The labels by which the containers of an installation are found. */
@@ -21,12 +21,15 @@ const hostPart = (hostId: string): string => hostId.slice(0, 10);
 
 /** Removes containers and directories of hosts that have died. What cannot be removed now is tried again at the next start. */
 export async function sweepContainers(engine: ContainerEngine, plan: SweepPlan): Promise<void> {
-	const { installation, directory, liveHosts } = plan;
+	const { installation, directory } = plan;
 	const containers = await engine.listContainers({ [containerLabels.installation]: installation });
+	const names = listNames(directory);
+	// After what there is was listed: a host that has started since is no dead one's, and makes itself known before it makes anything.
+	const liveHosts = await plan.liveHosts();
 	const dead = containers.filter(({ labels }) => !liveHosts.includes(labels[containerLabels.host] ?? ""));
 	await Promise.allSettled(dead.map(({ id }) => engine.removeContainer(id)));
 	const live = new Set(liveHosts.map(hostPart));
-	for (const name of listNames(directory))
+	for (const name of names)
 		if (!live.has(name.split("-", 1)[0] as string)) rmSync(join(directory, name), { recursive: true, force: true });
 }
 
