@@ -26,8 +26,10 @@ describe.each(engineKinds)("%s", async (kind) => {
 				Labels: { [containerLabels.installation]: installation, [containerLabels.host]: host },
 			});
 		};
-		const isThere = async (host: string, id: string) =>
-			[existsSync(join(directory, slotName(host, "00000000"))), (await engine.inspectContainer(id)) !== undefined];
+		const isThere = async (host: string, id: string) => [
+			existsSync(join(directory, slotName(host, "00000000"))),
+			(await engine.inspectContainer(id)) !== undefined,
+		];
 		const [dead, young] = ["d".repeat(24), "a".repeat(24)];
 		const containers = [await make(dead)];
 		try {
