@@ -1,4 +1,4 @@
-import { type ServerResponse, STATUS_CODES } from "node:http";
+import { type RequestListener, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { httpStatus, RuntimeError } from "../contract/errors.ts";
@@ -91,6 +91,7 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 	server.server.on("checkExpectation", (request, response) => void server.server.emit("request", request, response));
 	// A client that has ended its side with its request still gets the answer. Node has no option for it.
 	Object.assign(server.server, { httpAllowHalfOpen: true });
+	if (!options.http2) limitPipelining(server.server);
 	server.removeAllContentTypeParsers();
 	server.setErrorHandler((error: unknown, request, reply) => {
 		const problem = fromFramework(error);
@@ -124,6 +125,33 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 		else discardBody(raw).then(send, done);
 	});
 	return server;
+}
+
+/** Requests of a connection that wait behind another one of it. Few clients send any. */
+const maxPipelinedRequests = 16;
+
+type AnsweringSocket = Socket & { _httpMessage?: ServerResponse | null };
+
+/**
+ * Cuts connections with too many requests at one time. Node hands over all that one read has brought, some thousands of small ones, without a turn for anybody else: a
+ * few connections could keep the thread for half a minute and take gigabytes, at no cost to who sends them.
+ */
+function limitPipelining(server: Server): void {
+	const waiting = new WeakMap<Socket, number>();
+	const listeners = server.listeners("request") as readonly RequestListener[];
+	server.removeAllListeners("request");
+	server.on("request", (request, response) => {
+		const { socket } = request;
+		// What is left of the read in which it was cut.
+		if (socket.destroyed) return;
+		if ((socket as AnsweringSocket)._httpMessage !== response) {
+			const count = (waiting.get(socket) ?? 0) + 1;
+			if (count > maxPipelinedRequests) return void socket.destroy();
+			waiting.set(socket, count);
+			response.once("close", () => waiting.set(socket, (waiting.get(socket) ?? 1) - 1));
+		}
+		for (const listener of listeners) listener(request, response);
+	});
 }
 
 /** Sends an error as problem+json, with the headers that go with it. */
@@ -194,7 +222,7 @@ function refuseConnection(error: Error & { readonly code?: string; readonly rawP
 	// Only what is wrong with HTTP can be answered: where TLS has failed an answer would wait for ever to be sent, and keep its connection.
 	const isHttp = error.code?.startsWith("HPE_") === true || error.code === "ERR_HTTP_REQUEST_TIMEOUT";
 	// An answer that has begun would have this one in its middle.
-	const isAnswered = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
+	const isAnswered = (socket as AnsweringSocket)._httpMessage?.headersSent === true;
 	if (!isHttp || isAnswered || socket.destroyed || !socket.writable) return void socket.destroy();
 	const problem =
 		error.code === "HPE_HEADER_OVERFLOW"

@@ -121,6 +121,17 @@ print(json.dumps([sys.argv[0], os.getcwd(), found]))`,
 		);
 	});
 
+	test.skipIf(isMissing)("and files can be read by the script whatever the umask of the host is", async () => {
+		const before = process.umask(0o077);
+		try {
+			const outcome = await containers.run("x.sh", "cat /script/lib/rates.txt", { files: { "lib/rates.txt": "0.25" } });
+			expect(outcome).toMatchObject({ status: "succeeded" });
+			expect(printed(outcome)).toBe("0.25");
+		} finally {
+			process.umask(before);
+		}
+	});
+
 	test.skipIf(isMissing)(
 		"is refused when no program could be called with it, with what is wrong and what is allowed",
 		async () => {

@@ -151,6 +151,43 @@ describe.each(engineKinds)("with %s", async (kind) => {
 		120_000,
 	);
 
+	test.skipIf(isMissing || engineObstacle(kind) !== undefined)(
+		"a run whose engine hangs has no process after its deadline and grace, and ends when the engine goes on",
+		async () => {
+			const directory = await mkdtemp(join(tmpdir(), "engine-"));
+			chmodSync(directory, 0o711);
+			const place = join(directory, "e");
+			let started: EngineProcess | undefined;
+			try {
+				started = await startEngine(kind, place);
+				const pid = Number(readFileSync(join(place, "pid"), "utf8"));
+				await using engine = await connectEngine(started.address);
+				await buildOffline(engine, "bash", AbortSignal.timeout(60_000));
+				await using hanging = await openContainerHost(kind, { address: started.address, limits: { containerGraceMs: 500 } });
+				const begun = Promise.withResolvers<void>();
+				const running = hanging.run("script.sh", "trap '' TERM; echo begun; while :; do sleep 1; done", {
+					limits: { maxWallTimeMs: 3_000 },
+					onLog: ({ message }) => void (message === "begun" && begun.resolve()),
+				});
+				await begun.promise;
+				process.kill(pid, "SIGSTOP");
+				try {
+					expect(processesThatSee(hanging.dataDirectory)).not.toEqual([]);
+					// Less than the engine's own time for an answer, which is a minute.
+					await expect.poll(() => processesThatSee(hanging.dataDirectory), { timeout: 40_000 }).toEqual([]);
+				} finally {
+					process.kill(pid, "SIGCONT");
+				}
+				expect(await running).toMatchObject({ status: "timed-out" });
+				await hanging.requireNothingLeft();
+			} finally {
+				await started?.stop();
+				await rm(directory, { recursive: true, force: true });
+			}
+		},
+		120_000,
+	);
+
 	test.skipIf(isMissing || process.getuid?.() !== 0)(
 		"a run that finds the disk full fails, and says so, and the next one runs",
 		async () => {

@@ -69,13 +69,20 @@ export async function findProbeImage(engine: ContainerEngine, others: readonly s
 	return undefined;
 }
 
+export interface ProbeOptions {
+	readonly dataDirectory: string;
+	readonly image: string;
+	/** By which the next host finds the container when this one dies meanwhile. */
+	readonly labels?: Readonly<Record<string, string>>;
+}
+
 /**
  * Finds out, in a container of this image, what the engine keeps of what was asked of it. The answer is kept in the data directory until something
  * changes that it could depend on. Throws EngineError when the image is not there or no container can be run.
  */
 export async function probeIsolation(
 	engine: ContainerEngine,
-	{ dataDirectory, image: reference }: { readonly dataDirectory: string; readonly image: string },
+	{ dataDirectory, image: reference, labels = {} }: ProbeOptions,
 ): Promise<IsolationReport> {
 	const [info, image] = await Promise.all([engine.info(), engine.inspectImage(reference)]);
 	if (!image) throw new EngineError("image-missing", `${engine.address}: There is no image ${reference}.`);
@@ -86,7 +93,7 @@ export async function probeIsolation(
 	const name = `isolation-${hash(`${info.id} ${reference}`).slice(0, 16)}.json`;
 	const kept = readKept(join(directory, name));
 	if (kept?.key === key) return kept.report;
-	const report = await probe(engine, info, image, reference, files);
+	const report = await probe(engine, info, image, reference, { ...files, labels });
 	keepFile(directory, name, JSON.stringify({ key, report }));
 	return report;
 }
@@ -114,7 +121,7 @@ export function requireIsolation(report: IsolationReport, allowedToMiss: readonl
 	);
 }
 
-type Files = Pick<ContainerOptions, "seccomp" | "hosts">;
+type Files = Pick<ContainerOptions, "seccomp" | "hosts"> & Partial<Pick<ContainerOptions, "labels">>;
 
 /** Tries user namespaces from the best one down, because only trying shows whether the machine has ids for them. */
 async function probe(
@@ -174,11 +181,11 @@ function probeOptions(image: string, files: Files, userNamespace: UserNamespace)
 		user: userNamespace === "keep-id" ? ownUser() : user,
 		command: ["/bin/sh", "-c", probeText],
 		environment: { [variable]: "1" },
-		labels: { "cronium.probe": "isolation" },
 		limits,
 		network: "none",
 		userNamespace,
 		...files,
+		labels: { ...files.labels, "cronium.probe": "isolation" },
 	};
 }
 

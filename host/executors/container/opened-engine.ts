@@ -66,6 +66,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 	const engine = opened.use(await findEngine(options.engine, options));
 	const installation = await installationId(options.dataDirectory);
 	const directory = runsDirectory(options.dataDirectory);
+	const labels = { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId };
 	await sweepContainers(engine, { installation, directory, liveHosts: options.liveHosts });
 	/** By how users are mapped, which is the same for all images of an engine unless the machine has run out of ids for some. */
 	const pools = new Map<UserNamespace, SlotPool>();
@@ -74,7 +75,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 	const check = async ({ id }: Pick<ImageInfo, "id">, reference: string): Promise<IsolationReport> => {
 		let checking = checked.get(id);
 		if (!checking) {
-			checking = probeIsolation(engine, { dataDirectory: options.dataDirectory, image: reference });
+			checking = probeIsolation(engine, { dataDirectory: options.dataDirectory, image: reference, labels });
 			checking.catch(() => checked.delete(id));
 			checked.set(id, checking);
 		}
@@ -113,7 +114,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 				users: new RunUsers(userMapping(engine, report)),
 				directory,
 				hostId: options.hostId,
-				labels: { [containerLabels.installation]: installation, [containerLabels.host]: options.hostId },
+				labels,
 				userNamespace,
 				unremoved: new Set(),
 				...engineFiles(engine, options.dataDirectory),

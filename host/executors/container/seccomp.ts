@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 /**
  * The system calls that a run may make, in the form that OCI engines take. Everything else is refused with EPERM. It allows what the engines' own
  * default does for a container without capabilities, less what programs in a run have no use for and kernels had holes in: io_uring, ptrace and the
- * memory of other processes, userfaultfd, file handles, keys, other families of sockets than those below, and every 32-bit call.
+ * memory of other processes, userfaultfd, file handles, keys, other families of sockets than those below, and every 32-bit call; and
+ * what takes from the whole machine: asynchronous I/O, whose contexts are counted for all together (fs.aio-max-nr), and the flush of all disks.
  */
 export interface SeccompProfile {
 	readonly defaultAction: "SCMP_ACT_ERRNO";
@@ -35,13 +36,13 @@ const allowed = {
 		pkey_mprotect`,
 	waiting: `futex futex_waitv futex_wait futex_wake futex_requeue nanosleep clock_nanosleep pause poll ppoll select pselect6 epoll_create
 		epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 eventfd eventfd2 signalfd signalfd4 timerfd_create timerfd_settime timerfd_gettime
-		inotify_init inotify_init1 inotify_add_watch inotify_rm_watch io_setup io_destroy io_submit io_cancel io_getevents io_pgetevents`,
+		inotify_init inotify_init1 inotify_add_watch inotify_rm_watch`,
 	signals: `rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigqueueinfo rt_tgsigqueueinfo rt_sigsuspend rt_sigtimedwait sigaltstack`,
 	time: `time gettimeofday clock_gettime clock_getres alarm getitimer setitimer timer_create timer_delete timer_settime timer_gettime
 		timer_getoverrun`,
 	files: `open openat openat2 creat close close_range read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 lseek dup dup2
-		dup3 fcntl flock ioctl pipe pipe2 splice tee sendfile copy_file_range readahead fadvise64 fallocate truncate ftruncate fsync fdatasync sync
-		syncfs sync_file_range`,
+		dup3 fcntl flock ioctl pipe pipe2 splice tee sendfile copy_file_range readahead fadvise64 fallocate truncate ftruncate fsync fdatasync
+		sync_file_range`,
 	names: `stat lstat fstat newfstatat statx access faccessat faccessat2 readlink readlinkat getdents getdents64 getcwd chdir fchdir mkdir mkdirat
 		rmdir link linkat symlink symlinkat unlink unlinkat rename renameat renameat2 mknod mknodat chmod fchmod fchmodat fchmodat2 chown fchown lchown
 		fchownat utime utimes utimensat futimesat statfs fstatfs getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr setxattr lsetxattr

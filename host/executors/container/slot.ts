@@ -37,6 +37,9 @@ export interface ContainerExit {
 export const killedExitCode = 128 + constants.signals.SIGKILL;
 const lookAgainMs = 50;
 
+/** An engine that has not killed a container in this time, or not said that it has ended, hangs: the run does not wait for it. In milliseconds. */
+const unheardMs = 10_000;
+
 /** For a shell that says nothing. A machine that is busy takes seconds for one that does. */
 const launcherTimeoutMs = 30_000;
 
@@ -61,6 +64,8 @@ export class Slot implements AsyncDisposable {
 	readonly #streams: ContainerStreams;
 	readonly #scriptDirectory: string;
 	readonly #owned: AsyncDisposableStack;
+	/** Rejects when the container was killed and its engine does not say so. */
+	readonly #unheard = Promise.withResolvers<never>();
 	#hasExited = false;
 	#isLost = false;
 
@@ -80,10 +85,11 @@ export class Slot implements AsyncDisposable {
 		this.#owned = owned;
 		const waiting = new AbortController();
 		owned.defer(() => waiting.abort(new EngineError("container-missing", "The container was removed.")));
-		this.exited = engine.waitForExit(parts.id, waiting.signal).then(async (exitCode) => {
+		const exited = engine.waitForExit(parts.id, waiting.signal).then(async (exitCode) => {
 			this.#hasExited = true;
 			return { exitCode, isOutOfMemory: await this.#isOutOfMemory(exitCode) };
 		});
+		this.exited = Promise.race([exited, this.#unheard.promise]);
 		// An engine that has gone may be there again, and its containers are not.
 		this.exited.catch(() => {
 			this.#isLost = true;
@@ -123,8 +129,8 @@ export class Slot implements AsyncDisposable {
 	begin({ files, command }: ContainerJob): void {
 		for (const [path, contents] of files) {
 			const file = join(this.#scriptDirectory, path);
-			mkdirSync(dirname(file), { recursive: true, mode: 0o750 });
-			writeFileSync(file, contents, { mode: 0o640, flag: "wx" });
+			mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+			writeFileSync(file, contents, { mode: 0o600, flag: "wx" });
 			if (this.groupId !== undefined) this.#giveFile(file, this.groupId);
 		}
 		const input: Writable = this.#streams.input;
@@ -154,20 +160,32 @@ export class Slot implements AsyncDisposable {
 	/** Ends what runs in it: SIGTERM, and SIGKILL for what is left after `graceMs`. Resolves when it has ended, or cannot be told to. */
 	async stop(graceMs: number): Promise<void> {
 		if (this.#hasExited) return;
-		await this.#engine.killContainer(this.id, "SIGTERM").catch(() => undefined);
-		const timer = setTimeout(() => void this.kill(), graceMs);
+		// Not awaited: an engine that hangs does not lengthen the grace.
+		void this.#engine.killContainer(this.id, "SIGTERM").catch(() => undefined);
+		const late = new AbortController();
+		const kill = async (): Promise<void> => {
+			await sleep(graceMs, undefined, { signal: late.signal });
+			await this.kill();
+			await sleep(unheardMs, undefined, { signal: late.signal });
+			this.#unheard.reject(new EngineError("engine-unreachable", "The engine does not say that the container has ended."));
+		};
+		kill().catch(() => undefined);
 		await this.exited.catch(() => undefined);
-		clearTimeout(timer);
+		late.abort();
 	}
 
 	/** Kills everything in it, without its engine if need be. */
 	async kill(): Promise<void> {
 		if (this.#hasExited) return;
-		try {
-			await this.#engine.killContainer(this.id, "SIGKILL");
-		} catch {
-			killProcess(this.pid, this.id);
-		}
+		const late = new AbortController();
+		const killed = await Promise.race([
+			this.#engine.killContainer(this.id, "SIGKILL").then(
+				() => true,
+				() => false,
+			),
+			sleep(unheardMs, false, { signal: late.signal }),
+		]).finally(() => late.abort());
+		if (!killed) killProcess(this.pid, this.id);
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -186,7 +204,11 @@ export class Slot implements AsyncDisposable {
 	}
 
 	#giveFile(file: string, groupId: number): void {
-		for (let path = file; path !== this.#scriptDirectory; path = dirname(path)) chownSync(path, -1, groupId);
+		for (let path = file; path !== this.#scriptDirectory; path = dirname(path)) {
+			chownSync(path, -1, groupId);
+			// A umask counts for the mode of what is made, not for this.
+			chmodSync(path, path === file ? 0o640 : 0o750);
+		}
 	}
 }
 

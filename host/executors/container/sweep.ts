@@ -7,7 +7,7 @@ export interface SweepPlan {
 	readonly installation: string;
 	/** Where the containers have their directories. */
 	readonly directory: string;
-	/** Finds the ids of hosts whose containers are in use. */
+	/** Ids of hosts whose containers are in use. */
 	readonly liveHosts: () => Promise<readonly string[]>;
 }
 
@@ -24,7 +24,7 @@ export async function sweepContainers(engine: ContainerEngine, plan: SweepPlan):
 	const { installation, directory } = plan;
 	const containers = await engine.listContainers({ [containerLabels.installation]: installation });
 	const names = listNames(directory);
-	// Only now: a host is known before it makes anything, so that what was there already and is no live host's has no owner.
+	// After what there is was listed: a host that has started since is no dead one's, and makes itself known before it makes anything.
 	const liveHosts = await plan.liveHosts();
 	const dead = containers.filter(({ labels }) => !liveHosts.includes(labels[containerLabels.host] ?? ""));
 	await Promise.allSettled(dead.map(({ id }) => engine.removeContainer(id)));
