@@ -1,12 +1,14 @@
 import { defineConfig } from "vitest/config";
+import LongestFirst from "./test/longest-first.ts";
 
 export default defineConfig({
 	test: {
 		include: ["test/**/*.test.ts"],
 		globalSetup: "test/setup.ts",
-		// Real threads, processes and files: two files at a time are what two cores carry.
+		// Real threads, processes, files and containers, which are waited for: three files at a time are what two cores carry.
 		pool: "forks",
-		maxWorkers: 2,
+		maxWorkers: 3,
+		sequence: { sequencer: LongestFirst },
 		testTimeout: 30_000,
 		hookTimeout: 30_000,
 		reporters: ["default", "./test/conformance/matrix-reporter.ts"],

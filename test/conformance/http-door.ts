@@ -11,9 +11,13 @@ import { readVariables, seedElsewhere } from "./namespace.ts";
 import { buildSdks, type Sdk, type SdkGuest, sdks, startGuest } from "./sdk-guests.ts";
 import { sdkLacks } from "./sdk-lacks.ts";
 
-/** The runtime API over one transport: every SDK, each through a proxy that can cut its connections. */
-export function httpDoor(name: string, transport: { readonly unixSocket: boolean }): ConformanceDoor {
-	return { name, columns: sdks.map((sdk) => column(sdk, transport)) };
+/** The runtime API over one transport: every SDK, or those that are named, each through a proxy that can cut its connections. */
+export function httpDoor(
+	name: string,
+	transport: { readonly unixSocket: boolean },
+	columns: readonly Sdk[] = sdks,
+): ConformanceDoor {
+	return { name, columns: columns.map((sdk) => column(sdk, transport)) };
 }
 
 function column(sdk: Sdk, { unixSocket }: { readonly unixSocket: boolean }): ConformanceColumn {

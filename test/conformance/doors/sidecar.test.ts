@@ -1,6 +1,6 @@
 import { openDoors } from "../../sidecar/doors.ts";
 import { conformance } from "../conformance.ts";
-import { sdks } from "../sdk-guests.ts";
 import { sidecarDoor } from "../sidecar-door.ts";
 
-conformance(sidecarDoor("sidecar", sdks, openDoors));
+// Bash, whose every call is a process, takes this way in the containers.
+conformance(sidecarDoor("sidecar", ["JavaScript", "JavaScript sync", "Python", "Python asyncio"], openDoors));
