@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { findEngine } from "../../host/executors/container/engine-client.ts";
-import { engineKinds, findTestEngine } from "../containers/engines.ts";
+import { engineKinds, findTestEngine, keepKnownIsolation, takeKnownIsolation } from "../containers/engines.ts";
 import { type CliOptions, createDirectory, cronium, projectDirectory } from "./cronium.ts";
 
 /** Nobody listens there: what is refused before a container is made never asks it. */
@@ -15,7 +15,12 @@ async function runFile(files: Readonly<Record<string, string>>, argv: readonly s
 	for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
 	const [file = ""] = Object.keys(files);
 	const env = { CRONIUM_DATA: join(directory, "data"), CRONIUM_CONTAINER_ENGINE: nowhere, ...options.env };
-	return await cronium(["run", file, ...argv], { ...options, cwd: directory, env });
+	takeKnownIsolation(join(directory, "data"));
+	try {
+		return await cronium(["run", file, ...argv], { ...options, cwd: directory, env });
+	} finally {
+		keepKnownIsolation(join(directory, "data"));
+	}
 }
 
 describe("cronium run, of scripts for containers", () => {

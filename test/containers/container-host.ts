@@ -13,7 +13,7 @@ import {
 	type Outcome,
 	type RunOptions,
 } from "../../host/index.ts";
-import { type EngineKind, findTestEngine } from "./engines.ts";
+import { type EngineKind, findTestEngine, keepKnownIsolation, takeKnownIsolation } from "./engines.ts";
 
 /** A real host with a real engine, in a data directory of its own. */
 export interface ContainerHost extends AsyncDisposable {
@@ -47,6 +47,9 @@ export async function openContainerHost(kind: EngineKind, setup: ContainerHostSe
 		dataDirectory = made;
 	}
 	const directory = dataDirectory;
+	// Every new data directory would have the engine looked at once more.
+	takeKnownIsolation(directory);
+	opened.defer(() => keepKnownIsolation(directory));
 	// There may be none: that is what some tests are about.
 	const connected = await connectEngine(address).catch(() => undefined);
 	if (connected) opened.use(connected);

@@ -1,4 +1,14 @@
-import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+	copyFileSync,
+	createReadStream,
+	createWriteStream,
+	existsSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -43,6 +53,26 @@ export async function findTestEngine(kind: EngineKind, images: readonly ImageNam
 			return await engine.importImage(createReadStream(archive), imageReference(image), { changes: imageInstructions(image) });
 		});
 	return found;
+}
+
+/** Puts what the suite has found out about its engines into a new data directory. */
+export function takeKnownIsolation(dataDirectory: string): void {
+	copyIsolation(join(process.env[enginesVariable] as string, "isolation"), join(dataDirectory, "engines"));
+}
+
+/** Keeps what has been found out with a data directory. */
+export function keepKnownIsolation(dataDirectory: string): void {
+	copyIsolation(join(dataDirectory, "engines"), join(process.env[enginesVariable] as string, "isolation"));
+}
+
+function copyIsolation(from: string, to: string): void {
+	if (!existsSync(from)) return;
+	mkdirSync(to, { recursive: true, mode: 0o700 });
+	for (const name of readdirSync(from).filter((name) => /^isolation-.*\.json$/.test(name))) {
+		const draft = join(to, `.${process.pid}-${name}`);
+		copyFileSync(join(from, name), draft);
+		renameSync(draft, join(to, name));
+	}
 }
 
 /** Builds an image into a file, as every engine gets it. */

@@ -60,7 +60,7 @@ export class ContainerExecutor implements AsyncDisposable {
 
 	/** Looks for an engine that listens, ahead of the first run: removes what dead hosts have left, and checks what it can keep. Throws EngineError. */
 	async prepare(): Promise<void> {
-		await this.#openEngine({ mayStart: false });
+		await (await this.#openEngine({ mayStart: false })).check();
 	}
 
 	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */

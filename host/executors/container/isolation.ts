@@ -16,6 +16,7 @@ import { engineFiles, engineFilesDirectory, keepFile, readIfThere } from "./engi
 import { IsolationFacts, type Shortcoming } from "./isolation-facts.ts";
 import { isolationProbe, readProbe } from "./isolation-probe.ts";
 import { languageImages } from "./language-images.ts";
+import { seccompProfileHash } from "./seccomp.ts";
 
 /** What is promised of a container, and how each is found out. */
 const guarantees = {
@@ -250,7 +251,9 @@ async function readAnswer(
 function circumstances(engine: ContainerEngine, info: EngineInfo, image: ImageInfo, files: Files): string {
 	// Not its address, which is another each time when Podman is started for a run.
 	const { kind, version, apiVersion } = engine;
-	const bodies = (["auto", "keep-id", "engine"] as const).map((mode) => containerSpec(engine, probeOptions("", files, mode)));
+	// Nor where the data directory is, in which Podman finds two of them.
+	const contents = { seccomp: seccompProfileHash, hosts: readIfThere(files.hosts ?? "") ?? "" };
+	const bodies = (["auto", "keep-id", "engine"] as const).map((mode) => containerSpec(engine, probeOptions("", contents, mode)));
 	const machine = ["/proc/sys/kernel/random/boot_id", "/etc/subuid", "/etc/subgid"].map(readIfThere);
 	// Podman does not say which version its runtime has.
 	const runtime = info.runtimePath?.startsWith("/") ? statSync(info.runtimePath, { throwIfNoEntry: false }) : undefined;

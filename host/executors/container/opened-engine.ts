@@ -53,6 +53,8 @@ export interface UsableImage {
 
 /** An engine that is ready for runs. */
 export interface OpenedEngine extends AsyncDisposable {
+	/** Checks what the engine keeps of the isolation of runs, with an image that it has, if it has one: ahead of the first run. Throws EngineError. */
+	check(): Promise<void>;
 	/**
 	 * The image for a script: the one that was named, or that of the language. What the engine keeps of its isolation has been checked. Throws
 	 * EngineError.
@@ -100,10 +102,6 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 		await building;
 		return await engine.inspectImage(reference);
 	};
-	// An engine that cannot keep what is promised is found out when it is opened, and not by the first run.
-	const first = await findProbeImage(engine, options.images);
-	const image = first === undefined ? undefined : await engine.inspectImage(first);
-	if (first !== undefined && image) await check(image, first);
 	const owned = opened.move();
 	const poolOf = (report: IsolationReport): SlotPool => {
 		const { userNamespace } = report;
@@ -125,6 +123,11 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 		return pool;
 	};
 	return {
+		async check() {
+			const reference = await findProbeImage(engine, options.images);
+			const image = reference === undefined ? undefined : await engine.inspectImage(reference);
+			if (reference !== undefined && image) await check(image, reference);
+		},
 		async requireImage(language, reference = languageImages[language]) {
 			const image = (await engine.inspectImage(reference)) ?? (await make(reference));
 			if (!image) throw new EngineError("image-missing", describeMissing(engine, reference));

@@ -1,5 +1,5 @@
 import { conformance } from "../conformance.ts";
 import { httpDoor } from "../http-door.ts";
 
-// The other two SDKs open the same connections in other threads and loops, which the local doors try.
-conformance(httpDoor("HTTP over a Unix socket", { unixSocket: true }, ["JavaScript", "Python", "Bash"]));
+// Bash, and the other two SDKs, take such a socket in the containers and at the local doors.
+conformance(httpDoor("HTTP over a Unix socket", { unixSocket: true }, ["JavaScript", "Python"]));
