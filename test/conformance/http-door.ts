@@ -8,15 +8,11 @@ import type { ConformanceCase } from "./conformance-case.ts";
 import { type CuttingProxy, openCuttingProxy } from "./cutting-proxy.ts";
 import { takeSteps } from "./guest-session.ts";
 import { readVariables, seedElsewhere } from "./namespace.ts";
-import { buildSdks, type Sdk, type SdkGuest, sdks, startGuest } from "./sdk-guests.ts";
+import { buildSdks, type Sdk, type SdkGuest, startGuest } from "./sdk-guests.ts";
 import { sdkLacks } from "./sdk-lacks.ts";
 
-/** The runtime API over one transport: every SDK, or those that are named, each through a proxy that can cut its connections. */
-export function httpDoor(
-	name: string,
-	transport: { readonly unixSocket: boolean },
-	columns: readonly Sdk[] = sdks,
-): ConformanceDoor {
+/** The runtime API over one transport: SDKs, each through a proxy that can cut its connections. */
+export function httpDoor(name: string, transport: { readonly unixSocket: boolean }, columns: readonly Sdk[]): ConformanceDoor {
 	return { name, columns: columns.map((sdk) => column(sdk, transport)) };
 }
 
