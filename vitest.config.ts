@@ -5,9 +5,9 @@ export default defineConfig({
 	test: {
 		include: ["test/**/*.test.ts"],
 		globalSetup: "test/setup.ts",
-		// Real threads, processes, files and containers, which are waited for: four files at a time are what two cores carry.
+		// Real threads, processes, files and containers, which are waited for: three files at a time are what two cores carry.
 		pool: "forks",
-		maxWorkers: 4,
+		maxWorkers: 3,
 		sequence: { sequencer: LongestFirst },
 		testTimeout: 30_000,
 		hookTimeout: 30_000,

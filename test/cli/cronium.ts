@@ -29,7 +29,7 @@ export interface CliOptions {
 /** Runs the real command line in a process of its own. */
 export function cronium(argv: readonly string[], options: CliOptions = {}): Promise<Ended> {
 	return new Promise((resolve, reject) => {
-		const { NO_COLOR: _, FORCE_COLOR: __, CRONIUM_DATA: ___, ...env } = process.env;
+		const { NO_COLOR: _, FORCE_COLOR: __, CRONIUM_DATA: ___, NODE_COMPILE_CACHE: ____, ...env } = process.env;
 		const child = spawn(process.execPath, [...(options.nodeArguments ?? []), launcher, ...argv], {
 			cwd: options.cwd ?? projectDirectory,
 			env: { ...env, ...options.env },
