@@ -134,7 +134,7 @@ export class ContainerExecutor implements AsyncDisposable {
 		await close();
 		clearTimeout(refilling);
 		refill();
-		return await describeEnd(opened, problem ?? describeExit(exit, limits), meter.usage, exit, run);
+		return await describeEnd(opened, problem ?? describeExit(exit, limits, meter.usage.memoryBytes), meter.usage, exit, run);
 	}
 
 	/** One that is to be kept waiting is made only for runs with the host's own limits: the next run may have others. */
@@ -257,9 +257,12 @@ function endWithout(error: Failure): ExecutorEnd {
 	return { status: failedStatus(error), error, usage, operations: [] };
 }
 
-function describeExit(exit: ContainerExit | undefined, limits: Limits): Failure | undefined {
+function describeExit(exit: ContainerExit | undefined, limits: Limits, peakBytes: number): Failure | undefined {
 	if (!exit || exit.exitCode === 0) return undefined;
-	const { exitCode, isOutOfMemory } = exit;
+	const { exitCode } = exit;
+	// An engine may look too late at what the kernel has counted. Then a script that was killed with its memory full says enough.
+	const isFull = exitCode === killedExitCode && peakBytes > fullShare * limits.maxContainerMemoryBytes;
+	const isOutOfMemory = exit.isOutOfMemory || isFull;
 	const limit = describeLimit(limits, "maxContainerMemoryBytes");
 	if (isOutOfMemory && exitCode === killedExitCode)
 		return {
@@ -285,6 +288,9 @@ function describeEngineFailure(cause: unknown): Failure {
 	const reason = isFull ? ": the disk of the data directory is full" : "";
 	return { code: "internal", message: `The container of the run could not be prepared${reason}.` };
 }
+
+/** Of the memory: what is counted last is somewhat less than all of it. */
+const fullShare = 0.95;
 
 /** What the system says when there is no room, or no room for this user. */
 const fullDisk = ["ENOSPC", "EDQUOT"];

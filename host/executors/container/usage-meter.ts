@@ -8,12 +8,12 @@ export interface ContainerUsage {
 	readonly memoryBytes: number;
 }
 
-const lookEveryMs = 250;
+const lookEveryMs = 100;
 const root = "/sys/fs/cgroup";
 
 /**
  * Looks at the control groups of a container from time to time, as this machine's kernel counts: they are gone when it has ended, so what is known
- * then is a quarter of a second old at most. Of an engine on another machine nothing is known, and everything stays 0.
+ * then is a tenth of a second old at most. Of an engine on another machine nothing is known, and everything stays 0.
  */
 export class UsageMeter implements Disposable {
 	readonly #read: () => ContainerUsage | undefined;
