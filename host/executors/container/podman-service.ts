@@ -28,6 +28,8 @@ export async function startPodmanService(): Promise<PodmanService | undefined> {
 	const socket = join(directory, "podman.sock");
 	const child = spawn("sh", ["-c", keeper, "sh", ...runtimeOption(), "system", "service", "--time=0", `unix://${socket}`], {
 		stdio: ["pipe", "ignore", "pipe"],
+		// conmon leaves a file there when memory runs out.
+		cwd: directory,
 		// Ctrl-C is for the run, which needs it to end.
 		detached: true,
 	});
