@@ -1,8 +1,10 @@
+import { posix } from "node:path";
 import { RuntimeError } from "./contract/errors.ts";
 import { excerpt } from "./contract/excerpt.ts";
 import { utf8Length } from "./contract/json-text.ts";
 import { describeLimit, type Limits } from "./contract/limits.ts";
 import { record, string } from "./contract/shapes.ts";
+import type { ScriptLanguage } from "./script-language.ts";
 
 /** What a script in a container is called with and finds beside itself. */
 export interface ContainerFiles {
@@ -17,6 +19,7 @@ const maxArgumentBytes = 128 * 1024 - 1;
 /** All of them together: half of what the system takes for a program's arguments and environment. */
 const maxArgumentsBytes = 1024 * 1024;
 const maxPathCharacters = 1_024;
+/** What file systems take as a name. */
 const maxNameBytes = 255;
 
 /** Checks the files and arguments of a run. Throws `invalid` or `too-large`, naming the one that is wrong. */
@@ -58,7 +61,28 @@ export function requireContainerFiles(
 	return { arguments: checked, files };
 }
 
-/** Checks the name that the script has as a file, beside the others. Throws `invalid` or `too-large`. */
+const extensions: Readonly<Record<ScriptLanguage, string>> = {
+	javascript: ".mjs",
+	typescript: ".mjs",
+	python: ".py",
+	bash: ".sh",
+};
+
+/** The last part of the script's name, as a file that its interpreter takes for what it is. */
+export function scriptFileName(name: string, language: ScriptLanguage): string {
+	const base = posix.basename(name).replace(/^\.+/, "").toWellFormed() || "script";
+	// One module, whatever its author called it.
+	const isModule = language === "javascript" || language === "typescript";
+	const stem = isModule ? base.replace(/\.[cm]?[jt]s$/i, "") : base;
+	const isComplete = isModule ? stem.endsWith(extensions[language]) : posix.extname(base) !== "";
+	if (isComplete && utf8Length(stem) <= maxNameBytes) return stem;
+	let characters = [...stem];
+	const bytesLeft = maxNameBytes - extensions[language].length;
+	while (utf8Length(characters.join("")) > bytesLeft) characters = characters.slice(0, -1);
+	return characters.join("") + extensions[language];
+}
+
+/** Throws `invalid` for a file in the place that the script itself has. */
 export function requireFileName(name: string, files: ContainerFiles["files"]): void {
 	for (const path of files.keys())
 		if (path.split("/", 1)[0] === name)

@@ -17,7 +17,7 @@ export interface ContainerModeOptions {
 	readonly hostId: string;
 	readonly limits: Limits;
 	readonly served: ServedRuns;
-	readonly traffic: Traffic;
+	readonly loadTraffic: () => Promise<Traffic>;
 	readonly audit: AuditLog | undefined;
 	readonly settings: ContainerSettings;
 }
@@ -38,14 +38,20 @@ export function requireContainerSettings({ engine, allowMissing = [] }: Containe
 }
 
 /** Puts together what runs scripts in containers. Engine and doors are opened with the first run. */
-export function createContainerExecutor({ settings, served, traffic, audit, ...basis }: ContainerModeOptions): ContainerExecutor {
+export function createContainerExecutor({
+	settings,
+	served,
+	loadTraffic,
+	audit,
+	...basis
+}: ContainerModeOptions): ContainerExecutor {
 	const { dataDirectory, limits } = basis;
 	return new ContainerExecutor({
 		limits,
 		served,
 		openEngine: (choice) => openEngine({ ...settings, ...basis, ...choice, liveHosts: () => liveHosts(dataDirectory) }),
 		openDoors: async () => {
-			const { createRunDoors } = await import("../sidecar/run-doors.ts");
+			const [{ createRunDoors }, traffic] = await Promise.all([import("../sidecar/run-doors.ts"), loadTraffic()]);
 			const { tcp } = settings;
 			const address = tcp && { host: tcp.host, port: tcp.port, names: [tcp.name] };
 			const doors = await createRunDoors({ dataDirectory, limits, traffic, audit, ...(address && { tcp: address }) });

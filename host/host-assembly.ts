@@ -5,7 +5,7 @@ import { languageImages } from "./executors/container/language-images.ts";
 import type { ContainerSettings } from "./executors/container/opened-engine.ts";
 import { ServedRuns } from "./executors/served-runs.ts";
 import { Host, type HostParts } from "./host.ts";
-import { Traffic } from "./http/traffic.ts";
+import type { Traffic } from "./http/traffic.ts";
 import { claimSweep, sweep } from "./retention.ts";
 import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
 import type { Store } from "./store/store.ts";
@@ -51,11 +51,15 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 	const tidier = setInterval(() => void tidy().catch(() => undefined), tidyEveryMs).unref();
 	opened.defer(() => clearInterval(tidier));
 	const served = new ServedRuns(store);
-	const traffic = new Traffic(limits);
+	let traffic: Promise<Traffic> | undefined;
+	const loadTraffic = (): Promise<Traffic> => {
+		traffic ??= import("./http/traffic.ts").then(({ Traffic }) => new Traffic(limits));
+		return traffic;
+	};
 	let loading: Promise<ContainerExecutor> | undefined;
 	const loadContainers = (): Promise<ContainerExecutor> => {
 		loading ??= import("./container-mode.ts").then(({ createContainerExecutor }) => {
-			const basis = { dataDirectory: directory, hostId: presence.id, limits, served, traffic, audit };
+			const basis = { dataDirectory: directory, hostId: presence.id, limits, served, loadTraffic, audit };
 			return createContainerExecutor({ ...basis, settings: containers });
 		});
 		return loading;
@@ -66,7 +70,7 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		...parts,
 		id: presence.id,
 		served,
-		traffic,
+		traffic: loadTraffic,
 		containers: loadContainers,
 		containerImages: [...(containers.images ?? []), ...Object.values(languageImages)],
 		audit,

@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from "node:crypto";
-import { setTimeout as wait } from "node:timers/promises";
 import type { AuditLog } from "./audit.ts";
 import { Bundles } from "./bundles.ts";
 import { RuntimeError } from "./contract/errors.ts";
@@ -16,7 +15,7 @@ import {
 	type RunFilter,
 } from "./executions.ts";
 import type { ContainerExecutor } from "./executors/container/executor.ts";
-import { type ExecutorEnd, stopFailure } from "./executors/executor-end.ts";
+import { type ExecutorEnd, endWithout, stopFailure } from "./executors/executor-end.ts";
 import { ExternalExecutor, type ExternalRun } from "./executors/external.ts";
 import type { ExecutorRun, SandboxExecutor } from "./executors/sandbox.ts";
 import type { ServedRun, ServedRuns } from "./executors/served-runs.ts";
@@ -46,6 +45,7 @@ import { RunRecord } from "./run-record.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { mapStack, prepareSource } from "./sandbox/source.ts";
 import type { Store } from "./store/store.ts";
+import { within } from "./within.ts";
 
 /** What a Host is made of; `createHost` puts it together. */
 export interface HostParts {
@@ -58,8 +58,8 @@ export interface HostParts {
 	readonly containers: () => Promise<ContainerExecutor>;
 	/** Images that runs may name. */
 	readonly containerImages: readonly string[];
-	/** What runs and namespaces use of their rates, at whatever door. */
-	readonly traffic: Traffic;
+	/** Loads what counts what runs and namespaces use of their rates, with the first door. */
+	readonly traffic: () => Promise<Traffic>;
 	readonly limits: Limits;
 	readonly engine: EngineName;
 	/** The audit log, when one is kept. */
@@ -199,8 +199,8 @@ export class Host implements AsyncDisposable {
 	}
 
 	/** What runs and namespaces use of their rates, for every door to count with. */
-	get traffic(): Traffic {
-		return this.#parts.traffic;
+	traffic(): Promise<Traffic> {
+		return this.#parts.traffic();
 	}
 
 	/** Cancels a run of this process, and returns its outcome; undefined when it has none with this id under way. */
@@ -276,12 +276,7 @@ export class Host implements AsyncDisposable {
 	/** Takes no new runs, and waits for those under way, at most so long. */
 	async drain(waitMs: number): Promise<void> {
 		this.#draining = true;
-		const timer = new AbortController();
-		await Promise.race([
-			Promise.allSettled([...this.#running.values()].map(({ outcome }) => outcome)),
-			wait(waitMs, undefined, { signal: timer.signal }).catch(() => undefined),
-		]);
-		timer.abort();
+		await within(Promise.allSettled([...this.#running.values()].map(({ outcome }) => outcome)), waitMs);
 	}
 
 	/** Cancels what runs, waits for it to end, and lets go of threads, files and sockets. */
@@ -327,9 +322,8 @@ export class Host implements AsyncDisposable {
 			if (created || plan.writes.length > 0 || allowedHosts.length > 0) await run.create();
 			created?.();
 			const prepared = await preparing;
-			if ("failure" in prepared) return { status: "failed", error: prepared.failure, usage: noUsage, operations: [] };
-			if (run.signal.aborted)
-				return { status: "cancelled", error: stopFailure(limits, run.signal), usage: noUsage, operations: [] };
+			if ("failure" in prepared) return endWithout(prepared.failure);
+			if (run.signal.aborted) return endWithout(stopFailure(limits, run.signal));
 			const end = await this.#parts.executor.run({ ...run, namespace, script: prepared.script, input, engine, limits });
 			return end.error ? { ...end, error: await locate(end.error, script.sourceMap, namespace) } : end;
 		});
@@ -351,7 +345,7 @@ export class Host implements AsyncDisposable {
 			await run.create();
 			created?.();
 			const prepared = await preparing;
-			if ("failure" in prepared) return { status: "failed", error: prepared.failure, usage: noUsage, operations: [] };
+			if ("failure" in prepared) return endWithout(prepared.failure);
 			const containers = await loading;
 			const { language, name } = script;
 			return await containers.run({
@@ -464,8 +458,6 @@ interface RunUnderWay extends Pick<ExecutorRun, "signal" | "onLog" | "onCpuTimeE
 	/** Writes the run down now. */
 	readonly create: () => Promise<void>;
 }
-
-const noUsage: ExecutorEnd["usage"] = { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 };
 
 const describeScript = ({ name, source }: ScriptSource) => ({ name, sha256: sha256(source), bytes: utf8Length(source) });
 

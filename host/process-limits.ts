@@ -5,6 +5,14 @@ export function maxOpenFiles(): number {
 	return readLimit("Max open files") ?? Number.POSITIVE_INFINITY;
 }
 
+/**
+ * How many connections a server may have, of so many that it is allowed: two servers leave a third of the descriptors to the store, and to the processes that run
+ * scripts, which cannot be started without.
+ */
+export function connectionLimit(allowed: number): number {
+	return Math.max(1, Math.min(allowed, Math.floor(maxOpenFiles() / 3)));
+}
+
 /** The stack of this process's main thread, and of one that it starts; undefined where the system does not say. */
 export function maxStackBytes(): number | undefined {
 	return readLimit("Max stack size");

@@ -1,4 +1,4 @@
-import { requireContainerFiles, requireFileName } from "./container-files.ts";
+import { requireContainerFiles, requireFileName, scriptFileName } from "./container-files.ts";
 import { RuntimeError } from "./contract/errors.ts";
 import { excerpt } from "./contract/excerpt.ts";
 import { type EventContext, scopes as everyScope, type Json, type Scope } from "./contract/generated/types.ts";
@@ -6,7 +6,6 @@ import { requireJson, utf8Length } from "./contract/json-text.ts";
 import { describeLimit, type LimitName, type Limits, limitDefinitions, resolveLimits } from "./contract/limits.ts";
 import { oneOf, record, string, unknownField, whole } from "./contract/shapes.ts";
 import type { LogLine } from "./execution.ts";
-import { fileName } from "./executors/container/container-script.ts";
 import { setVariable } from "./helpers/variable-effects.ts";
 import { parseAllowedHosts } from "./sandbox/allowed-hosts.ts";
 import { type EngineName, requireEngine } from "./sandbox/engine.ts";
@@ -142,7 +141,7 @@ export function resolveContainerOptions(options: RunOptions, hostLimits: Limits,
 			`What language ${excerpt(script.name)} is in is not known; its name has to end with one of ${scriptExtensions.join(", ")}, or its language has to be given.`,
 		);
 	const given = requireContainerFiles(options, terms.limits);
-	requireFileName(fileName(script.name, language), given.files);
+	requireFileName(scriptFileName(script.name, language), given.files);
 	return { ...terms, script: { ...script, language }, image, ...given };
 }
 

@@ -35,28 +35,24 @@ export class RunPlaces {
 
 	/** For runs in the sandbox: those that a worker has, and those that wait for one. */
 	static sandbox(limits: Limits): RunPlaces {
-		const { maxWorkers, maxNamespaceRuns, maxQueuedRuns } = limits;
-		const keptWorkers = keptPlaces(maxWorkers);
-		return new RunPlaces(limits, {
-			runs: "runs",
-			limit: "maxQueuedRuns",
-			namespaceLimit: "maxNamespaceQueuedRuns",
-			running: maxWorkers,
-			namespaceRunning: Math.min(maxNamespaceRuns, maxWorkers - keptWorkers),
-			kept: keptWorkers + Math.floor(maxQueuedRuns / 8),
-		});
+		return RunPlaces.#beside("runs", limits.maxWorkers, limits);
 	}
 
 	/** For runs in containers: those that have one, and those that wait. */
 	static containers(limits: Limits): RunPlaces {
-		const { maxContainers, maxNamespaceRuns, maxQueuedRuns } = limits;
-		const kept = keptPlaces(maxContainers);
+		return RunPlaces.#beside("runs in containers", limits.maxContainers, limits);
+	}
+
+	/** For runs that wait beside so many that run. */
+	static #beside(runs: string, running: number, limits: Limits): RunPlaces {
+		const { maxNamespaceRuns, maxQueuedRuns } = limits;
+		const kept = keptPlaces(running);
 		return new RunPlaces(limits, {
-			runs: "runs in containers",
+			runs,
 			limit: "maxQueuedRuns",
 			namespaceLimit: "maxNamespaceQueuedRuns",
-			running: maxContainers,
-			namespaceRunning: Math.min(maxNamespaceRuns, maxContainers - kept),
+			running,
+			namespaceRunning: Math.min(maxNamespaceRuns, running - kept),
 			kept: kept + Math.floor(maxQueuedRuns / 8),
 		});
 	}

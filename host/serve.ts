@@ -58,6 +58,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	opened.defer(() => role.close());
 	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.served(id));
 	const isOperator = readOperatorCredential(dataDirectory, options.operatorTokenFile);
+	const traffic = await host.traffic();
 	let ready = true;
 	const isReady = (): boolean => ready;
 	const serverOptions = { maxConnections: host.limits.maxConnections, ...(tls && { tls }) };
@@ -70,7 +71,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 				address: sidecarAddress,
 				limits: host.limits,
 				tokens,
-				traffic: host.traffic,
+				traffic,
 				audit: host.audit,
 				findRun: (id) => host.external(id),
 				isReady,
@@ -80,7 +81,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	await runtime.register(runtimeApi, {
 		identify: tellingFailures("bridge", host.audit, identifyByToken(tokens, "bridge")),
 		tokens,
-		traffic: host.traffic,
+		traffic,
 		isReady,
 	});
 	const control = createServer(serverOptions);

@@ -10,7 +10,7 @@ import { identifyByToken } from "../host/http/credentials.ts";
 import { runtimeApi } from "../host/http/runtime-api.ts";
 import { createServer } from "../host/http/server.ts";
 import { Traffic } from "../host/http/traffic.ts";
-import { maxOpenFiles } from "../host/process-limits.ts";
+import { connectionLimit } from "../host/process-limits.ts";
 import { ExecutionTokens, type VerifiedToken } from "../host/tokens/execution-tokens.ts";
 import { KeyRing } from "../host/tokens/key-ring.ts";
 import { CertificateAuthority } from "./certificate-authority.ts";
@@ -91,7 +91,7 @@ export class RunDoorServer implements RunDoors {
 		if (!tcp) return;
 		this.#tcp = await TlsListener.listen({
 			address: tcp,
-			maxConnections: Math.max(1, Math.min(limits.maxConnections, Math.floor(maxOpenFiles() / 3))),
+			maxConnections: connectionLimit(limits.maxConnections),
 			lane: this.#turns.open(limits.maxHandshakesPerSecond),
 			credentials: () => this.#identity.current(),
 			onConnection: (socket) => this.#take(socket, undefined),

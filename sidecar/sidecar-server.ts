@@ -10,7 +10,7 @@ import { assertionHeader, requireBearer } from "../host/http/credentials.ts";
 import { runtimeApi } from "../host/http/runtime-api.ts";
 import { createServer } from "../host/http/server.ts";
 import type { Traffic } from "../host/http/traffic.ts";
-import { maxOpenFiles } from "../host/process-limits.ts";
+import { connectionLimit } from "../host/process-limits.ts";
 import type { ExecutionTokens, VerifiedToken } from "../host/tokens/execution-tokens.ts";
 import { CertificateAuthority } from "./certificate-authority.ts";
 import { readSubject } from "./certificate-kind.ts";
@@ -97,7 +97,7 @@ export class SidecarServer implements AsyncDisposable {
 		const turns = new HandshakeTurns(limits.maxHandshakesPerSecond);
 		this.#listener = await TlsListener.listen({
 			address: listen,
-			maxConnections: Math.max(1, Math.min(limits.maxConnections, Math.floor(maxOpenFiles() / 3))),
+			maxConnections: connectionLimit(limits.maxConnections),
 			lane: turns.open(limits.maxHandshakesPerSecond),
 			credentials: () => identity.current(),
 			protocol: "h2",

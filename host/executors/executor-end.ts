@@ -24,6 +24,26 @@ export interface ExecutorEnd {
 	readonly left?: Pick<Remainder, "opened" | "output" | "condition" | "logBytes">;
 }
 
+/** The end of a run that has left something: `error` is why it did not succeed. */
+export function describeEnd(remainder: Remainder, error: Failure | undefined, usage: ExecutorEnd["usage"]): ExecutorEnd {
+	return {
+		status: error ? failedStatus(error) : "succeeded",
+		...(error && { error }),
+		usage,
+		operations: remainder.operations,
+		...(remainder.audit && { audit: remainder.audit }),
+		left: remainder,
+	};
+}
+
+/** The end of a run whose script was never begun, or of which only the store knows something. */
+export function endWithout(error: Failure): ExecutorEnd {
+	return { status: failedStatus(error), error, usage: noUsage, operations: [] };
+}
+
+/** Of a run of which nobody can say what it used. */
+export const noUsage: ExecutorEnd["usage"] = { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 };
+
 /** The failure of a run that was stopped from outside. */
 export function stopFailure(limits: Limits, signal: AbortSignal): Failure {
 	const { code, details } = signal.reason as RuntimeError;
@@ -33,7 +53,7 @@ export function stopFailure(limits: Limits, signal: AbortSignal): Failure {
 }
 
 /** The final status that a failure means. */
-export function failedStatus({ code }: Failure): FinalStatus {
+function failedStatus({ code }: Failure): FinalStatus {
 	if (code === "wall-time-exceeded" || code === "cpu-time-exceeded") return "timed-out";
 	return code === "cancelled" ? "cancelled" : "failed";
 }

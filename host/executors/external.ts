@@ -1,7 +1,7 @@
 import type { Json } from "../contract/generated/types.ts";
 import type { Limits } from "../contract/limits.ts";
 import type { Failure } from "../execution.ts";
-import { type ExecutorEnd, failedStatus, stopFailure } from "./executor-end.ts";
+import { describeEnd, type ExecutorEnd, noUsage, stopFailure } from "./executor-end.ts";
 import type { ServedPlan, ServedRun, ServedRuns } from "./served-runs.ts";
 
 /** What became of a script that ran elsewhere, as whoever ran it says. */
@@ -60,14 +60,7 @@ export class ExternalExecutor {
 		const report = await promise;
 		const remainder = await opened.settle(report?.output);
 		const error = describeFailure(report, remainder.failure, limits, signal);
-		return {
-			status: error ? failedStatus(error) : "succeeded",
-			...(error && { error }),
-			usage: { cpuTimeMs: 0, memoryBytes: 0, hostCalls: run.calls },
-			operations: remainder.operations,
-			...(remainder.audit && { audit: remainder.audit }),
-			left: remainder,
-		};
+		return describeEnd(remainder, error, { ...noUsage, hostCalls: run.calls });
 	}
 }
 

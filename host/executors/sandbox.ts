@@ -6,7 +6,7 @@ import { type PoolOptions, WorkerPool } from "../sandbox/pool.ts";
 import type { JobEnd } from "../sandbox/script-worker.ts";
 import { drawSeed } from "../sandbox/seed.ts";
 import type { WorkerRun } from "../sandbox/worker.ts";
-import { type ExecutorEnd, failedStatus, stopFailure } from "./executor-end.ts";
+import { describeEnd, type ExecutorEnd, endWithout, noUsage, stopFailure } from "./executor-end.ts";
 
 /** One run for an executor. */
 export interface ExecutorRun {
@@ -68,14 +68,7 @@ export class SandboxExecutor implements AsyncDisposable {
 		const { result, remainder } = end;
 		// A script usually dies of the call that the full journal refused: the journal is the cause, the error what came of it.
 		const failure = remainder.failure?.code === "journal-exceeded" ? remainder.failure : (result.failure ?? remainder.failure);
-		return {
-			status: failure ? failedStatus(failure) : "succeeded",
-			...(failure && { error: failure }),
-			usage: result.usage,
-			operations: remainder.operations,
-			...(remainder.audit && { audit: remainder.audit }),
-			left: remainder,
-		};
+		return describeEnd(remainder, failure, result.usage);
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -83,20 +76,10 @@ export class SandboxExecutor implements AsyncDisposable {
 	}
 }
 
-const noUsage: ExecutorEnd["usage"] = { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 };
-
 function describeLoss(end: Exclude<JobEnd, { type: "ended" }>, limits: Limits, signal: AbortSignal): ExecutorEnd {
 	if (end.type === "crashed") process.emitWarning(`A script worker broke: ${end.cause}`, "CroniumWarning");
 	const error: Failure = signal.aborted
 		? stopFailure(limits, signal)
 		: { code: "internal", message: "The worker that ran the script broke." };
-	const { remainder } = end;
-	return {
-		status: failedStatus(error),
-		error,
-		usage: noUsage,
-		operations: remainder?.operations ?? [],
-		...(remainder?.audit && { audit: remainder.audit }),
-		...(remainder && { left: remainder }),
-	};
+	return end.remainder ? describeEnd(end.remainder, error, noUsage) : endWithout(error);
 }

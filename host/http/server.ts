@@ -4,7 +4,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { httpStatus, RuntimeError } from "../contract/errors.ts";
 import { excerpt } from "../contract/excerpt.ts";
 import { defaultLimits } from "../contract/limits.ts";
-import { maxOpenFiles } from "../process-limits.ts";
+import { connectionLimit } from "../process-limits.ts";
 import { describeProblem, HttpError, problemType, toRuntimeError } from "./problem.ts";
 import { discardBody, isRead } from "./request-body.ts";
 
@@ -85,8 +85,7 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 		frameworkErrors: (error, request, reply) => void sendProblem(reply.headers(privateHeaders), fromFramework(error), request.id),
 		clientErrorHandler: refuseConnection,
 	});
-	// Two servers leave a third to the store, and to the processes that run scripts: they cannot be started without descriptors.
-	server.server.maxConnections = Math.max(1, Math.min(maxConnections, Math.floor(maxOpenFiles() / 3)));
+	server.server.maxConnections = connectionLimit(maxConnections);
 	// Nothing is expected that could fail (RFC 9110, section 10.1.1: an unknown expectation may be ignored).
 	server.server.on("checkExpectation", (request, response) => void server.server.emit("request", request, response));
 	// A client that has ended its side with its request still gets the answer. Node has no option for it.

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type ContainerScript, describeJob, fileName } from "../../host/executors/container/container-script.ts";
+import { scriptFileName } from "../../host/container-files.ts";
+import { type ContainerScript, describeJob } from "../../host/executors/container/container-script.ts";
 import type { ScriptLanguage } from "../../host/script-language.ts";
 
 const script = (language: ScriptLanguage, name: string, more: Partial<ContainerScript> = {}): ContainerScript => ({
@@ -33,14 +34,14 @@ describe("the file of a script in its container", () => {
 		["javascript", ".cronium.mjs", "cronium.mjs"],
 		["bash", ".bashrc", "bashrc.sh"],
 	])("%s %j is %j", (language, name, file) => {
-		expect(fileName(name, language)).toBe(file);
+		expect(scriptFileName(name, language)).toBe(file);
 	});
 
 	test.each<ScriptLanguage>(["javascript", "typescript", "python", "bash"])(
 		"a long name in %s is cut to what a file system takes, and keeps its extension",
 		(language) => {
 			for (const name of ["a".repeat(255), "\u{1f600}".repeat(127), `${"é".repeat(252)}.py`, `${"a".repeat(250)}.b.js`]) {
-				const file = fileName(name, language);
+				const file = scriptFileName(name, language);
 				expect(Buffer.byteLength(file)).toBeLessThanOrEqual(255);
 				expect(file.isWellFormed()).toBe(true);
 				expect(file).toMatch(/.\.(?:mjs|py|sh|js)$/);

@@ -128,7 +128,7 @@ describe.each(engineKinds)("credentials of a run in a container of %s", async (k
 			await bridge.register(runtimeApi, {
 				identify: identifyByToken(tokens, "bridge"),
 				tokens,
-				traffic: host.traffic,
+				traffic: await host.traffic(),
 				isReady: () => true,
 			});
 			await bridge.listen({ host: "127.0.0.1", port: 0 });

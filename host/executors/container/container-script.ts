@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { scriptFileName } from "../../container-files.ts";
 import type { ScriptLanguage } from "../../script-language.ts";
 import { containerPaths } from "./container-spec.ts";
 
@@ -38,7 +39,7 @@ if (typeof main === "function") {
 
 /** Puts a script into the form that its image's interpreter takes. */
 export function describeJob({ language, name, source, arguments: given, files }: ContainerScript): ContainerJob {
-	const file = fileName(name, language);
+	const file = scriptFileName(name, language);
 	const path = posix.join(containerPaths.script, file);
 	const all = new Map([...files, [file, source]]);
 	switch (language) {
@@ -53,28 +54,4 @@ export function describeJob({ language, name, source, arguments: given, files }:
 		case "bash":
 			return { files: all, command: ["bash", path, ...given] };
 	}
-}
-
-const extensions: Readonly<Record<ScriptLanguage, string>> = {
-	javascript: ".mjs",
-	typescript: ".mjs",
-	python: ".py",
-	bash: ".sh",
-};
-
-/** What file systems take as a name. */
-const maxNameBytes = 255;
-
-/** The last part of the script's name, as a file that its interpreter takes for what it is. */
-export function fileName(name: string, language: ScriptLanguage): string {
-	const base = posix.basename(name).replace(/^\.+/, "").toWellFormed() || "script";
-	// One module, whatever its author called it.
-	const isModule = language === "javascript" || language === "typescript";
-	const stem = isModule ? base.replace(/\.[cm]?[jt]s$/i, "") : base;
-	const isComplete = isModule ? stem.endsWith(extensions[language]) : posix.extname(base) !== "";
-	if (isComplete && Buffer.byteLength(stem) <= maxNameBytes) return stem;
-	let characters = [...stem];
-	const bytesLeft = maxNameBytes - extensions[language].length;
-	while (Buffer.byteLength(characters.join("")) > bytesLeft) characters = characters.slice(0, -1);
-	return characters.join("") + extensions[language];
 }

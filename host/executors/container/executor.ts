@@ -1,16 +1,16 @@
 import { constants } from "node:os";
-import type { Json } from "../../contract/generated/types.ts";
 import { describeLimit, type Limits } from "../../contract/limits.ts";
 import type { Failure } from "../../execution.ts";
 import { FairQueue } from "../../fair-queue.ts";
-import { type ExecutorEnd, failedStatus, stopFailure } from "../executor-end.ts";
-import type { OpenedRun, ServedPlan, ServedRuns } from "../served-runs.ts";
+import { within } from "../../within.ts";
+import { describeEnd, type ExecutorEnd, endWithout, stopFailure } from "../executor-end.ts";
+import type { ServedPlan, ServedRuns } from "../served-runs.ts";
 import { type ContainerScript, describeJob } from "./container-script.ts";
 import type { ContainerLimits } from "./container-spec.ts";
 import { EngineError } from "./engine-error.ts";
 import type { OpenedEngine, UsableImage } from "./opened-engine.ts";
 import { credentialEnvironment, type ReachedDoors, type RunDoor, type RunDoors } from "./run-door.ts";
-import { type ContainerExit, killedExitCode, lastOutput, type Slot, type SlotPlan } from "./slot.ts";
+import { type ContainerExit, killedExitCode, type Slot, type SlotPlan } from "./slot.ts";
 import type { SlotPool } from "./slot-pool.ts";
 import { UsageMeter } from "./usage-meter.ts";
 
@@ -20,7 +20,6 @@ export interface ContainerRun extends ServedPlan {
 	readonly script: ContainerScript;
 	/** Undefined: that of the script's language. */
 	readonly image: string | undefined;
-	readonly input: Json | undefined;
 	readonly limits: Limits;
 	/** Called when the script has used more than its processor time; the caller aborts the signal. */
 	readonly onCpuTimeExceeded: () => void;
@@ -39,6 +38,9 @@ export interface ContainerExecutorParts {
 interface Waiting {
 	readonly resolve: (hasPlace: boolean) => void;
 }
+
+/** How long the last of its output is waited for when a container has ended, in milliseconds. */
+const lastOutputMs = 2_000;
 
 /** When the next containers are made: the one that was just taken gets the machine first. In milliseconds. */
 const refillAfterMs = 1_000;
@@ -130,11 +132,17 @@ export class ContainerExecutor implements AsyncDisposable {
 			problem = describeEngineFailure(cause);
 			await slot.kill();
 		}
-		await lastOutput(printing);
+		await within(printing, lastOutputMs);
 		await close();
 		clearTimeout(refilling);
 		refill();
-		return await describeEnd(opened, problem ?? describeExit(exit, limits, meter.usage.memoryBytes), meter.usage, exit, run);
+		const remainder = await opened.settle();
+		const ownFailure = problem ?? describeExit(exit, limits, meter.usage.memoryBytes);
+		const error = signal.aborted ? stopFailure(limits, signal) : (ownFailure ?? remainder.failure);
+		return {
+			...describeEnd(remainder, error, { ...meter.usage, hostCalls: opened.run.calls }),
+			...(error?.code === "script-error" && exit && exit.exitCode !== 0 && { exitCode: exit.exitCode }),
+		};
 	}
 
 	/** One that is to be kept waiting is made only for runs with the host's own limits: the next run may have others. */
@@ -229,32 +237,6 @@ async function untilExit(slot: Slot, signal: AbortSignal, graceMs: number, close
 	} finally {
 		signal.removeEventListener("abort", stop);
 	}
-}
-
-async function describeEnd(
-	opened: OpenedRun,
-	problem: Failure | undefined,
-	usage: UsageMeter["usage"],
-	exit: ContainerExit | undefined,
-	{ limits, signal }: ContainerRun,
-): Promise<ExecutorEnd> {
-	const remainder = await opened.settle();
-	const error = signal.aborted ? stopFailure(limits, signal) : (problem ?? remainder.failure);
-	return {
-		status: error ? failedStatus(error) : "succeeded",
-		...(error && { error }),
-		...(error?.code === "script-error" && exit && exit.exitCode !== 0 && { exitCode: exit.exitCode }),
-		usage: { ...usage, hostCalls: opened.run.calls },
-		operations: remainder.operations,
-		...(remainder.audit && { audit: remainder.audit }),
-		left: remainder,
-	};
-}
-
-/** The end of a run that never had a container. */
-function endWithout(error: Failure): ExecutorEnd {
-	const usage = { cpuTimeMs: 0, memoryBytes: 0, hostCalls: 0 };
-	return { status: failedStatus(error), error, usage, operations: [] };
 }
 
 function describeExit(exit: ContainerExit | undefined, limits: Limits, peakBytes: number): Failure | undefined {

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import type { Writable } from "node:stream";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { excerpt } from "../../contract/excerpt.ts";
+import { within } from "../../within.ts";
 import type { ContainerJob } from "./container-script.ts";
 import { type ContainerOptions, containerSpec } from "./container-spec.ts";
 import type { ContainerEngine, ContainerStreams } from "./engine-client.ts";
@@ -42,9 +43,6 @@ const unheardMs = 10_000;
 
 /** For a shell that says nothing. A machine that is busy takes seconds for one that does. */
 const launcherTimeoutMs = 30_000;
-
-/** Said of a container that does not end: it is asked for the last of its output this long, in milliseconds. */
-const lastOutputMs = 2_000;
 
 /**
  * A started container that waits for its one job, and its directory, of which it sees two parts: `door`, for the socket and the credentials of its run, and
@@ -177,14 +175,11 @@ export class Slot implements AsyncDisposable {
 	/** Kills everything in it, without its engine if need be. */
 	async kill(): Promise<void> {
 		if (this.#hasExited) return;
-		const late = new AbortController();
-		const killed = await Promise.race([
-			this.#engine.killContainer(this.id, "SIGKILL").then(
-				() => true,
-				() => false,
-			),
-			sleep(unheardMs, false, { signal: late.signal }),
-		]).finally(() => late.abort());
+		const killing = this.#engine.killContainer(this.id, "SIGKILL").then(
+			() => true,
+			() => false,
+		);
+		const killed = await within(killing, unheardMs);
 		if (!killed) killProcess(this.pid, this.id);
 	}
 
@@ -224,26 +219,13 @@ export async function removeContainer({ engine, unremoved }: SlotMaker, name: st
 
 /** Waits until the launcher says that it waits. Throws EngineError when something else does, or nothing. */
 async function waitForLauncher({ output }: ContainerStreams): Promise<void> {
-	const late = new AbortController();
-	const first = await Promise.race([
-		output[Symbol.asyncIterator]().next(),
-		sleep(launcherTimeoutMs, undefined, { signal: late.signal }),
-	]).finally(() => late.abort());
+	const first = await within(output[Symbol.asyncIterator]().next(), launcherTimeoutMs);
 	const said = first?.done === false ? first.value.bytes.toString() : "";
 	if (said === launcherReady) return;
 	throw new EngineError(
 		"image-unusable",
 		`The image has no shell that works, /bin/sh, which its containers need${said === "" ? "." : `: ${excerpt(said.trim())}`}`,
 	);
-}
-
-/** The rest of what a container has printed when it has ended; no longer than the engine takes to say it. */
-export function lastOutput(printing: Promise<void>): Promise<void> {
-	let timer: NodeJS.Timeout | undefined;
-	const late = new Promise<void>((resolve) => {
-		timer = setTimeout(resolve, lastOutputMs);
-	});
-	return Promise.race([printing, late]).finally(() => clearTimeout(timer));
 }
 
 function describeContainer(maker: SlotMaker, plan: SlotPlan, user: RunUser, directory: string, name: string): object {

@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { controlGroup } from "./control-groups.ts";
+import { readIfThere } from "./engine-files.ts";
 
 /** What the processes of a container have used so far. */
 export interface ContainerUsage {
@@ -9,7 +10,6 @@ export interface ContainerUsage {
 }
 
 const lookEveryMs = 100;
-const root = "/sys/fs/cgroup";
 
 /**
  * Looks at the control groups of a container from time to time, as this machine's kernel counts: they are gone when it has ended, so what is known
@@ -47,44 +47,26 @@ export class UsageMeter implements Disposable {
 
 /** By the version of control groups that the process is in. */
 function findReader(pid: number): () => ContainerUsage | undefined {
-	const groups = readText(`/proc/${pid}/cgroup`)
-		?.trim()
-		.split("\n")
-		.map((line) => line.split(":"));
-	if (pid <= 0 || !groups) return () => undefined;
-	const pathOf = (controller: string): string | undefined => {
-		const group = groups.find(([, names = ""]) => (controller === "" ? names === "" : names.split(",").includes(controller)));
-		return group?.slice(2).join(":");
-	};
-	const memory = pathOf("memory");
-	const cpu = pathOf("cpuacct");
+	const memory = controlGroup(pid, "memory");
+	const cpu = controlGroup(pid, "cpuacct");
 	if (memory !== undefined && cpu !== undefined)
 		return () => {
-			const cpuNs = readNumber(join(root, "cpuacct", cpu, "cpuacct.usage"));
-			const memoryBytes = readNumber(join(root, "memory", memory, "memory.max_usage_in_bytes"));
+			const cpuNs = readNumber(join(cpu, "cpuacct.usage"));
+			const memoryBytes = readNumber(join(memory, "memory.max_usage_in_bytes"));
 			if (cpuNs === undefined || memoryBytes === undefined) return undefined;
 			return { cpuTimeMs: Math.round(cpuNs / 1e6), memoryBytes };
 		};
-	const unified = pathOf("");
+	const unified = controlGroup(pid, "");
 	if (unified === undefined) return () => undefined;
 	return () => {
-		const [, cpuUs] = /^usage_usec (\d+)$/m.exec(readText(join(root, unified, "cpu.stat")) ?? "") ?? [];
-		const memoryBytes = readNumber(join(root, unified, "memory.peak")) ?? readNumber(join(root, unified, "memory.current"));
+		const [, cpuUs] = /^usage_usec (\d+)$/m.exec(readIfThere(join(unified, "cpu.stat")) ?? "") ?? [];
+		const memoryBytes = readNumber(join(unified, "memory.peak")) ?? readNumber(join(unified, "memory.current"));
 		if (cpuUs === undefined || memoryBytes === undefined) return undefined;
 		return { cpuTimeMs: Math.round(Number(cpuUs) / 1e3), memoryBytes };
 	};
 }
 
 function readNumber(file: string): number | undefined {
-	const text = readText(file);
+	const text = readIfThere(file);
 	return text === undefined ? undefined : Number(text);
-}
-
-/** Undefined when there is no such file any more, or none that this user may read. */
-function readText(file: string): string | undefined {
-	try {
-		return readFileSync(file, "utf8");
-	} catch {
-		return undefined;
-	}
 }

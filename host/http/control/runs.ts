@@ -5,6 +5,7 @@ import { jsonMembers } from "../../contract/json-members.ts";
 import type { RunFilter } from "../../executions.ts";
 import type { ExternalReport } from "../../executors/external.ts";
 import type { RunMode, RunOptions, ScriptSource } from "../../run-options.ts";
+import { within } from "../../within.ts";
 import { type ControlContext, responses, sendJson } from "./control-context.ts";
 import { describeOutcome, describeRun } from "./description.ts";
 import { RepeatedRequests } from "./repeated-requests.ts";
@@ -226,13 +227,11 @@ async function waitForEnd({ host }: ControlContext, id: string, waitMs: number):
 	if (waitMs === 0) return;
 	const until = performance.now() + waitMs;
 	const underWay = host.underWay(id);
-	const timer = new AbortController();
 	if (underWay) {
-		await Promise.race([
+		await within(
 			underWay.catch(() => undefined),
-			wait(waitMs, undefined, { signal: timer.signal }).catch(() => undefined),
-		]);
-		timer.abort();
+			waitMs,
+		);
 		return;
 	}
 	// Another process has it.
