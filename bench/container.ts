@@ -37,7 +37,7 @@ export async function measure(effort: Effort): Promise<Measurement> {
 			targets: [],
 			notes: ["not measured: there is no container engine here, and none can be started"],
 		};
-	const { engine } = opened.use(found);
+	const engine = opened.use(found);
 	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
 	opened.defer(() => rm(directory, { recursive: true, force: true }));
 	const containers = { engine: engine.address };

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { RuntimeError } from "../host/contract/errors.ts";
+import type { RunCredentials } from "./run-credentials.ts";
 
 /** The names of what is in a door's directory: those that a container's environment has. */
 export const doorFiles = {
@@ -72,6 +73,11 @@ export class DoorDirectory {
 	openSocket(): void {
 		if (this.#groupId !== undefined) chownSync(this.socketPath, -1, this.#groupId);
 		chmodSync(this.socketPath, this.#groupId === undefined ? 0o600 : 0o660);
+	}
+
+	/** Writes what the container shows and whom it trusts. */
+	writeCredentials(credentials: RunCredentials): void {
+		for (const name of ["trusted", "certificate", "key", "token"] as const) this.write(name, credentials[name]);
 	}
 
 	/** Writes a file, whole or not at all, that nobody can read before it may be read. */

@@ -2,7 +2,7 @@ import type { TLSSocket } from "node:tls";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { AuditLog } from "../host/audit.ts";
 import { RuntimeError } from "../host/contract/errors.ts";
-import { type Limits, limitDefinitions } from "../host/contract/limits.ts";
+import type { Limits } from "../host/contract/limits.ts";
 import type { RunDoor, RunDoorPlace, RunDoors } from "../host/executors/container/run-door.ts";
 import type { ServedRun } from "../host/executors/served-runs.ts";
 import { tellingFailures } from "../host/http/authentication-failures.ts";
@@ -15,9 +15,10 @@ import { ExecutionTokens, type VerifiedToken } from "../host/tokens/execution-to
 import { KeyRing } from "../host/tokens/key-ring.ts";
 import { CertificateAuthority } from "./certificate-authority.ts";
 import { readSubject } from "./certificate-kind.ts";
-import { issueClientCredentials, ServerIdentity } from "./certificates.ts";
+import { ServerIdentity } from "./certificates.ts";
 import { DoorDirectory } from "./door-directory.ts";
 import { HandshakeTurns } from "./handshake-turns.ts";
+import { issueRunCredentials } from "./run-credentials.ts";
 import { TlsListener } from "./tls-listener.ts";
 import { attachServer, endServer } from "./unheard-server.ts";
 
@@ -105,25 +106,17 @@ export class RunDoorServer implements RunDoors {
 	}
 
 	async open(run: ServedRun, { directory, groupId }: RunDoorPlace): Promise<RunDoor> {
-		const { id, deadlineAt, limits } = run.execution;
+		const { id, limits } = run.execution;
 		if (this.#doors.has(id)) throw new RuntimeError("invalid", `The run ${id} has a door already.`);
 		const door = new OpenDoor(run, new DoorDirectory(directory, groupId), () => this.#doors.delete(id));
 		this.#doors.set(id, door);
 		try {
 			const [shown, credentials] = await Promise.all([
 				this.#identity.current(),
-				issueClientCredentials(this.#authority, { kind: "run", id }, deadlineAt),
+				issueRunCredentials(run, this.#authority, this.#tokens, this.#options.tokenLifetimeMs),
 			]);
-			const { token } = await this.#tokens.issue(run, {
-				audience: "sidecar",
-				certificateThumbprint: credentials.thumbprint,
-				lifetimeMs: this.#options.tokenLifetimeMs ?? limitDefinitions.tokenLifetimeMs.maximum,
-			});
 			const { files } = door;
-			files.write("trusted", credentials.trusted);
-			files.write("certificate", credentials.certificate);
-			files.write("key", credentials.key);
-			files.write("token", token);
+			files.writeCredentials(credentials);
 			files.clearSocket();
 			if (!this.#tcp) {
 				door.listener = await TlsListener.listen({

@@ -87,10 +87,7 @@ export class SidecarProcess implements AsyncDisposable {
 		this.#server.all("*", (request, reply) => this.#forward(request, reply));
 		await attachServer(this.#server);
 		const files = this.#files;
-		files.write("trusted", trusted);
-		files.write("certificate", client.certificate);
-		files.write("key", client.key);
-		files.write("token", client.token);
+		files.writeCredentials({ ...client, trusted });
 		files.clearSocket();
 		this.#listener = await TlsListener.listen({
 			address: { path: files.socketPath },

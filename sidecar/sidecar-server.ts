@@ -14,8 +14,9 @@ import { connectionLimit } from "../host/process-limits.ts";
 import type { ExecutionTokens, VerifiedToken } from "../host/tokens/execution-tokens.ts";
 import { CertificateAuthority } from "./certificate-authority.ts";
 import { readSubject } from "./certificate-kind.ts";
-import { issueCertificate, issueClientCredentials, ServerIdentity } from "./certificates.ts";
+import { issueCertificate, ServerIdentity } from "./certificates.ts";
 import { HandshakeTurns } from "./handshake-turns.ts";
+import { issueRunCredentials } from "./run-credentials.ts";
 import type { SidecarCredentials } from "./sidecar-credentials.ts";
 import { type ListenAddress, TlsListener } from "./tls-listener.ts";
 import { attachServer } from "./unheard-server.ts";
@@ -124,14 +125,10 @@ export class SidecarServer implements AsyncDisposable {
 		const { id, deadlineAt, limits } = run.execution;
 		const { newest, trusted } = await this.#authority.current();
 		const expiresAt = Math.min(deadlineAt, Date.now() + limitDefinitions.tokenLifetimeMs.maximum);
-		const client = await issueClientCredentials(this.#authority, { kind: "run", id }, deadlineAt);
+		const { tokens, tokenLifetimeMs } = this.#options;
+		const client = await issueRunCredentials(run, this.#authority, tokens, tokenLifetimeMs);
 		const sidecar = await issueCertificate(newest, { subject: { kind: "sidecar", id }, expiresAt });
 		const door = await issueCertificate(newest, { subject: { kind: "door", id }, expiresAt });
-		const { token } = await this.#options.tokens.issue(run, {
-			audience: "sidecar",
-			certificateThumbprint: client.thumbprint,
-			lifetimeMs: this.#options.tokenLifetimeMs ?? limitDefinitions.tokenLifetimeMs.maximum,
-		});
 		return {
 			version: 1,
 			run: id,
@@ -140,7 +137,7 @@ export class SidecarServer implements AsyncDisposable {
 			trusted,
 			sidecar: { certificate: sidecar.certificate, key: sidecar.key },
 			door: { certificate: door.certificate, key: door.key },
-			client: { certificate: client.certificate, key: client.key, token },
+			client: { certificate: client.certificate, key: client.key, token: client.token },
 			limits: {
 				maxBodyBytes: Math.max(limits.maxValueBytes, limits.maxOutputBytes) + spareBodyBytes,
 				maxPendingBytes: limits.maxPendingBytes,

@@ -71,7 +71,9 @@ async function examineIsolation(
 	dataDirectory: string,
 	allowed: readonly string[],
 ): Promise<Pick<Findings, "guarantees" | "userNamespace" | "problems">> {
-	const { findProbeImage, probeIsolation, requireGuaranteeNames } = await import("../executors/container/isolation.ts");
+	const { findProbeImage, missingGuarantees, probeIsolation, requireGuaranteeNames } = await import(
+		"../executors/container/isolation.ts"
+	);
 	requireGuaranteeNames(allowed);
 	const image = await findProbeImage(engine);
 	if (image === undefined) {
@@ -80,12 +82,10 @@ async function examineIsolation(
 	}
 	const report = await probeIsolation(engine, { dataDirectory, image });
 	const guarantees = report.guarantees.map((one) => ({ ...one, isAllowed: allowed.includes(one.name) }));
-	const problems = guarantees
-		.filter(({ isKept, isRequired, isAllowed }) => isRequired && !isKept && !isAllowed)
-		.map(({ name, reason }) => ({
-			code: "isolation-missing",
-			message: `${name} is not kept: ${reason}. --container-allow ${name} runs scripts all the same.`,
-		}));
+	const problems = missingGuarantees(report, allowed).map(({ name, reason }) => ({
+		code: "isolation-missing",
+		message: `${name} is not kept: ${reason}. --container-allow ${name} runs scripts all the same.`,
+	}));
 	return { guarantees, userNamespace: report.userNamespace, problems };
 }
 

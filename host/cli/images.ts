@@ -1,26 +1,11 @@
 import type { ContainerEngine, ImageInfo } from "../executors/container/engine-client.ts";
 import type { BaseImage } from "../images/build-image.ts";
 import { type ImageName, imageLabel, imageNames, imageReference, isImageName } from "../images/images.ts";
-import {
-	type Command,
-	type CommandGroup,
-	type CommandLine,
-	type CommandOption,
-	exitCodes,
-	requireOperands,
-	UsageError,
-} from "./command.ts";
+import { type Command, type CommandGroup, type CommandLine, exitCodes, requireOperands, UsageError } from "./command.ts";
 import { printJson, stringify } from "./json-print.ts";
-import { jsonOption } from "./options.ts";
+import { containerEngineOption, jsonOption } from "./options.ts";
 import { describeSize } from "./quantity.ts";
 import { escapeText, formatTable, print } from "./terminal.ts";
-
-const engineOption: CommandOption = {
-	name: "container-engine",
-	value: "ADDRESS",
-	description:
-		"The engine's socket, unix:///path; that of CRONIUM_CONTAINER_ENGINE or DOCKER_HOST, or the first usual one that answers.",
-};
 
 const build: Command = {
 	name: "cronium images build",
@@ -36,7 +21,7 @@ const build: Command = {
 			repeats: true,
 			description: "What an image is built from, such as bash=sha256:… or bash=mirror/debian@sha256:…",
 		},
-		engineOption,
+		containerEngineOption,
 	],
 	examples: ["cronium images build --offline", "cronium images build bash --base bash=debian@sha256:…"],
 	async run(line) {
@@ -77,7 +62,7 @@ const list: Command = {
 	name: "cronium images list",
 	operands: "",
 	summary: "Lists the images that were built, of every version.",
-	options: [engineOption, jsonOption("Print a JSON array.")],
+	options: [containerEngineOption, jsonOption("Print a JSON array.")],
 	examples: ["cronium images list"],
 	async run(line) {
 		requireOperands(line);
@@ -118,7 +103,7 @@ const remove: Command = {
 	name: "cronium images remove",
 	operands: `[${imageNames.join("|")} …]`,
 	summary: "Removes the images that were built, all or the named ones, of every version, and prints their ids.",
-	options: [engineOption],
+	options: [containerEngineOption],
 	examples: ["cronium images remove", "cronium images remove python"],
 	async run(line) {
 		const names: readonly string[] = readNames(line);

@@ -14,14 +14,16 @@ export const namespaceOption: CommandOption = {
 };
 export const jsonOption = (description: string): CommandOption => ({ name: "json", description });
 
+export const containerEngineOption: CommandOption = {
+	name: "container-engine",
+	value: "ADDRESS",
+	description:
+		"The container engine: unix:///PATH or tcp://HOST:PORT. CRONIUM_CONTAINER_ENGINE, DOCKER_HOST or a usual socket when not given.",
+};
+
 /** Of everything that runs containers. */
 export const containerOptions: readonly CommandOption[] = [
-	{
-		name: "container-engine",
-		value: "ADDRESS",
-		description:
-			"The container engine: unix:///PATH or tcp://HOST:PORT. CRONIUM_CONTAINER_ENGINE, DOCKER_HOST or a usual socket when not given.",
-	},
+	containerEngineOption,
 	{
 		name: "container-allow",
 		value: "GUARANTEE",

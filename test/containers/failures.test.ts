@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectEngine } from "../../host/executors/container/engine-client.ts";
 import { buildOffline } from "../../host/images/build-image.ts";
-import { imageReference } from "../../host/images/images.ts";
+import { type ImageName, imageReference } from "../../host/images/images.ts";
 import { type ContainerHost, openContainerHost, printed, processesThatSee } from "./container-host.ts";
 import { type EngineProcess, engineObstacle, startEngine } from "./engine-process.ts";
-import { engineKinds, findTestEngine } from "./engines.ts";
+import { type EngineKind, engineKinds, findTestEngine } from "./engines.ts";
 
 describe("without an engine that can be used", () => {
 	test("a run fails, says why, and leaves nothing", async () => {
@@ -85,32 +85,24 @@ describe.each(engineKinds)("with %s", async (kind) => {
 	test.skipIf(isElsewhere || engineObstacle(kind) !== undefined)(
 		"the image that an engine lacks is built once for all runs that wait for it, where that is allowed",
 		async () => {
-			const directory = await mkdtemp(join(tmpdir(), "engine-"));
-			chmodSync(directory, 0o711);
-			let started: EngineProcess | undefined;
-			try {
-				started = await startEngine(kind, join(directory, "e"));
-				const { address } = started;
-				{
-					await using strict = await openContainerHost(kind, { address });
-					expect((await strict.run("script.sh", "echo never")).error).toEqual({
-						code: "image-unavailable",
-						message: expect.stringContaining("`cronium images build` makes it."),
-					});
-				}
-				const missing: string[] = [];
-				await using building = await openContainerHost(kind, {
-					address,
-					containers: { onImageMissing: (reference) => void missing.push(reference) },
+			await using own = await startOwnEngine(kind);
+			const { address } = own;
+			{
+				await using strict = await openContainerHost(kind, { address });
+				expect((await strict.run("script.sh", "echo never")).error).toEqual({
+					code: "image-unavailable",
+					message: expect.stringContaining("`cronium images build` makes it."),
 				});
-				const outcomes = await Promise.all([1, 2, 3].map((number) => building.run("script.sh", `echo ${number}`)));
-				expect(outcomes.map((outcome) => printed(outcome))).toEqual(["1", "2", "3"]);
-				expect(missing).toEqual([imageReference("bash")]);
-				await building.requireNothingLeft();
-			} finally {
-				await started?.stop();
-				await rm(directory, { recursive: true, force: true });
 			}
+			const missing: string[] = [];
+			await using building = await openContainerHost(kind, {
+				address,
+				containers: { onImageMissing: (reference) => void missing.push(reference) },
+			});
+			const outcomes = await Promise.all([1, 2, 3].map((number) => building.run("script.sh", `echo ${number}`)));
+			expect(outcomes.map((outcome) => printed(outcome))).toEqual(["1", "2", "3"]);
+			expect(missing).toEqual([imageReference("bash")]);
+			await building.requireNothingLeft();
 		},
 		120_000,
 	);
@@ -118,37 +110,22 @@ describe.each(engineKinds)("with %s", async (kind) => {
 	test.skipIf(isMissing || engineObstacle(kind) !== undefined)(
 		"a run whose engine dies fails, ends, keeps what it has set, and the next one runs when the engine is back",
 		async () => {
-			const directory = await mkdtemp(join(tmpdir(), "engine-"));
-			// Containers' users have to get to what is theirs.
-			chmodSync(directory, 0o711);
-			const place = join(directory, "e");
-			let started: EngineProcess | undefined;
-			try {
-				started = await startEngine(kind, place);
-				await using engine = await connectEngine(started.address);
-				await buildOffline(engine, "bash", AbortSignal.timeout(60_000));
-				await using dying = await openContainerHost(kind, { address: started.address });
-				const outcome = await dying.run(
-					"script.sh",
-					"source cronium.sh; cronium_set_output '\"kept\"'; echo begun; while :; do sleep 1; done",
-					{
-						onLog: ({ message }) =>
-							message === "begun" && process.kill(Number(readFileSync(join(place, "pid"), "utf8")), "SIGKILL"),
-					},
-				);
-				expect(outcome).toMatchObject({ status: "failed", output: "kept", error: { code: "engine-unavailable" } });
-				await expect.poll(() => processesThatSee(dying.dataDirectory), { timeout: 10_000 }).toEqual([]);
-				// Where nobody reaps it, a dead containerd is taken for one that runs.
-				rmSync(join(place, "exec/containerd/containerd.pid"), { force: true });
-				started = await startEngine(kind, place);
-				const next = await dying.run("next.sh", "echo back");
-				expect(next).toMatchObject({ status: "succeeded" });
-				expect(printed(next)).toBe("back");
-				await dying.requireNothingLeft();
-			} finally {
-				await started?.stop();
-				await rm(directory, { recursive: true, force: true });
-			}
+			await using own = await startOwnEngine(kind, "bash");
+			await using dying = await openContainerHost(kind, { address: own.address });
+			const outcome = await dying.run(
+				"script.sh",
+				"source cronium.sh; cronium_set_output '\"kept\"'; echo begun; while :; do sleep 1; done",
+				{
+					onLog: ({ message }) => message === "begun" && process.kill(own.pid, "SIGKILL"),
+				},
+			);
+			expect(outcome).toMatchObject({ status: "failed", output: "kept", error: { code: "engine-unavailable" } });
+			await expect.poll(() => processesThatSee(dying.dataDirectory), { timeout: 10_000 }).toEqual([]);
+			await own.startAgain();
+			const next = await dying.run("next.sh", "echo back");
+			expect(next).toMatchObject({ status: "succeeded" });
+			expect(printed(next)).toBe("back");
+			await dying.requireNothingLeft();
 		},
 		120_000,
 	);
@@ -156,36 +133,25 @@ describe.each(engineKinds)("with %s", async (kind) => {
 	test.skipIf(isMissing || engineObstacle(kind) !== undefined)(
 		"a run whose engine hangs has no process after its deadline and grace, and ends when the engine goes on",
 		async () => {
-			const directory = await mkdtemp(join(tmpdir(), "engine-"));
-			chmodSync(directory, 0o711);
-			const place = join(directory, "e");
-			let started: EngineProcess | undefined;
+			await using own = await startOwnEngine(kind, "bash");
+			const { pid } = own;
+			await using hanging = await openContainerHost(kind, { address: own.address, limits: { containerGraceMs: 500 } });
+			const begun = Promise.withResolvers<void>();
+			const running = hanging.run("script.sh", "trap '' TERM; echo begun; while :; do sleep 1; done", {
+				limits: { maxWallTimeMs: 3_000 },
+				onLog: ({ message }) => void (message === "begun" && begun.resolve()),
+			});
+			await begun.promise;
+			process.kill(pid, "SIGSTOP");
 			try {
-				started = await startEngine(kind, place);
-				const pid = Number(readFileSync(join(place, "pid"), "utf8"));
-				await using engine = await connectEngine(started.address);
-				await buildOffline(engine, "bash", AbortSignal.timeout(60_000));
-				await using hanging = await openContainerHost(kind, { address: started.address, limits: { containerGraceMs: 500 } });
-				const begun = Promise.withResolvers<void>();
-				const running = hanging.run("script.sh", "trap '' TERM; echo begun; while :; do sleep 1; done", {
-					limits: { maxWallTimeMs: 3_000 },
-					onLog: ({ message }) => void (message === "begun" && begun.resolve()),
-				});
-				await begun.promise;
-				process.kill(pid, "SIGSTOP");
-				try {
-					expect(processesThatSee(hanging.dataDirectory)).not.toEqual([]);
-					// Less than the engine's own time for an answer, which is a minute.
-					await expect.poll(() => processesThatSee(hanging.dataDirectory), { timeout: 40_000 }).toEqual([]);
-				} finally {
-					process.kill(pid, "SIGCONT");
-				}
-				expect(await running).toMatchObject({ status: "timed-out" });
-				await hanging.requireNothingLeft();
+				expect(processesThatSee(hanging.dataDirectory)).not.toEqual([]);
+				// Less than the engine's own time for an answer, which is a minute.
+				await expect.poll(() => processesThatSee(hanging.dataDirectory), { timeout: 40_000 }).toEqual([]);
 			} finally {
-				await started?.stop();
-				await rm(directory, { recursive: true, force: true });
+				process.kill(pid, "SIGCONT");
 			}
+			expect(await running).toMatchObject({ status: "timed-out" });
+			await hanging.requireNothingLeft();
 		},
 		120_000,
 	);
@@ -215,3 +181,46 @@ describe.each(engineKinds)("with %s", async (kind) => {
 		},
 	);
 });
+
+/** An engine of a test's own, which it may harm. */
+interface OwnEngine extends AsyncDisposable {
+	readonly address: string;
+	readonly pid: number;
+	/** After it has died. */
+	startAgain(): Promise<void>;
+}
+
+async function startOwnEngine(kind: EngineKind, image?: ImageName): Promise<OwnEngine> {
+	const directory = await mkdtemp(join(tmpdir(), "engine-"));
+	// Containers' users have to get to what is theirs.
+	chmodSync(directory, 0o711);
+	const place = join(directory, "e");
+	let started: EngineProcess | undefined;
+	const own: OwnEngine = {
+		get address() {
+			return (started as EngineProcess).address;
+		},
+		get pid() {
+			return Number(readFileSync(join(place, "pid"), "utf8"));
+		},
+		async startAgain() {
+			// Where nobody reaps it, a dead containerd is taken for one that runs.
+			rmSync(join(place, "exec/containerd/containerd.pid"), { force: true });
+			started = await startEngine(kind, place);
+		},
+		async [Symbol.asyncDispose]() {
+			await started?.stop();
+			await rm(directory, { recursive: true, force: true });
+		},
+	};
+	try {
+		await own.startAgain();
+		if (image === undefined) return own;
+		await using engine = await connectEngine(own.address);
+		await buildOffline(engine, image, AbortSignal.timeout(60_000));
+		return own;
+	} catch (cause) {
+		await own[Symbol.asyncDispose]();
+		throw cause;
+	}
+}

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ContainerEngine, connectEngine } from "../../host/executors/container/engine-client.ts";
 import {
+	findImage,
 	guaranteeNames,
 	type IsolationReport,
+	type NamedImage,
 	probeIsolation,
 	requireGuaranteeNames,
 	requireIsolation,
@@ -12,7 +14,7 @@ import { temporaryDirectory } from "../store/directory.ts";
 import { engineKinds, findTestEngine } from "./engines.ts";
 import { options, runContainer, smallLimits } from "./run-container.ts";
 
-const image = imageReference("bash");
+const imageOf = async (engine: ContainerEngine) => (await findImage(engine, imageReference("bash"))) as NamedImage;
 const missing = (report: IsolationReport): readonly string[] =>
 	report.guarantees.filter(({ isKept }) => !isKept).map(({ name }) => name);
 
@@ -23,9 +25,11 @@ describe.each(engineKinds)("%s", async (kind) => {
 		return;
 	}
 	let engine: ContainerEngine;
+	let image: NamedImage;
 	const { path: directory, remove } = temporaryDirectory();
 	beforeAll(async () => {
 		engine = await connectEngine(found.address);
+		image = await imageOf(engine);
 	});
 	afterAll(async () => {
 		await engine[Symbol.asyncDispose]();
@@ -90,7 +94,7 @@ describe("what an engine does not keep", async () => {
 					},
 				}),
 		});
-		const report = await probeIsolation(careless, { dataDirectory, image });
+		const report = await probeIsolation(careless, { dataDirectory, image: await imageOf(careless) });
 		expect(missing(report)).toEqual(guaranteeNames);
 		expect(() => requireIsolation(report, [], found.address)).toThrow(/does not keep non-root \(Uid is 0 .*seccomp \(no filter/);
 		expect(() => requireIsolation(report, guaranteeNames.slice(0, -1), found.address)).toThrow(
@@ -110,7 +114,7 @@ describe("what an engine does not keep", async () => {
 			},
 			info: async () => ({ ...(await engine.info()), hasUserNamespaces: false }),
 		});
-		const report = await probeIsolation(plain, { dataDirectory, image });
+		const report = await probeIsolation(plain, { dataDirectory, image: await imageOf(plain) });
 		expect(missing(report)).toEqual(["user-namespace"]);
 		expect(() => requireIsolation(report, [], engine.address)).not.toThrow();
 	});

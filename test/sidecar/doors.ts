@@ -52,10 +52,13 @@ export interface Call {
 	readonly token?: string;
 }
 
-export async function openDoors(
-	setup: { readonly limits?: NonNullable<HostOptions["limits"]>; readonly audit?: boolean } & Pick<RunDoorsOptions, "tcp"> = {},
-): Promise<LocalDoors> {
-	const opened = new AsyncDisposableStack();
+export type DoorsSetup = Pick<HostOptions, "limits" | "audit">;
+
+/** A host, and what its doors need beside it. */
+export async function openBasis(
+	opened: AsyncDisposableStack,
+	setup: DoorsSetup,
+): Promise<Omit<Doors, "openRun" | keyof AsyncDisposable>> {
 	const directory = await mkdtemp(join(tmpdir(), "cronium-sidecar-"));
 	opened.defer(() => rm(directory, { recursive: true, force: true }));
 	const dataDirectory = join(directory, "data");
@@ -66,7 +69,19 @@ export async function openDoors(
 			...(setup.audit !== undefined && { audit: setup.audit }),
 		}),
 	);
-	const internalErrors: Error[] = [];
+	let made = 0;
+	const makeDirectory = (): string => {
+		const place = join(directory, `door-${made++}`);
+		mkdirSync(place, { mode: 0o710 });
+		return place;
+	};
+	return { host, dataDirectory, directory, internalErrors: [], makeDirectory };
+}
+
+export async function openDoors(setup: DoorsSetup & Pick<RunDoorsOptions, "tcp"> = {}): Promise<LocalDoors> {
+	const opened = new AsyncDisposableStack();
+	const basis = await openBasis(opened, setup);
+	const { host, dataDirectory, internalErrors, makeDirectory } = basis;
 	const open = async (given: Partial<RunDoorsOptions> = {}): Promise<RunDoorServer> =>
 		opened.use(
 			await createRunDoors({
@@ -79,19 +94,9 @@ export async function openDoors(
 			}),
 		);
 	const doors = await open();
-	let made = 0;
-	const makeDirectory = (): string => {
-		const place = join(directory, `door-${made++}`);
-		mkdirSync(place, { mode: 0o710 });
-		return place;
-	};
 	return {
-		host,
+		...basis,
 		doors,
-		dataDirectory,
-		directory,
-		internalErrors,
-		makeDirectory,
 		async openRun(options = {}, tokenLifetimeMs) {
 			const run = await host.open(options);
 			const place = makeDirectory();

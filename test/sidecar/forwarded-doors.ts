@@ -1,16 +1,11 @@
-import { mkdirSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Traffic } from "../../host/http/traffic.ts";
-import { createHost, type HostOptions } from "../../host/index.ts";
 import type { ExternalRunOptions } from "../../host/run-options.ts";
 import { ExecutionTokens } from "../../host/tokens/execution-tokens.ts";
 import { KeyRing } from "../../host/tokens/key-ring.ts";
 import type { SidecarCredentials } from "../../sidecar/sidecar-credentials.ts";
 import { SidecarProcess, type SidecarProcessOptions } from "../../sidecar/sidecar-process.ts";
 import { SidecarServer, type SidecarServerOptions } from "../../sidecar/sidecar-server.ts";
-import { type Doors, describeRun, type RunAtDoor } from "./doors.ts";
+import { type Doors, type DoorsSetup, describeRun, openBasis, type RunAtDoor } from "./doors.ts";
 
 /** A host that takes sidecar processes. */
 export interface ForwardedDoors extends Doors {
@@ -30,23 +25,12 @@ export interface SidecarChanges extends Partial<Omit<SidecarProcessOptions, "cre
 }
 
 /** The doors of runs are in sidecars that forward to the host; the sidecars are in this process, too. */
-export async function openForwardedDoors(
-	setup: { readonly limits?: NonNullable<HostOptions["limits"]>; readonly audit?: boolean } = {},
-): Promise<ForwardedDoors> {
+export async function openForwardedDoors(setup: DoorsSetup = {}): Promise<ForwardedDoors> {
 	const opened = new AsyncDisposableStack();
-	const directory = await mkdtemp(join(tmpdir(), "cronium-sidecar-"));
-	opened.defer(() => rm(directory, { recursive: true, force: true }));
-	const dataDirectory = join(directory, "data");
-	const host = opened.use(
-		await createHost({
-			dataDirectory,
-			limits: { maxWorkers: 1, maxWallTimeMs: 120_000, ...setup.limits },
-			...(setup.audit !== undefined && { audit: setup.audit }),
-		}),
-	);
+	const basis = await openBasis(opened, setup);
+	const { host, dataDirectory, internalErrors, makeDirectory } = basis;
 	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.external(id));
 	const traffic = new Traffic(host.limits);
-	const internalErrors: Error[] = [];
 	const listen = async (given: Partial<SidecarServerOptions> = {}): Promise<SidecarServer> =>
 		opened.use(
 			await SidecarServer.listen({
@@ -63,20 +47,10 @@ export async function openForwardedDoors(
 			}),
 		);
 	const server = await listen();
-	let made = 0;
-	const makeDirectory = (): string => {
-		const place = join(directory, `door-${made++}`);
-		mkdirSync(place, { mode: 0o710 });
-		return place;
-	};
 	return {
-		host,
+		...basis,
 		server,
 		tokens,
-		dataDirectory,
-		directory,
-		internalErrors,
-		makeDirectory,
 		async openRun(options = {}, tokenLifetimeMs, changes = {}) {
 			const run = await host.open(options);
 			const its = tokenLifetimeMs === undefined ? server : await listen({ tokenLifetimeMs });

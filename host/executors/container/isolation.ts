@@ -63,38 +63,50 @@ export interface IsolationReport {
 	readonly checkedAt: string;
 }
 
+/** An image that the engine has, with the name by which it was found. */
+export interface NamedImage extends ImageInfo {
+	readonly reference: string;
+}
+
+/** Undefined when the engine has no image of this name. */
+export async function findImage(engine: ContainerEngine, reference: string): Promise<NamedImage | undefined> {
+	const image = await engine.inspectImage(reference);
+	return image && { ...image, reference };
+}
+
 /** An image to look at the engine with: one of the languages' or of the operator's that is there. */
-export async function findProbeImage(engine: ContainerEngine, others: readonly string[] = []): Promise<string | undefined> {
-	for (const reference of new Set([languageImages.bash, ...Object.values(languageImages), ...others]))
-		if (await engine.inspectImage(reference)) return reference;
+export async function findProbeImage(engine: ContainerEngine, others: readonly string[] = []): Promise<NamedImage | undefined> {
+	for (const reference of new Set([languageImages.bash, ...Object.values(languageImages), ...others])) {
+		const image = await findImage(engine, reference);
+		if (image) return image;
+	}
 	return undefined;
 }
 
 export interface ProbeOptions {
 	readonly dataDirectory: string;
-	readonly image: string;
+	readonly image: NamedImage;
 	/** By which the next host finds the container when this one dies meanwhile. */
 	readonly labels?: Readonly<Record<string, string>>;
 }
 
 /**
  * Finds out, in a container of this image, what the engine keeps of what was asked of it. The answer is kept in the data directory until something
- * changes that it could depend on. Throws EngineError when the image is not there or no container can be run.
+ * changes that it could depend on. Throws EngineError when no run may have the image or no container can be run.
  */
 export async function probeIsolation(
 	engine: ContainerEngine,
-	{ dataDirectory, image: reference, labels = {} }: ProbeOptions,
+	{ dataDirectory, image, labels = {} }: ProbeOptions,
 ): Promise<IsolationReport> {
-	const [info, image] = await Promise.all([engine.info(), engine.inspectImage(reference)]);
-	if (!image) throw new EngineError("image-missing", `${engine.address}: There is no image ${reference}.`);
-	requireUsableImage(image, reference);
+	requireUsableImage(image, image.reference);
+	const info = await engine.info();
 	const files = engineFiles(engine, dataDirectory);
 	const key = circumstances(engine, info, image, files);
 	const directory = engineFilesDirectory(dataDirectory);
-	const name = `isolation-${hash(`${info.id} ${reference}`).slice(0, 16)}.json`;
+	const name = `isolation-${hash(`${info.id} ${image.reference}`).slice(0, 16)}.json`;
 	const kept = readKept(join(directory, name));
 	if (kept?.key === key) return kept.report;
-	const report = await probe(engine, info, image, reference, { ...files, labels });
+	const report = await probe(engine, info, image, { ...files, labels });
 	keepFile(directory, name, JSON.stringify({ key, report }));
 	return report;
 }
@@ -109,11 +121,14 @@ export function requireGuaranteeNames(names: readonly string[]): void {
 	);
 }
 
-/** Throws EngineError when a required guarantee is not kept that the operator has not allowed to be missing, by its name. */
+/** The required guarantees that are not kept, and that the operator has not allowed to be missing, by their names. */
+export function missingGuarantees({ guarantees }: IsolationReport, allowedToMiss: readonly string[]): readonly Guarantee[] {
+	return guarantees.filter(({ name, isKept, isRequired }) => isRequired && !isKept && !allowedToMiss.includes(name));
+}
+
+/** Throws EngineError when there are any. */
 export function requireIsolation(report: IsolationReport, allowedToMiss: readonly string[], address: string): void {
-	const missing = report.guarantees.filter(
-		({ name, isKept, isRequired }) => isRequired && !isKept && !allowedToMiss.includes(name),
-	);
+	const missing = missingGuarantees(report, allowedToMiss);
 	if (missing.length === 0) return;
 	const list = missing.map(({ name, reason }) => `${name} (${reason})`).join(", ");
 	throw new EngineError(
@@ -125,24 +140,18 @@ export function requireIsolation(report: IsolationReport, allowedToMiss: readonl
 type Files = Pick<ContainerOptions, "seccomp" | "hosts"> & Partial<Pick<ContainerOptions, "labels">>;
 
 /** Tries user namespaces from the best one down, because only trying shows whether the machine has ids for them. */
-async function probe(
-	engine: ContainerEngine,
-	info: EngineInfo,
-	image: ImageInfo,
-	reference: string,
-	files: Files,
-): Promise<IsolationReport> {
+async function probe(engine: ContainerEngine, info: EngineInfo, image: NamedImage, files: Files): Promise<IsolationReport> {
 	const best: UserNamespace = engine.kind === "docker" ? "engine" : info.isRootless ? "keep-id" : "auto";
 	let refused: string | undefined;
 	let userNamespace = best;
 	let facts: IsolationFacts;
 	try {
-		facts = await look(engine, image, reference, files, best);
+		facts = await look(engine, image, files, best);
 	} catch (cause) {
 		if (best === "engine" || !(cause instanceof EngineError) || cause.code !== "engine-error") throw cause;
 		refused = cause.message;
 		userNamespace = "engine";
-		facts = await look(engine, image, reference, files, userNamespace);
+		facts = await look(engine, image, files, userNamespace);
 	}
 	return {
 		guarantees: guaranteeNames.map((name) => {
@@ -156,7 +165,7 @@ async function probe(
 			};
 		}),
 		userNamespace,
-		image: reference,
+		image: image.reference,
 		checkedAt: new Date().toISOString(),
 	};
 }
@@ -194,12 +203,11 @@ const ownUser = (): typeof user => ({ uid: process.getuid?.() ?? user.uid, gid: 
 
 async function look(
 	engine: ContainerEngine,
-	image: ImageInfo,
-	reference: string,
+	image: NamedImage,
 	files: Files,
 	userNamespace: UserNamespace,
 ): Promise<IsolationFacts> {
-	const options = probeOptions(reference, files, userNamespace);
+	const options = probeOptions(image.id, files, userNamespace);
 	const id = await engine.createContainer(`cronium-probe-${randomUUID()}`, containerSpec(engine, options));
 	try {
 		await using streams = await engine.attach(id);
@@ -214,7 +222,7 @@ async function look(
 			if (facts === "")
 				throw new EngineError(
 					"image-unusable",
-					`The image ${reference} has no shell that works, /bin/sh, which its containers need.`,
+					`The image ${image.reference} has no shell that works, /bin/sh, which its containers need.`,
 				);
 			return new IsolationFacts(facts, {
 				limits,

@@ -4,11 +4,18 @@ import { realpath } from "node:fs/promises";
 import type { Limits } from "../../contract/limits.ts";
 import { imageNames, imageReference } from "../../images/images.ts";
 import type { ScriptLanguage } from "../../script-language.ts";
-import { requireUsableImage, type UserNamespace } from "./container-spec.ts";
-import { type ContainerEngine, findEngine, type ImageInfo } from "./engine-client.ts";
+import type { UserNamespace } from "./container-spec.ts";
+import { type ContainerEngine, findEngine } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
 import { engineFiles, runsDirectory } from "./engine-files.ts";
-import { findProbeImage, type IsolationReport, probeIsolation, requireIsolation } from "./isolation.ts";
+import {
+	findImage,
+	findProbeImage,
+	type IsolationReport,
+	type NamedImage,
+	probeIsolation,
+	requireIsolation,
+} from "./isolation.ts";
 import { languageImages } from "./language-images.ts";
 import { RunUsers, type UserMapping } from "./run-users.ts";
 import type { SlotMaker } from "./slot.ts";
@@ -74,12 +81,12 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 	const pools = new Map<UserNamespace, SlotPool>();
 	const checked = new Map<string, Promise<IsolationReport>>();
 	/** Once for an image: it may take away what the engine keeps, a place to write for example. */
-	const check = async ({ id }: Pick<ImageInfo, "id">, reference: string): Promise<IsolationReport> => {
-		let checking = checked.get(id);
+	const check = async (image: NamedImage): Promise<IsolationReport> => {
+		let checking = checked.get(image.id);
 		if (!checking) {
-			checking = probeIsolation(engine, { dataDirectory: options.dataDirectory, image: reference, labels });
-			checking.catch(() => checked.delete(id));
-			checked.set(id, checking);
+			checking = probeIsolation(engine, { dataDirectory: options.dataDirectory, image, labels });
+			checking.catch(() => checked.delete(image.id));
+			checked.set(image.id, checking);
 		}
 		const report = await checking;
 		requireIsolation(report, options.allowMissing ?? [], engine.address);
@@ -87,7 +94,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 	};
 	const making = new Map<string, Promise<void>>();
 	/** Once for all runs that wait for it: a build takes seconds and all of the disk. */
-	const make = async (reference: string): Promise<ImageInfo | undefined> => {
+	const make = async (reference: string): Promise<NamedImage | undefined> => {
 		const name = imageNames.find((one) => imageReference(one) === reference);
 		if (name === undefined || !options.onImageMissing) return undefined;
 		let building = making.get(reference);
@@ -100,7 +107,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 			making.set(reference, building);
 		}
 		await building;
-		return await engine.inspectImage(reference);
+		return await findImage(engine, reference);
 	};
 	const owned = opened.move();
 	const poolOf = (report: IsolationReport): SlotPool => {
@@ -124,15 +131,13 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 	};
 	return {
 		async check() {
-			const reference = await findProbeImage(engine, options.images);
-			const image = reference === undefined ? undefined : await engine.inspectImage(reference);
-			if (reference !== undefined && image) await check(image, reference);
+			const image = await findProbeImage(engine, options.images);
+			if (image) await check(image);
 		},
 		async requireImage(language, reference = languageImages[language]) {
-			const image = (await engine.inspectImage(reference)) ?? (await make(reference));
+			const image = (await findImage(engine, reference)) ?? (await make(reference));
 			if (!image) throw new EngineError("image-missing", describeMissing(engine, reference));
-			requireUsableImage(image, reference);
-			return { id: image.id, pool: poolOf(await check(image, reference)) };
+			return { id: image.id, pool: poolOf(await check(image)) };
 		},
 		[Symbol.asyncDispose]: () => owned.disposeAsync(),
 	};
