@@ -59,6 +59,16 @@ export type FailureCode =
 	| "engine-unavailable"
 	/** The engine does not have the image, or the image may not be used. */
 	| "image-unavailable"
+	/** The SSH host was not reached: its name, its address, its port or the network. */
+	| "host-unreachable"
+	/** The SSH host has shown a key that is not known, or not the one that is. */
+	| "host-key-refused"
+	/** The SSH host has refused the account or its key. */
+	| "host-login-refused"
+	/** Something is missing on the SSH host: an interpreter, room on its disk, a directory that can be written. */
+	| "host-unsuitable"
+	/** The connection to the SSH host broke while the script was running. */
+	| "host-connection-lost"
 	/** The engine or the host failed. */
 	| "internal";
 

@@ -9,6 +9,7 @@ import type { Traffic } from "./http/traffic.ts";
 import { claimSweep, sweep } from "./retention.ts";
 import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
 import type { Store } from "./store/store.ts";
+import type { ExecutionTokens } from "./tokens/execution-tokens.ts";
 
 /** What is there when the threads have been started. */
 export interface HostBasis extends Pick<HostParts, "store" | "executor" | "limits" | "engine"> {
@@ -56,6 +57,13 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		traffic ??= import("./http/traffic.ts").then(({ Traffic }) => new Traffic(limits));
 		return traffic;
 	};
+	let tokens: Promise<ExecutionTokens> | undefined;
+	const loadTokens = (): Promise<ExecutionTokens> => {
+		tokens ??= Promise.all([import("./tokens/execution-tokens.ts"), import("./tokens/key-ring.ts")]).then(
+			([{ ExecutionTokens }, { KeyRing }]) => new ExecutionTokens(new KeyRing(directory), limits, (id) => served.get(id)),
+		);
+		return tokens;
+	};
 	let loading: Promise<ContainerExecutor> | undefined;
 	const loadContainers = (): Promise<ContainerExecutor> => {
 		loading ??= import("./container-mode.ts").then(({ createContainerExecutor }) => {
@@ -71,6 +79,8 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		id: presence.id,
 		served,
 		traffic: loadTraffic,
+		tokens: loadTokens,
+		sshDoors: {},
 		containers: loadContainers,
 		containerImages: [...(containers.images ?? []), ...Object.values(languageImages)],
 		audit,

@@ -19,6 +19,7 @@ import { type ExecutorEnd, endWithout, stopFailure } from "./executors/executor-
 import { ExternalExecutor, type ExternalRun } from "./executors/external.ts";
 import type { ExecutorRun, SandboxExecutor } from "./executors/sandbox.ts";
 import type { ServedRun, ServedRuns } from "./executors/served-runs.ts";
+import type { SshDoors } from "./executors/ssh/script-door.ts";
 import { recordFixture } from "./fixture.ts";
 import { type JournalEntry, type JournalRange, readJournal } from "./helpers/journal-reader.ts";
 import { createOperatorVariables, type OperatorVariables } from "./helpers/operator.ts";
@@ -45,6 +46,7 @@ import { RunRecord } from "./run-record.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { mapStack, prepareSource } from "./sandbox/source.ts";
 import type { Store } from "./store/store.ts";
+import type { ExecutionTokens } from "./tokens/execution-tokens.ts";
 import { within } from "./within.ts";
 
 /** What a Host is made of; `createHost` puts it together. */
@@ -60,6 +62,10 @@ export interface HostParts {
 	readonly containerImages: readonly string[];
 	/** Loads what counts what runs and namespaces use of their rates, with the first door. */
 	readonly traffic: () => Promise<Traffic>;
+	/** Loads what makes and judges the tokens of this process. */
+	readonly tokens: () => Promise<ExecutionTokens>;
+	/** The doors that scripts on SSH hosts may have. */
+	readonly sshDoors: SshDoors;
 	readonly limits: Limits;
 	readonly engine: EngineName;
 	/** The audit log, when one is kept. */
@@ -201,6 +207,16 @@ export class Host implements AsyncDisposable {
 	/** What runs and namespaces use of their rates, for every door to count with. */
 	traffic(): Promise<Traffic> {
 		return this.#parts.traffic();
+	}
+
+	/** The execution tokens of this process: every door that takes them asks the same. */
+	tokens(): Promise<ExecutionTokens> {
+		return this.#parts.tokens();
+	}
+
+	/** The doors that scripts on SSH hosts may have; whoever serves adds theirs. */
+	get sshDoors(): SshDoors {
+		return this.#parts.sshDoors;
 	}
 
 	/** Cancels a run of this process, and returns its outcome; undefined when it has none with this id under way. */

@@ -9,8 +9,6 @@ import { runtimeApi } from "./http/runtime-api.ts";
 import { createServer, drainServer, type ServerTls } from "./http/server.ts";
 import { createHost, type HostOptions } from "./index.ts";
 import { lockExclusive } from "./store/exclusive-role.ts";
-import { ExecutionTokens } from "./tokens/execution-tokens.ts";
-import { KeyRing } from "./tokens/key-ring.ts";
 import { operatorCredentialFile, readOperatorCredential } from "./tokens/operator-credential.ts";
 
 /** Where a server listens. */
@@ -56,7 +54,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	const host = opened.use(await createHost({ ...hostOptions, dataDirectory, audit: true, forbiddenPorts: ownPorts }));
 	const role = await lockExclusive(dataDirectory, "serve", host);
 	opened.defer(() => role.close());
-	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.served(id));
+	const tokens = await host.tokens();
 	const isOperator = readOperatorCredential(dataDirectory, options.operatorTokenFile);
 	const traffic = await host.traffic();
 	let ready = true;

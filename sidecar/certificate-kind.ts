@@ -9,7 +9,9 @@ export type CertificateSubject =
 	/** A sidecar process, towards the host. */
 	| { readonly kind: "sidecar"; readonly id: string }
 	/** The local door that a sidecar process has for its run. */
-	| { readonly kind: "door"; readonly id: string };
+	| { readonly kind: "door"; readonly id: string }
+	/** The agent of an SSH host, towards the bridge. */
+	| { readonly kind: "agent"; readonly id: string };
 
 export type CertificateKind = CertificateSubject["kind"];
 
@@ -22,6 +24,7 @@ export const extendedKeyUsage: Readonly<Record<CertificateKind, string>> = {
 	run: clientAuth,
 	sidecar: clientAuth,
 	door: serverAuth,
+	agent: clientAuth,
 };
 
 /** The name of the holder, a SPIFFE ID. */
@@ -38,7 +41,7 @@ export function readSubject(certificate: X509Certificate): CertificateSubject | 
 	// OpenSSL writes a name that could be misread in quotation marks, and this is no list of plain names any more.
 	const names = (certificate.subjectAltName ?? "").split(", ").filter((name) => name.startsWith("URI:"));
 	const [, kind, id] =
-		/^URI:spiffe:\/\/cronium\/(server|run|sidecar|door)(?:\/([A-Za-z0-9_-]{1,64}))?$/.exec(names[0] ?? "") ?? [];
+		/^URI:spiffe:\/\/cronium\/(server|run|sidecar|door|agent)(?:\/([A-Za-z0-9_-]{1,64}))?$/.exec(names[0] ?? "") ?? [];
 	if (names.length !== 1 || kind === undefined || (kind === "server") !== (id === undefined)) return undefined;
 	const usages: readonly string[] = certificate.keyUsage ?? [];
 	if (usages.length !== 1 || usages[0] !== extendedKeyUsage[kind as CertificateKind]) return undefined;

@@ -186,7 +186,7 @@ export class SidecarServer implements AsyncDisposable {
 			if (token.run.execution.id === id && token.certificateThumbprint !== undefined) return token;
 			throw new RuntimeError("unauthenticated", "The execution token is not of the run whose sidecar this is.");
 		};
-		const known = this.#options.tokens.identify(requireBearer(request), "sidecar", asserted);
+		const known = this.#options.tokens.identify(requireBearer(request), "sidecar", { certificateThumbprint: asserted });
 		return known instanceof Promise ? known.then(requireOwn) : requireOwn(known);
 	}
 

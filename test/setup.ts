@@ -16,6 +16,11 @@ const programs: Readonly<Record<string, string>> = {
 	podman: "podman",
 	catatonit: "catatonit",
 	runc: "runc",
+	sshd: "openssh-server",
+	ssh: "openssh-client",
+	tcsh: "tcsh",
+	fish: "fish",
+	ip: "iproute2",
 };
 
 /**

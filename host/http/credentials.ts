@@ -21,7 +21,11 @@ export function requireBearer({ headers: { authorization } }: FastifyRequest): s
 export function identifyByToken(tokens: ExecutionTokens, audience: Audience): Identify<VerifiedToken> {
 	return (request) => {
 		requireOwnAssertion(request);
-		return tokens.identify(requireBearer(request), audience, certificateThumbprint(request.raw.socket as TLSSocket));
+		const { socket } = request.raw;
+		return tokens.identify(requireBearer(request), audience, {
+			certificateThumbprint: certificateThumbprint(socket as TLSSocket),
+			address: socket.remoteAddress,
+		});
 	};
 }
 

@@ -21,6 +21,11 @@ export const failureCodes: Readonly<Record<FailureCode, true>> = {
 	lost: true,
 	"engine-unavailable": true,
 	"image-unavailable": true,
+	"host-unreachable": true,
+	"host-key-refused": true,
+	"host-login-refused": true,
+	"host-unsuitable": true,
+	"host-connection-lost": true,
 	internal: true,
 };
 

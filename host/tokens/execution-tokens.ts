@@ -8,7 +8,7 @@ import type { ServedRun } from "../executors/served-runs.ts";
 import { type KeyRing, tokenAlgorithm } from "./key-ring.ts";
 
 /** The doors that a token can be for. One for one door is refused at the others. */
-export const audiences = ["bridge", "sidecar", "agent"] as const;
+export const audiences = ["bridge", "sidecar", "tunnel", "agent"] as const;
 export type Audience = (typeof audiences)[number];
 
 /** What a token is to be good for. */
@@ -20,6 +20,19 @@ export interface TokenTerms {
 	readonly lifetimeMs?: number;
 	/** SHA-256 of the client certificate that the token is bound to, base64url (RFC 8705). */
 	readonly certificateThumbprint?: string;
+	/** The only address that it may come from. */
+	readonly address?: string;
+	/** The agent whose channel it may come through. An agent's certificate is renewed, its id is not. */
+	readonly agent?: string;
+}
+
+/** What a door has found out of whoever shows a token, by itself. */
+export interface TokenProof {
+	/** Of the client certificate that was verified on the connection. */
+	readonly certificateThumbprint?: string | undefined;
+	readonly address?: string | undefined;
+	/** Of the certificate of the channel. */
+	readonly agent?: string | undefined;
 }
 
 /** A token as its holder gets it. */
@@ -46,6 +59,8 @@ interface LiveToken extends VerifiedToken {
 	readonly family: string;
 	readonly audience: Audience;
 	readonly lifetimeMs: number;
+	readonly address: string | undefined;
+	readonly agent: string | undefined;
 	/** The text as it was made; undefined until then. */
 	text: string | undefined;
 	expiresAt: number;
@@ -113,6 +128,8 @@ export class ExecutionTokens {
 			audience: terms.audience,
 			lifetimeMs,
 			certificateThumbprint: terms.certificateThumbprint,
+			address: terms.address,
+			agent: terms.agent,
 			text: undefined,
 			expiresAt,
 		};
@@ -146,20 +163,32 @@ export class ExecutionTokens {
 
 	/**
 	 * Whose token this is. Answers at once for one that was verified before. Throws `unauthenticated` for everything else than a good token of a run
-	 * that is under way, for this audience, shown over a connection with the certificate that it is bound to.
+	 * that is under way, for this audience, shown with the proof of what it is bound to.
 	 */
-	identify(text: string, audience: Audience, certificateThumbprint?: string): VerifiedToken | Promise<VerifiedToken> {
+	identify(text: string, audience: Audience, proof: TokenProof = {}): VerifiedToken | Promise<VerifiedToken> {
 		const known = this.#verified.get(text);
-		if (known) return requireGood(known, audience, certificateThumbprint);
-		return this.#verify(text, audience).then((token) => requireGood(token, audience, certificateThumbprint));
+		if (known) return requireGood(known, audience, proof);
+		return this.#verify(text, audience).then((token) => requireGood(token, audience, proof));
+	}
+
+	/** Whether the token was verified before, which costs nothing to find out. */
+	isKnown(text: string): boolean {
+		return this.#verified.has(text);
 	}
 
 	/** Makes a token like the one that was shown; that one stays good for 30 seconds. Throws as `issue`. */
 	async renew({ run, id }: VerifiedToken): Promise<IssuedToken> {
 		const old = this.#tokensOf(run).get(id);
 		if (!old) throw refused("The execution token is not valid.");
-		const { audience, scopes, lifetimeMs, certificateThumbprint } = old;
-		const terms = { audience, scopes, lifetimeMs, ...(certificateThumbprint !== undefined && { certificateThumbprint }) };
+		const { audience, scopes, lifetimeMs, certificateThumbprint, address, agent } = old;
+		const terms = {
+			audience,
+			scopes,
+			lifetimeMs,
+			...(certificateThumbprint !== undefined && { certificateThumbprint }),
+			...(address !== undefined && { address }),
+			...(agent !== undefined && { agent }),
+		};
 		const renewed = await this.#issue(run, terms, old.family);
 		old.expiresAt = Math.min(old.expiresAt, Date.now() + overlapMs);
 		return renewed;
@@ -233,12 +262,16 @@ export class ExecutionTokens {
 	}
 }
 
-function requireGood(token: LiveToken, audience: Audience, certificateThumbprint: string | undefined): VerifiedToken {
+function requireGood(token: LiveToken, audience: Audience, proof: TokenProof): VerifiedToken {
 	if (token.run.ended.aborted) throw refused("The run of this execution token has ended, or the token was revoked.");
 	if (token.expiresAt <= Date.now()) throw refused("The execution token has expired.");
 	if (token.audience !== audience) throw refused("The execution token is not valid.");
-	if (token.certificateThumbprint !== undefined && token.certificateThumbprint !== certificateThumbprint)
+	if (token.certificateThumbprint !== undefined && token.certificateThumbprint !== proof.certificateThumbprint)
 		throw refused("The execution token is bound to a client certificate, which this connection has not shown.");
+	if (token.address !== undefined && token.address !== proof.address)
+		throw refused("The execution token is bound to another address than this connection comes from.");
+	if (token.agent !== undefined && token.agent !== proof.agent)
+		throw refused("The execution token is bound to an agent, whose channel this is not.");
 	return token;
 }
 

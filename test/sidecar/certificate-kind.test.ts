@@ -90,7 +90,7 @@ test.each<[string, readonly string[], readonly string[], Parameters<typeof forge
 	["no name", [], [client]],
 	["a name in the subject alone", [], [client], { dns: ["localhost"] }],
 	["another trust domain", ["spiffe://cronium.example/run/a"], [client]],
-	["another kind", ["spiffe://cronium/agent/a"], [client]],
+	["another kind", ["spiffe://cronium/node/a"], [client]],
 	["more than a name", ["spiffe://cronium/run/a/b"], [client]],
 	["less than a name", ["spiffe://cronium/run/"], [client]],
 	["a name in another case", ["SPIFFE://cronium/run/a"], [client]],

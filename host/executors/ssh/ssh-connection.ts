@@ -1,0 +1,30 @@
+import type { Readable, Writable } from "node:stream";
+import type { HostLine } from "./script-door.ts";
+
+/** How a command on a host has ended. Both are undefined when the host has not said so, because the connection broke. */
+export interface RemoteExit {
+	readonly exitCode: number | undefined;
+	/** By which signal it was ended: `KILL`, without `SIG`. */
+	readonly signal: string | undefined;
+}
+
+/** A command on a host. */
+export interface RemoteSession {
+	readonly stdin: Writable;
+	readonly stdout: Readable;
+	readonly stderr: Readable;
+	/** Resolves when it has ended and its output has come, or the connection broke. Never rejects. */
+	readonly ended: Promise<RemoteExit>;
+	/** Gives up the session. The command goes on. */
+	close(): void;
+}
+
+/** One connection to a host: its key was verified, the account is logged into. */
+export interface SshConnection extends HostLine, AsyncDisposable {
+	/** `SHA256:…` of the host's key. */
+	readonly hostKey: string;
+	/** Rejects when the host allows no more sessions, or the connection is closed. */
+	exec(command: string): Promise<RemoteSession>;
+	/** Resolves when it is closed, with why; undefined when it was disposed of. */
+	readonly closed: Promise<Error | undefined>;
+}
