@@ -4,8 +4,8 @@ import { connect as connectTls } from "node:tls";
 /** Where a server listens. */
 export interface Place {
 	readonly address: { readonly host: string; readonly port: number } | { readonly path: string };
-	/** The issuer of its certificate, and the client's own certificate and key (PEM). */
-	readonly tls?: { readonly ca: string; readonly certificate: string; readonly key: string };
+	/** The issuer of its certificate, and, where it asks for them, the client's own certificate and key (PEM). */
+	readonly tls?: { readonly ca: string; readonly certificate?: string; readonly key?: string };
 }
 
 export interface Answer {
