@@ -4,9 +4,9 @@ import type { Failure } from "../../execution.ts";
 import { FairQueue } from "../../fair-queue.ts";
 import { within } from "../../within.ts";
 import { describeEnd, type ExecutorEnd, endWithout, stopFailure } from "../executor-end.ts";
+import { describeJob, type PlacedScript } from "../script-job.ts";
 import type { ServedPlan, ServedRuns } from "../served-runs.ts";
-import { type ContainerScript, describeJob } from "./container-script.ts";
-import type { ContainerLimits } from "./container-spec.ts";
+import { type ContainerLimits, containerPaths } from "./container-spec.ts";
 import { EngineError } from "./engine-error.ts";
 import type { OpenedEngine, UsableImage } from "./opened-engine.ts";
 import { credentialEnvironment, type ReachedDoors, type RunDoor, type RunDoors } from "./run-door.ts";
@@ -17,7 +17,7 @@ import { UsageMeter } from "./usage-meter.ts";
 /** One run for this executor. */
 export interface ContainerRun extends ServedPlan {
 	readonly namespace: string;
-	readonly script: ContainerScript;
+	readonly script: PlacedScript;
 	/** Undefined: that of the script's language. */
 	readonly image: string | undefined;
 	readonly limits: Limits;
@@ -126,7 +126,7 @@ export class ContainerExecutor implements AsyncDisposable {
 				directory: slot.doorDirectory,
 				...(slot.groupId !== undefined && { groupId: slot.groupId }),
 			});
-			slot.begin(describeJob(run.script));
+			slot.begin(describeJob(run.script, containerPaths.script));
 			exit = await untilExit(slot, signal, this.#parts.limits.containerGraceMs, close);
 		} catch (cause) {
 			problem = describeEngineFailure(cause);
