@@ -91,7 +91,7 @@ async function run(line: CommandLine): Promise<number> {
 	opening.catch(() => undefined);
 	let prepared: Awaited<ReturnType<typeof prepareScriptFile>>;
 	try {
-		prepared = await prepareScriptFile(scriptFile, mode);
+		prepared = await prepareScriptFile(scriptFile, mode === "sandbox" ? mode : "container");
 	} catch (cause) {
 		await opening.then(
 			(host) => host.dispose(),

@@ -158,18 +158,23 @@ export class ClientConnection implements SshConnection {
 }
 
 function openSession(channel: ClientChannel): RemoteSession {
-	let exit: RemoteExit = { exitCode: undefined, signal: undefined };
-	channel.on("exit", (code: number | null, signal?: string) => {
-		exit = { exitCode: code ?? undefined, signal: signal?.replace(/^SIG/, "") };
-	});
 	// What is written after the end is an error that somebody has to hear.
 	for (const stream of [channel, channel.stderr]) stream.on("error", () => {});
 	const closed = [channel, channel.stderr].map((stream) => new Promise<void>((resolve) => stream.once("close", resolve)));
+	const { promise: exited, resolve } = Promise.withResolvers<RemoteExit>();
+	channel.on("exit", (code: number | null, signal?: string) => {
+		resolve({ exitCode: code ?? undefined, signal: signal?.replace(/^SIG/, "") });
+	});
+	const ended = Promise.all(closed).then(() => {
+		resolve({ exitCode: undefined, signal: undefined });
+		return exited;
+	});
 	return {
 		stdin: channel,
 		stdout: channel,
 		stderr: channel.stderr,
-		ended: Promise.all(closed).then(() => exit),
+		exited,
+		ended,
 		close() {
 			channel.close();
 			// Its end comes behind what is left of its output.
