@@ -421,7 +421,10 @@ export class Host implements AsyncDisposable {
 		places: RunPlaces,
 		terms: RunTerms,
 		options: Pick<RunOptions, "signal" | "onLog">,
-		{ id, ...known }: Pick<ExecutionRecord, "mode" | "host" | "allowedHosts" | "engine" | "script"> & { readonly id: string | undefined },
+		{
+			id,
+			...known
+		}: Pick<ExecutionRecord, "mode" | "host" | "allowedHosts" | "engine" | "script"> & { readonly id: string | undefined },
 		execute: (run: RunUnderWay) => Promise<ExecutorEnd>,
 	): StartedRun {
 		const { limits, traceparent } = terms;

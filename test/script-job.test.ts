@@ -51,8 +51,16 @@ describe("the file of a script in its container or on its host", () => {
 
 	test("its interpreter is given it by an absolute path, and the arguments behind it as they are", () => {
 		const given = ["--since", "2026-01-01", "", "a\nb", "$(id)"];
-		expect(describeJob(script("bash", "-c", { arguments: given }), "/script").command).toEqual(["bash", "/script/-c.sh", ...given]);
-		expect(describeJob(script("python", "a.py", { arguments: given }), "/script").command).toEqual(["python3", "/script/a.py", ...given]);
+		expect(describeJob(script("bash", "-c", { arguments: given }), "/script").command).toEqual([
+			"bash",
+			"/script/-c.sh",
+			...given,
+		]);
+		expect(describeJob(script("python", "a.py", { arguments: given }), "/script").command).toEqual([
+			"python3",
+			"/script/a.py",
+			...given,
+		]);
 		expect(describeJob(script("javascript", "a.js", { arguments: given }), "/script").command).toEqual([
 			"node",
 			"/script/.cronium.mjs",

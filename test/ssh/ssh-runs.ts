@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import type { HostMembers } from "../../host/executors/ssh/host-entry.ts";
 import { hostsFile, SshHosts } from "../../host/executors/ssh/hosts-file.ts";
 import { createHost, type Host, type HostOptions, type Outcome, type RunOptions } from "../../host/index.ts";
-import { type RemoteAccount, startSshd, type SshdOptions, type TestSshd } from "./sshd.ts";
+import { type RemoteAccount, type SshdOptions, startSshd, type TestSshd } from "./sshd.ts";
 
 /** A real host with a real sshd beside it, in a data directory of its own. */
 export interface SshRuns extends AsyncDisposable {

@@ -216,7 +216,10 @@ function describeExit(exit: ContainerExit | undefined, limits: Limits, peakBytes
 		};
 	const failure = scriptFailure(exitCode) as Failure;
 	if (!isOutOfMemory) return failure;
-	return { ...failure, message: `${failure.message} A process of it needed more than ${limit.value} bytes of memory (${limit.name}).` };
+	return {
+		...failure,
+		message: `${failure.message} A process of it needed more than ${limit.value} bytes of memory (${limit.name}).`,
+	};
 }
 
 function describeEngineFailure(cause: unknown): Failure {

@@ -103,7 +103,11 @@ export class SshExecutor implements AsyncDisposable {
 		return await this.#runOver(run, lease, doors);
 	}
 
-	async #runOver(run: SshRun, { connection, attached: keeper }: ConnectionLease<Keeper>, doors: ScriptDoors): Promise<ExecutorEnd> {
+	async #runOver(
+		run: SshRun,
+		{ connection, attached: keeper }: ConnectionLease<Keeper>,
+		doors: ScriptDoors,
+	): Promise<ExecutorEnd> {
 		const { host, script, limits, signal } = run;
 		const graceMs = this.#parts.limits.containerGraceMs;
 		const opened = this.#parts.served.open(run);
@@ -173,7 +177,10 @@ export class SshExecutor implements AsyncDisposable {
 		if (url && reach === "url") return url;
 		if (url && reach === "auto" && (await this.#probe.reaches(connection, attached.directory, url))) return url;
 		if (reach === "agent" || reach === "url")
-			throw new RuntimeError("unavailable", `The ${reach} by which scripts on ${host.name} reach their helpers is not there any more.`);
+			throw new RuntimeError(
+				"unavailable",
+				`The ${reach} by which scripts on ${host.name} reach their helpers is not there any more.`,
+			);
 		this.#tunnel ??= this.#parts.openTunnel().catch((cause) => {
 			this.#tunnel = undefined;
 			throw cause;

@@ -173,8 +173,18 @@ class Answers {
 		this.#output = new NonceFilter(nonce);
 		this.#errors = new NonceFilter(nonce);
 		const reading = [
-			readBehind(stdout, this.#output, () => undefined, (text) => this.#take(text)),
-			readBehind(stderr, this.#errors, () => undefined, () => true),
+			readBehind(
+				stdout,
+				this.#output,
+				() => undefined,
+				(text) => this.#take(text),
+			),
+			readBehind(
+				stderr,
+				this.#errors,
+				() => undefined,
+				() => true,
+			),
 		];
 		this.ended = Promise.all(reading).then(() => {
 			this.hasEnded = true;

@@ -83,8 +83,18 @@ async function conduct(plan: RemoteRunPlan, run: KeptRun, door: ScriptDoor, sess
 	const stdout = new NonceFilter(nonce);
 	const stderr = new NonceFilter(nonce);
 	const printing = Promise.all([
-		readBehind(session.stdout, stdout, () => undefined, (text) => stdout.line !== "begun" || print("stdout", text)),
-		readBehind(session.stderr, stderr, () => undefined, (text) => print("stderr", text)),
+		readBehind(
+			session.stdout,
+			stdout,
+			() => undefined,
+			(text) => stdout.line !== "begun" || print("stdout", text),
+		),
+		readBehind(
+			session.stderr,
+			stderr,
+			() => undefined,
+			(text) => print("stderr", text),
+		),
 	]);
 	const exit = await untilExit(plan, run, session);
 	// What it has started may hold its output open.

@@ -34,9 +34,7 @@ export const loadSdk: (name: SdkName) => Promise<ReadonlyMap<string, Buffer>> = 
 					[join(sdkDirectory("js"), "package.json"), "package.json"],
 					...names.map((file) => [join(built, file), `dist/${file}`]),
 				] as const;
-				const read = files.map(
-					async ([file, path]) => [`node_modules/cronium/${path}`, await readFile(file as string)] as const,
-				);
+				const read = files.map(async ([file, path]) => [`node_modules/cronium/${path}`, await readFile(file as string)] as const);
 				return new Map(await Promise.all(read));
 			});
 	}

@@ -41,7 +41,10 @@ export class NonceFilter {
 		}
 		this.#noise = Buffer.concat([this.#noise, held.subarray(0, start)]).subarray(-keptNoiseBytes);
 		this.#held = Buffer.alloc(0);
-		this.#line = held.subarray(start + this.#nonce.length, end).toString().trim();
+		this.#line = held
+			.subarray(start + this.#nonce.length, end)
+			.toString()
+			.trim();
 		return held.subarray(end + 1);
 	}
 }

@@ -46,7 +46,9 @@ export function encodeFiles(files: ReadonlyMap<string, string | Uint8Array>, emp
 		const end = path.lastIndexOf("/");
 		if (end > 0) directories.add(path.slice(0, end));
 	}
-	const parts: Buffer[] = [Buffer.from(`${directories.size}\n${files.size}\n${[...directories].map((path) => `${path}\n`).join("")}`)];
+	const parts: Buffer[] = [
+		Buffer.from(`${directories.size}\n${files.size}\n${[...directories].map((path) => `${path}\n`).join("")}`),
+	];
 	for (const [path, contents] of files) {
 		const bytes = Buffer.from(contents as Uint8Array);
 		parts.push(Buffer.from(`${bytes.length}\n${path}\n`), bytes);
