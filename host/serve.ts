@@ -25,6 +25,10 @@ export interface ServeOptions extends Omit<HostOptions, "dataDirectory" | "audit
 	readonly sidecarListen?: { readonly host: string; readonly port: number };
 	/** Where they reach it, `host:port`; where it listens when not given. */
 	readonly sidecarAddress?: string;
+	/** Where agents of SSH hosts come in, with certificates of the same authority; nowhere when it is not given. */
+	readonly agentListen?: { readonly host: string; readonly port: number };
+	/** Where they reach it, `host:port`; where it listens when not given. */
+	readonly agentAddress?: string;
 	readonly operatorTokenFile?: string;
 	/** How long what is under way may take to finish, in milliseconds. */
 	readonly drainMs: number;
@@ -35,6 +39,7 @@ export interface RunningServer {
 	readonly url: string;
 	readonly controlUrl: string;
 	readonly sidecarUrl: string | undefined;
+	readonly agentUrl: string | undefined;
 	/** The file with the operator's credential. */
 	readonly operatorTokenFile: string;
 	/** Takes no new runs, gives those under way their time, and lets go of everything. */
@@ -46,7 +51,8 @@ export interface RunningServer {
  * when another process serves the directory, naming it, or an address cannot be had.
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-	const { dataDirectory, listen, controlListen, tls, sidecarListen, sidecarAddress, drainMs, ...hostOptions } = options;
+	const { dataDirectory, listen, controlListen, tls, sidecarListen, sidecarAddress, agentListen, agentAddress, drainMs, ...hostOptions } =
+		options;
 	for (const address of [listen, controlListen]) requirePrivate(address, tls);
 	await using opened = new AsyncDisposableStack();
 	// A script must not reach the doors of its own server, where it would come from a trusted address.
@@ -75,6 +81,22 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 				isReady,
 			}),
 		);
+	const agents =
+		agentListen &&
+		opened.use(
+			await (await import("../ssh-bridge/agent-server.ts")).AgentServer.listen({
+				dataDirectory,
+				listen: agentListen,
+				address: agentAddress,
+				limits: host.limits,
+				tokens,
+				traffic,
+				audit: host.audit,
+				registry: await host.agents(),
+				isReady,
+			}),
+		);
+	if (agents) host.sshDoors.agents = agents;
 	const runtime = createServer(serverOptions);
 	await runtime.register(runtimeApi, {
 		identify: tellingFailures("bridge", host.audit, identifyByToken(tokens, "bridge")),
@@ -104,6 +126,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 		if (typeof address === "object" && address) ownPorts.push(address.port);
 	}
 	if (sidecars?.port !== undefined) ownPorts.push(sidecars.port);
+	if (agents) ownPorts.push(agents.port);
 	host.prepareContainers().catch((cause: Error) => {
 		// Without an engine there are no containers, which is as it is on most machines until the operator wants them.
 		if (options.containers?.engine !== undefined) process.emitWarning(cause.message, "CroniumWarning");
@@ -113,6 +136,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 		url,
 		controlUrl,
 		sidecarUrl: sidecars && `https://${sidecars.address}`,
+		agentUrl: agents && `https://${agents.address}`,
 		operatorTokenFile: options.operatorTokenFile ?? operatorCredentialFile(dataDirectory),
 		async close() {
 			ready = false;

@@ -26,6 +26,7 @@ async function run(line: CommandLine): Promise<number> {
 	const server = await serve(options);
 	printError(`runtime API on ${server.url}`);
 	if (server.sidecarUrl) printError(`sidecar processes on ${server.sidecarUrl}`);
+	if (server.agentUrl) printError(`agents on ${server.agentUrl}`);
 	printError(`control API on ${server.controlUrl}, with the credential in ${server.operatorTokenFile}`);
 	await endRequested();
 	printError("ending");
