@@ -66,6 +66,7 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		);
 		return tokens;
 	};
+	const loadAgents = async () => new (await import("../ssh-bridge/agent-registry.ts")).AgentRegistry(store);
 	let loading: Promise<ContainerExecutor> | undefined;
 	const loadContainers = (): Promise<ContainerExecutor> => {
 		loading ??= import("./container-mode.ts").then(({ createContainerExecutor }) => {
@@ -92,6 +93,7 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		served,
 		traffic: loadTraffic,
 		tokens: loadTokens,
+		agents: loadAgents,
 		sshDoors,
 		ssh: loadSsh,
 		containers: loadContainers,

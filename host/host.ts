@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import type { AgentRegistry } from "../ssh-bridge/agent-registry.ts";
 import type { AuditLog } from "./audit.ts";
 import { Bundles } from "./bundles.ts";
 import { RuntimeError } from "./contract/errors.ts";
@@ -67,6 +68,8 @@ export interface HostParts {
 	readonly traffic: () => Promise<Traffic>;
 	/** Loads what makes and judges the tokens of this process. */
 	readonly tokens: () => Promise<ExecutionTokens>;
+	/** Loads what knows the agents of SSH hosts. */
+	readonly agents: () => Promise<AgentRegistry>;
 	/** The doors that scripts on SSH hosts may have. */
 	readonly sshDoors: SshDoors;
 	/** Loads what runs scripts on SSH hosts, with the first of them. */
@@ -219,6 +222,11 @@ export class Host implements AsyncDisposable {
 	/** The execution tokens of this process: every door that takes them asks the same. */
 	tokens(): Promise<ExecutionTokens> {
 		return this.#parts.tokens();
+	}
+
+	/** The agents of SSH hosts that the data directory knows. */
+	agents(): Promise<AgentRegistry> {
+		return this.#parts.agents();
 	}
 
 	/** The doors that scripts on SSH hosts may have; whoever serves adds theirs. */

@@ -29,6 +29,10 @@ export interface ServeOptions extends Omit<HostOptions, "dataDirectory" | "audit
 	readonly sidecarListen?: { readonly host: string; readonly port: number };
 	/** Where they reach it, `host:port`; where it listens when not given. */
 	readonly sidecarAddress?: string;
+	/** Where agents of SSH hosts come in, with certificates of the same authority; nowhere when it is not given. */
+	readonly agentListen?: { readonly host: string; readonly port: number };
+	/** Where they reach it, `host:port`; where it listens when not given. */
+	readonly agentAddress?: string;
 	readonly operatorTokenFile?: string;
 	/** How long what is under way may take to finish, in milliseconds. */
 	readonly drainMs: number;
@@ -41,6 +45,7 @@ export interface RunningServer {
 	/** By which URL scripts on other machines reach the runtime API, when there is one. */
 	readonly scriptUrl: string | undefined;
 	readonly sidecarUrl: string | undefined;
+	readonly agentUrl: string | undefined;
 	/** The file with the operator's credential. */
 	readonly operatorTokenFile: string;
 	/** Takes no new runs, gives those under way their time, and lets go of everything. */
@@ -53,7 +58,7 @@ export interface RunningServer {
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
 	const { dataDirectory, listen, controlListen, tls: ownTls, tlsNames, scriptUrl, ...others } = options;
-	const { sidecarListen, sidecarAddress, drainMs, ...hostOptions } = others;
+	const { sidecarListen, sidecarAddress, agentListen, agentAddress, drainMs, ...hostOptions } = others;
 	for (const address of [listen, controlListen]) requirePrivate(address, ownTls !== undefined || tlsNames !== undefined);
 	await using opened = new AsyncDisposableStack();
 	// A script must not reach the doors of its own server, where it would come from a trusted address.
@@ -86,6 +91,22 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 				isReady,
 			}),
 		);
+	const agents =
+		agentListen &&
+		opened.use(
+			await (await import("../ssh-bridge/agent-server.ts")).AgentServer.listen({
+				dataDirectory,
+				listen: agentListen,
+				address: agentAddress,
+				limits: host.limits,
+				tokens,
+				traffic,
+				audit: host.audit,
+				registry: await host.agents(),
+				isReady,
+			}),
+		);
+	if (agents) host.sshDoors.agents = agents;
 	const runtime = await createBridge({
 		tls,
 		hasAddresses: !("path" in listen),
@@ -137,6 +158,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	certificate?.onChange(publish);
 	opened.defer(() => withdrawServing(dataDirectory, host.id));
 	if (sidecars?.port !== undefined) ownPorts.push(sidecars.port);
+	if (agents) ownPorts.push(agents.port);
 	host.prepareContainers().catch((cause: Error) => {
 		// Without an engine there are no containers, which is as it is on most machines until the operator wants them.
 		if (options.containers?.engine !== undefined) process.emitWarning(cause.message, "CroniumWarning");
@@ -146,6 +168,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 		url,
 		controlUrl,
 		sidecarUrl: sidecars && `https://${sidecars.address}`,
+		agentUrl: agents && `https://${agents.address}`,
 		scriptUrl: reached,
 		operatorTokenFile,
 		async close() {

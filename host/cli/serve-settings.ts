@@ -38,6 +38,16 @@ const settings = [
 		value: "ADDRESS",
 		description: "Where they reach it, HOST:PORT; the address of --sidecar-listen when not given.",
 	},
+	{
+		name: "agent-listen",
+		value: "ADDRESS",
+		description: "Where agents of SSH hosts come in: HOST:PORT, always with TLS of the host's own. Nowhere when not given.",
+	},
+	{
+		name: "agent-address",
+		value: "ADDRESS",
+		description: "Where they reach it, HOST:PORT; the address of --agent-listen when not given.",
+	},
 	{ name: "tls-cert", value: "FILE", description: "Certificates of both servers (PEM). Needed for addresses beyond loopback." },
 	{ name: "tls-key", value: "FILE", description: "Their private key (PEM)." },
 	{
@@ -145,16 +155,8 @@ export function readServeSettings(line: CommandLine, environment: NodeJS.Process
 	if (tlsNames && certificate !== undefined)
 		throw new UsageError("--tls-names and --tls-cert cannot both be given: the servers show one certificate.");
 	const scriptUrl = read("url", readScriptUrl);
-	const sidecarListen = read("sidecar-listen", readHostAndPort);
-	const sidecarAddress = read("sidecar-address", (from, text) => {
-		readHostAndPort(from, text);
-		return text;
-	});
-	if (sidecarAddress !== undefined && !sidecarListen) throw new UsageError("--sidecar-address needs --sidecar-listen.");
-	if (sidecarListen && sidecarAddress === undefined && ["0.0.0.0", "::"].includes(sidecarListen.host))
-		throw new UsageError(
-			`--sidecar-listen is on every address of this machine; --sidecar-address has to say which one processes connect to.`,
-		);
+	const sidecar = readDoor(read, "sidecar");
+	const agent = readDoor(read, "agent");
 	const operatorTokenFile = read("operator-token-file", (_from, text) => resolve(text));
 	const engine = read("engine", (from, text) => oneOf(from, text, ["quickjs-wasi", "quickjs-emscripten"] as const));
 	return {
@@ -165,8 +167,10 @@ export function readServeSettings(line: CommandLine, environment: NodeJS.Process
 			key !== undefined && { tls: { certificate, key, ...(clientIssuers !== undefined && { clientIssuers }) } }),
 		...(tlsNames && { tlsNames }),
 		...(scriptUrl !== undefined && { scriptUrl }),
-		...(sidecarListen && { sidecarListen }),
-		...(sidecarAddress !== undefined && { sidecarAddress }),
+		...(sidecar.listen && { sidecarListen: sidecar.listen }),
+		...(sidecar.address !== undefined && { sidecarAddress: sidecar.address }),
+		...(agent.listen && { agentListen: agent.listen }),
+		...(agent.address !== undefined && { agentAddress: agent.address }),
 		...(operatorTokenFile !== undefined && { operatorTokenFile }),
 		...(engine !== undefined && { engine }),
 		guests: read("guests", (from, text) => oneOf(from, text, ["process", "threads"] as const)) ?? "process",
@@ -177,6 +181,21 @@ export function readServeSettings(line: CommandLine, environment: NodeJS.Process
 }
 
 type Read = <T>(name: SettingName, reader: (from: string, text: string) => T) => T | undefined;
+
+/** Where sidecar processes or agents come in, and where they reach it. */
+function readDoor(read: Read, name: "sidecar" | "agent") {
+	const listen = read(`${name}-listen`, readHostAndPort);
+	const address = read(`${name}-address`, (from, text) => {
+		readHostAndPort(from, text);
+		return text;
+	});
+	if (address !== undefined && !listen) throw new UsageError(`--${name}-address needs --${name}-listen.`);
+	if (listen && address === undefined && ["0.0.0.0", "::"].includes(listen.host))
+		throw new UsageError(
+			`--${name}-listen is on every address of this machine; --${name}-address has to say which one ${name === "agent" ? "agents" : "processes"} connect to.`,
+		);
+	return { listen, address };
+}
 
 function readContainers(read: Read): ContainerSettings {
 	const engine = read("container-engine", (_from, text) => text);

@@ -28,6 +28,7 @@ async function run(line: CommandLine): Promise<number> {
 	printError(`runtime API on ${server.url}`);
 	if (server.scriptUrl) printError(`scripts on SSH hosts reach it by ${server.scriptUrl}`);
 	if (server.sidecarUrl) printError(`sidecar processes on ${server.sidecarUrl}`);
+	if (server.agentUrl) printError(`agents on ${server.agentUrl}`);
 	printError(`control API on ${server.controlUrl}, with the credential in ${server.operatorTokenFile}`);
 	await endRequested();
 	printError("ending");

@@ -52,6 +52,8 @@ export interface VerifiedToken {
 	readonly scopes: readonly Scope[];
 	/** Of the client certificate that it is bound to; undefined when it is bound to none. */
 	readonly certificateThumbprint: string | undefined;
+	/** The agent that it is bound to; undefined when it is bound to none. */
+	readonly agent: string | undefined;
 }
 
 /** What is known of a token while its run is under way. */
@@ -61,7 +63,6 @@ interface LiveToken extends VerifiedToken {
 	readonly audience: Audience;
 	readonly lifetimeMs: number;
 	readonly address: string | undefined;
-	readonly agent: string | undefined;
 	/** The text as it was made; undefined until then. */
 	text: string | undefined;
 	expiresAt: number;
