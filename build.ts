@@ -33,6 +33,21 @@ for (const entryPoints of [
 		packages: "external",
 		logLevel: "warning",
 	});
+// One file for machines that have Node and nothing else. What it is written in is both a module and a script: there is no package.json that would say which.
+await build({
+	entryPoints: { agent: "host/cli/agent-program.ts" },
+	absWorkingDir: import.meta.dirname,
+	outdir,
+	bundle: true,
+	format: "iife",
+	platform: "node",
+	target: "node22",
+	minify: true,
+	keepNames: true,
+	legalComments: "eof",
+	banner: { js: 'var require = process.getBuiltinModule("node:module").createRequire(process.execPath);' },
+	logLevel: "warning",
+});
 await copyFile(programFiles.prelude, join(outdir, "prelude.js"));
 // By the program as it was built, because an image is taken only by the one that made it.
 const engineImages = join(outdir, "engine-images.js");

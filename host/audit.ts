@@ -57,10 +57,8 @@ export class AuditLog implements AsyncDisposable {
 	}
 
 	/** Resolves when the entry is durable. Rejects with `unavailable` when it cannot be written: then the action must not be done either. */
-	async record({ action, actor, namespace, execution, key }: ControlAction): Promise<void> {
-		const names = Object.entries({ action, actor, namespace, execution, key });
-		const given = names.map(([name, text]) => [name, text === undefined ? undefined : cut(text)]);
-		await this.#write({ type: "control", ...Object.fromEntries(given) });
+	async record(action: ControlAction): Promise<void> {
+		await this.#write(describeAction(action));
 	}
 
 	/**
@@ -109,22 +107,28 @@ export class AuditLog implements AsyncDisposable {
 		if (count === 0) return;
 		failures.count = 0;
 		failures.addresses = new Set();
-		const writing = this.#write({ type: "authentication-failure", door, reason, count, addresses: [...addresses] }).catch(
-			(cause: Error) => {
-				// Told with those that follow, and, when there is no store any more to tell it to, to the operator.
-				failures.count += count;
-				if (this.#disposed)
-					process.emitWarning(`${count} authentication failures are not in the audit log: ${cause.message}`, "CroniumWarning");
-			},
-		);
+		const entry = JSON.stringify({ type: "authentication-failure", door, reason, count, addresses: [...addresses] });
+		const writing = this.#write(entry).catch((cause: Error) => {
+			// Told with those that follow, and, when there is no store any more to tell it to, to the operator.
+			failures.count += count;
+			if (this.#disposed)
+				process.emitWarning(`${count} authentication failures are not in the audit log: ${cause.message}`, "CroniumWarning");
+		});
 		this.#writing.add(writing);
 		void writing.finally(() => this.#writing.delete(writing));
 	}
 
-	async #write(entry: Readonly<Record<string, unknown>>): Promise<void> {
-		const result = await this.#store.commit({ operations: [], audit: [JSON.stringify(entry)] });
+	async #write(entry: string): Promise<void> {
+		const result = await this.#store.commit({ operations: [], audit: [entry] });
 		if (!result.committed) throw new RuntimeError("internal", "The store refused an audit entry that has nothing to refuse.");
 	}
+}
+
+/** The entry of an action, for a transaction that does it. */
+export function describeAction({ action, actor, namespace, execution, key }: ControlAction): string {
+	const names = Object.entries({ action, actor, namespace, execution, key });
+	const given = names.map(([name, text]) => [name, text === undefined ? undefined : cut(text)]);
+	return JSON.stringify({ type: "control", ...Object.fromEntries(given) });
 }
 
 function cut(text: string): string {

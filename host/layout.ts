@@ -27,6 +27,16 @@ export const layout = {
 	/** Scripts that are kept to be run many times, by the hash of their text. */
 	bundles: ["bundles"] as StoreKey,
 	bundle: (id: string): StoreKey => ["bundles", id],
+	/** Agents of SSH hosts, by their ids (JSON). */
+	agents: ["agents"] as StoreKey,
+	agent: (id: string): StoreKey => ["agents", id],
+	/** The id of the one approved agent that a host has. */
+	agentOfHost: (host: string): StoreKey => ["agents-of-hosts", host],
+	/** Invitations of agents (JSON), by the hash of their secret. */
+	invitations: ["agent-invitations"] as StoreKey,
+	invitation: (secretHash: string): StoreKey => ["agent-invitations", secretHash],
+	/** Where agents reach the process that serves the directory, or last did: `host:port`. */
+	agentAddress: ["agent-address"] as StoreKey,
 	/** Present exactly while the run may have effects; every effect checks it, ending a run deletes it. */
 	live: (hostId: string, id: string): StoreKey => ["live", hostId, id],
 	allLive: ["live"] as StoreKey,

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
+import { RuntimeError } from "../host/contract/errors.ts";
 import {
 	type Authority,
 	backdateMs,
@@ -34,13 +35,20 @@ export interface CertificateTerms {
 }
 
 /** Makes a certificate with a key of its own, which is good since an hour: clocks of others may be behind. */
-export async function issueCertificate(
+export async function issueCertificate(authority: Authority, terms: CertificateTerms): Promise<IssuedCertificate> {
+	const keys = await crypto.subtle.generateKey(certificateAlgorithm, true, ["sign", "verify"]);
+	const certificate = await certifyKey(authority, terms, keys.publicKey);
+	return { certificate, key: await exportKey(keys.privateKey), thumbprint: thumbprintOf(new X509Certificate(certificate)) };
+}
+
+/** Makes a certificate (PEM) of a key that somebody else has. */
+export async function certifyKey(
 	authority: Authority,
 	{ subject, expiresAt, names = [] }: CertificateTerms,
-): Promise<IssuedCertificate> {
+	publicKey: CryptoKey,
+): Promise<string> {
 	const x509 = await loadX509();
 	const issuer = new x509.X509Certificate(authority.certificate);
-	const keys = await crypto.subtle.generateKey(certificateAlgorithm, true, ["sign", "verify"]);
 	const usage = extendedKeyUsage[subject.kind];
 	const reached = usage === extendedKeyUsage.server ? ["localhost", ...names] : [];
 	const made = await x509.X509CertificateGenerator.create({
@@ -51,7 +59,7 @@ export async function issueCertificate(
 		// To the second; the token says when its holder has to be gone.
 		notAfter: new Date(Math.ceil(expiresAt / 1_000) * 1_000),
 		signingAlgorithm: certificateAlgorithm,
-		publicKey: keys.publicKey,
+		publicKey,
 		signingKey: authority.signingKey,
 		extensions: [
 			new x509.BasicConstraintsExtension(false, undefined, true),
@@ -64,8 +72,22 @@ export async function issueCertificate(
 			await x509.AuthorityKeyIdentifierExtension.create(issuer),
 		],
 	});
-	const certificate = `${made.toString("pem")}\n`;
-	return { certificate, key: await exportKey(keys.privateKey), thumbprint: thumbprintOf(new X509Certificate(certificate)) };
+	return `${made.toString("pem")}\n`;
+}
+
+/**
+ * The key of a certification request (PKCS#10, PEM) whose sender has proved to have its other half. Nothing else of the request counts: names and
+ * extensions in it are wishes. Throws `invalid`.
+ */
+export async function requireRequestedKey(request: string): Promise<CryptoKey> {
+	const x509 = await loadX509();
+	try {
+		const read = new x509.Pkcs10CertificateRequest(request);
+		if (await read.verify()) return await read.publicKey.export(certificateAlgorithm, ["verify"]);
+	} catch {
+		// What is wrong with it is its sender's to find out.
+	}
+	throw new RuntimeError("invalid", "The certification request must be PKCS#10 (PEM), signed with its own P-256 key.");
 }
 
 /** Makes what a client of a run shows; good to the deadline of the run, a day at most. */

@@ -1,4 +1,3 @@
-import { X509Certificate } from "node:crypto";
 import {
 	type ClientHttp2Session,
 	type ClientHttp2Stream,
@@ -8,10 +7,9 @@ import {
 	type IncomingHttpStatusHeader,
 	type OutgoingHttpHeaders,
 } from "node:http2";
-import { connect as connectTls } from "node:tls";
 import { RuntimeError } from "../host/contract/errors.ts";
-import { isCertificateOf } from "./certificate-kind.ts";
-import { readAddress, type SidecarCredentials } from "./sidecar-credentials.ts";
+import { connectToHost, type HostEnd } from "./host-connection.ts";
+import { LineWatch } from "./line-watch.ts";
 
 /** A request as it came, with its whole body. */
 export interface ForwardedRequest {
@@ -33,24 +31,35 @@ export interface ForwardedAnswer {
 	readonly body: Buffer;
 }
 
+export interface HostChannelOptions {
+	/** Asked for each connection: what is shown is renewed. */
+	readonly end: () => HostEnd;
+	/** How often an idle line is looked at, in milliseconds. */
+	readonly pingEveryMs?: number;
+	/** Longest pause between two attempts to connect, in milliseconds. */
+	readonly longestPauseMs?: number;
+	/** Called with each connection that the host has accepted. */
+	readonly onAccepted?: (session: ClientHttp2Session) => void;
+	/** Called when a connection has ended, or none could be made. `refused`: a host was there, and has not taken the certificate. */
+	readonly onLost?: (why: "cut" | "refused" | "unreachable") => void;
+}
+
 const firstPauseMs = 50;
-const longestPauseMs = 5_000;
 const connectTimeoutMs = 10_000;
-/** A line that is dead without a word is found by a ping that is not answered. */
-const pingEveryMs = 10_000;
 
 /** One connection to the host, HTTP/2 over mutual TLS, that is made again whenever it is cut; requests wait for it. */
 export class HostChannel implements Disposable {
-	readonly #credentials: SidecarCredentials;
+	readonly #options: HostChannelOptions;
 	readonly #disposed = new AbortController();
 	#session = Promise.withResolvers<ClientHttp2Session>();
 	#current: ClientHttp2Session | undefined;
+	#watch: LineWatch | undefined;
 	#isAccepted = false;
 	#pauseMs = firstPauseMs;
 	#timer: NodeJS.Timeout | undefined;
 
-	constructor(credentials: SidecarCredentials) {
-		this.#credentials = credentials;
+	constructor(options: HostChannelOptions) {
+		this.#options = options;
 		this.#session.promise.catch(() => undefined);
 		this.#connect();
 	}
@@ -66,6 +75,7 @@ export class HostChannel implements Disposable {
 				await abortable(new Promise((resolve) => setTimeout(resolve, firstPauseMs)), signal);
 				continue;
 			}
+			this.#watch?.probe();
 			const outcome = await exchange(session, request, signal);
 			if ("status" in outcome) return outcome;
 			if (signal.aborted) throw deadlineError();
@@ -75,41 +85,32 @@ export class HostChannel implements Disposable {
 	}
 
 	#connect(): void {
-		const { address, trusted, sidecar } = this.#credentials;
-		const { host, port } = readAddress(address);
-		const socket = connectTls({
-			host,
-			port,
-			ca: trusted,
-			cert: sidecar.certificate,
-			key: sidecar.key,
-			minVersion: "TLSv1.3",
-			ALPNProtocols: ["h2"],
-			// Who issued it was verified. By which name the host is reached says nothing here: only the host has a certificate of this kind.
-			checkServerIdentity: (_name, { raw }) =>
-				isCertificateOf(new X509Certificate(raw), { kind: "server" })
-					? undefined
-					: new Error("This is not the certificate of a host."),
-		});
+		const { end, pingEveryMs = 10_000, onAccepted, onLost } = this.#options;
+		const current = end();
+		const socket = connectToHost(current);
+		let isSecure = false;
 		const timeout = setTimeout(() => socket.destroy(), connectTimeoutMs);
 		socket.on("error", () => socket.destroy());
 		socket.once("secureConnect", () => {
-			clearTimeout(timeout);
+			isSecure = true;
 			if (socket.alpnProtocol !== "h2") return void socket.destroy();
 			socket.setNoDelay(true);
-			const session = connectHttp2(`https://${address}`, { createConnection: () => socket });
+			const session = connectHttp2(`https://${current.address}`, { createConnection: () => socket });
 			session.on("error", () => session.destroy());
 			this.#current = session;
-			keepAlive(session);
+			this.#watch = new LineWatch(session, pingEveryMs);
 			// In TLS 1.3 a client is done before the server has looked at its certificate: only now it is accepted.
 			session.once("remoteSettings", () => {
+				clearTimeout(timeout);
 				this.#pauseMs = firstPauseMs;
 				this.#isAccepted = true;
 				this.#session.resolve(session);
+				onAccepted?.(session);
 			});
 		});
 		socket.once("close", () => {
 			clearTimeout(timeout);
+			if (!this.#disposed.signal.aborted) onLost?.(this.#isAccepted ? "cut" : isSecure ? "refused" : "unreachable");
 			this.#reconnect();
 		});
 	}
@@ -125,13 +126,13 @@ export class HostChannel implements Disposable {
 		}
 		// Many processes lose one host at one time, and must not come back at one time.
 		this.#timer = setTimeout(() => this.#connect(), this.#pauseMs * (0.5 + Math.random() / 2));
-		this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
+		this.#pauseMs = Math.min(this.#options.longestPauseMs ?? 5_000, this.#pauseMs * 2);
 	}
 
 	[Symbol.dispose](): void {
 		this.#disposed.abort();
 		clearTimeout(this.#timer);
-		this.#session.reject(new RuntimeError("cancelled", "The sidecar ends."));
+		this.#session.reject(new RuntimeError("cancelled", "The local door ends."));
 		this.#current?.destroy();
 	}
 }
@@ -181,18 +182,6 @@ function exchange(
 		});
 		if (body !== undefined) stream.end(body);
 	});
-}
-
-function keepAlive(session: ClientHttp2Session): void {
-	let isAnswered = true;
-	const timer = setInterval(() => {
-		if (!isAnswered) return void session.destroy();
-		isAnswered = false;
-		session.ping((error) => {
-			isAnswered = !error;
-		});
-	}, pingEveryMs);
-	session.once("close", () => clearInterval(timer));
 }
 
 /** The promise, or `timed-out` when the signal aborts before. */

@@ -1,4 +1,5 @@
 import { RuntimeError } from "../host/contract/errors.ts";
+import type { ForwardingLimits } from "./forwarder.ts";
 
 /** All that a sidecar process needs for its run: one JSON document, a secret from its first byte to its last. */
 export interface SidecarCredentials {
@@ -26,9 +27,7 @@ export interface Pem {
 	readonly key: string;
 }
 
-export interface SidecarLimits {
-	readonly maxBodyBytes: number;
-	readonly maxPendingBytes: number;
+export interface SidecarLimits extends ForwardingLimits {
 	readonly maxRunConnections: number;
 	readonly maxRunHandshakesPerSecond: number;
 }

@@ -2,10 +2,9 @@ import type { TLSSocket } from "node:tls";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RuntimeError } from "../host/contract/errors.ts";
 import { assertionHeader } from "../host/http/credentials.ts";
-import { readBody } from "../host/http/request-body.ts";
-import { createServer } from "../host/http/server.ts";
 import { isCertificateOf, thumbprintOf } from "./certificate-kind.ts";
 import { DoorDirectory } from "./door-directory.ts";
+import { createForwardingServer, Forwarder } from "./forwarder.ts";
 import { HandshakeTurns } from "./handshake-turns.ts";
 import { HostChannel } from "./host-channel.ts";
 import type { SidecarCredentials } from "./sidecar-credentials.ts";
@@ -23,19 +22,6 @@ export interface SidecarProcessOptions {
 	readonly requestTimeoutMs?: number;
 }
 
-/** What of a request is handed on: what the runtime API reads, and nothing else. */
-const forwardedHeaders = [
-	"authorization",
-	"content-type",
-	"idempotency-key",
-	"if-match",
-	"if-none-match",
-	"traceparent",
-] as const;
-/** What of an answer is about the connection that it came on. */
-const ownHeaders = new Set(["connection", "keep-alive", "transfer-encoding", "date"]);
-const repeatableMethods = new Set(["GET", "HEAD"]);
-
 /**
  * The local door of one run in a process of its own, beside its container: it forwards every request to the host, on one connection, and decides nothing
  * but what it has room for.
@@ -44,22 +30,25 @@ export class SidecarProcess implements AsyncDisposable {
 	readonly #options: SidecarProcessOptions;
 	readonly #files: DoorDirectory;
 	readonly #channel: HostChannel;
+	readonly #forwarder: Forwarder;
 	readonly #server: FastifyInstance;
 	readonly #stopped = new AbortController();
 	/** Connections that have shown the certificate of the run, with its thumbprint. */
 	readonly #thumbprints = new WeakMap<object, string>();
 	#listener: TlsListener | undefined;
-	#pendingBytes = 0;
 
 	/** Resolves when the run is over. */
 	readonly ended: Promise<void>;
 
 	private constructor(options: SidecarProcessOptions) {
-		const { credentials, directory, groupId } = options;
+		const { credentials, directory, groupId, requestTimeoutMs } = options;
+		const { address, trusted, sidecar, limits } = credentials;
 		this.#options = options;
 		this.#files = new DoorDirectory(directory, groupId);
-		this.#channel = new HostChannel(credentials);
-		this.#server = createServer();
+		this.#channel = new HostChannel({ end: () => ({ address, trusted, ...sidecar }) });
+		const channel = this.#channel;
+		this.#forwarder = new Forwarder({ channel, limits, stopped: this.#stopped.signal, requestTimeoutMs });
+		this.#server = createForwardingServer((request, reply) => this.#forward(request, reply));
 		this.ended = this.#waitForEnd();
 	}
 
@@ -81,10 +70,6 @@ export class SidecarProcess implements AsyncDisposable {
 
 	async #open(): Promise<void> {
 		const { run, trusted, door, client, limits } = this.#options.credentials;
-		this.#server.addContentTypeParser("*", (_request: FastifyRequest, _payload: unknown, done: (error: Error | null) => void) =>
-			done(null),
-		);
-		this.#server.all("*", (request, reply) => this.#forward(request, reply));
 		await attachServer(this.#server);
 		const files = this.#files;
 		files.writeCredentials({ ...client, trusted });
@@ -111,67 +96,15 @@ export class SidecarProcess implements AsyncDisposable {
 			throw new RuntimeError("unauthenticated", "This connection has not shown the client certificate of the run.");
 		if (request.headers[assertionHeader] !== undefined)
 			throw new RuntimeError("unauthenticated", "The header Cronium-Client-Certificate is for sidecar processes only.");
-		const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(this.#options.requestTimeoutMs ?? 30_000)]);
-		const { maxBodyBytes } = this.#options.credentials.limits;
-		let reserved = 0;
-		const reserve = (bytes: number): void => {
-			this.#requireRoom(bytes);
-			reserved += bytes;
-			this.#pendingBytes += bytes;
-		};
-		const release = (): void => {
-			this.#pendingBytes -= reserved;
-			reserved = 0;
-		};
-		try {
-			let body: Buffer | undefined;
-			if (hasBody(request)) {
-				reserve(Math.min(Number(request.headers["content-length"] ?? maxBodyBytes), maxBodyBytes));
-				body = await readBody(request.raw, this.#bodyLimit, "bytes");
-			}
-			const { method } = request;
-			const path = request.raw.url ?? "/";
-			const headers: Record<string, string> = { [assertionHeader]: thumbprint };
-			for (const name of forwardedHeaders) {
-				const value = request.headers[name];
-				if (value !== undefined) headers[name] = String(value);
-			}
-			if (body) headers["content-length"] = String(body.length);
-			const isRepeatable = repeatableMethods.has(method) || headers["idempotency-key"] !== undefined;
-			// An effect that has happened is acknowledged, and that is short.
-			const answer = await this.#channel.send(
-				{ method, path, headers, body, isRepeatable, ...(repeatableMethods.has(method) && { reserve }) },
-				signal,
-			);
-			if (method === "POST" && path === "/v1/token" && answer.status === 200) this.#keepToken(answer.body);
-			for (const [name, value] of Object.entries(answer.headers)) if (!ownHeaders.has(name)) reply.header(name, value);
-			if (reply.raw.closed) release();
-			else reply.raw.once("close", release);
-			return reply.code(answer.status).send(answer.status === 204 || answer.status === 304 ? undefined : answer.body);
-		} catch (error) {
-			release();
-			throw error;
-		}
+		const isRenewal = request.method === "POST" && request.raw.url === "/v1/token";
+		return await this.#forwarder.forward(request, reply, { [assertionHeader]: thumbprint }, ({ status, body }) => {
+			if (isRenewal && status === 200) this.#keepToken(body);
+		});
 	}
 
 	/** The other processes of the container find the new token in the file, when theirs is refused. */
 	#keepToken(body: Buffer): void {
 		this.#files.write("token", (JSON.parse(body.toString()) as { readonly token: string }).token);
-	}
-
-	get #bodyLimit() {
-		return { name: "maxValueBytes", value: this.#options.credentials.limits.maxBodyBytes, unit: "bytes" as const };
-	}
-
-	/** Throws `rate-limited` when bodies and answers under way are too many bytes. One of them has always room. */
-	#requireRoom(bytes: number): void {
-		const { maxPendingBytes } = this.#options.credentials.limits;
-		if (this.#pendingBytes === 0 || this.#pendingBytes + bytes <= maxPendingBytes) return;
-		throw new RuntimeError(
-			"rate-limited",
-			`The calls of this run that are under way have too many bytes; the limit maxPendingBytes is ${maxPendingBytes}.`,
-			{ limit: { name: "maxPendingBytes", value: maxPendingBytes, unit: "bytes" }, retryAfterMs: 100 },
-		);
 	}
 
 	/** Asks the host until it says that the run is over, or the deadline has passed. */
@@ -208,6 +141,3 @@ export class SidecarProcess implements AsyncDisposable {
 		await this.ended;
 	}
 }
-
-const hasBody = ({ headers }: FastifyRequest): boolean =>
-	headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";

@@ -41,7 +41,7 @@ export interface SidecarServerOptions {
 /** A process has one connection, and a second one while it makes up for a first that is dead. */
 const maxConnectionsOfRun = 4;
 /** A little over the limit of values: one that is over it is refused by the host, which says so better. */
-const spareBodyBytes = 64 * 1024;
+export const spareBodyBytes = 64 * 1024;
 
 /**
  * Takes sidecar processes: HTTP/2 over mutual TLS, with the runtime API for one run on each connection. The process asserts which certificate its client has

@@ -20,6 +20,8 @@ export interface TlsListenerOptions {
 	readonly protocol?: string;
 	/** Called with a connection whose certificate was issued by an authority that is trusted. */
 	readonly onConnection: (socket: TLSSocket) => void;
+	/** Called with one that has shown no certificate at all; without it such a connection is refused. */
+	readonly onAnonymous?: (socket: TLSSocket) => void;
 	/** Called for one that has shown no such certificate. */
 	readonly onRefused: (address: string | undefined) => void;
 }
@@ -37,19 +39,23 @@ export class TlsListener implements AsyncDisposable {
 	private constructor(options: TlsListenerOptions, credentials: ServerCredentials) {
 		this.#options = options;
 		this.#shown = credentials;
-		const { protocol, onConnection, onRefused } = options;
+		const { protocol, onConnection, onAnonymous, onRefused } = options;
 		this.#tls = createTlsServer(
 			{
 				...contextOptions(credentials),
 				requestCert: true,
-				rejectUnauthorized: true,
+				// Where a certificate may be missing, one that is wrong is still refused: below.
+				rejectUnauthorized: onAnonymous === undefined,
 				handshakeTimeout: handshakeTimeoutMs,
 				...(protocol !== undefined && { ALPNProtocols: [protocol] }),
 			},
 			(socket) => {
 				// A client that has ended its side still gets its answer; one that has ended it before the handshake was done holds no place.
 				socket.allowHalfOpen = true;
-				onConnection(socket);
+				if (socket.authorized) return onConnection(socket);
+				if (onAnonymous && socket.getPeerX509Certificate() === undefined) return onAnonymous(socket);
+				onRefused(socket.remoteAddress);
+				socket.destroy();
 			},
 		);
 		this.#tls.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {

@@ -1,5 +1,6 @@
-import { type Command, type CommandGroup, exitCodes, readCommandLine, UsageError } from "./command.ts";
-import { drain, print, printError, tolerateClosedPipes } from "./terminal.ts";
+import { type Command, type CommandGroup, exitCodes, UsageError } from "./command.ts";
+import { runCommand, runProgram } from "./program.ts";
+import { print } from "./terminal.ts";
 
 interface Entry {
 	readonly summary: string;
@@ -14,6 +15,8 @@ const commands: Readonly<Record<string, Entry>> = {
 	executions: { summary: "List runs, show one, show its journal.", load: () => import("./executions.ts") },
 	serve: { summary: "Serve the runtime API and the control API.", load: () => import("./serve.ts") },
 	sidecar: { summary: "Be the local door of one run, beside its container.", load: () => import("./sidecar.ts") },
+	agent: { summary: "Be the agent of an SSH host.", load: () => import("./agent.ts") },
+	agents: { summary: "Invite, list, approve and revoke agents of SSH hosts.", load: () => import("./agents.ts") },
 	bundle: { summary: "Make one file of a script and what it imports.", load: () => import("./bundle-command.ts") },
 	images: { summary: "Build, list and remove the images of container mode.", load: () => import("./images.ts") },
 	keys: { summary: "List and rotate keys, renew the operator's credential.", load: () => import("./keys.ts") },
@@ -22,32 +25,8 @@ const commands: Readonly<Record<string, Entry>> = {
 	limits: { summary: "Print every limit.", load: () => import("./limits.ts") },
 };
 
-/**
- * Runs one command line and sets the process's exit code. The process then ends by itself, when nothing is left to do: `process.exit` waits for
- * Node's compiler threads, which may wait for the heap of the thread that called it (nodejs/node#54918), and once in some hundred runs hangs for ever.
- */
-export async function main(argv: readonly string[]): Promise<void> {
-	tolerateClosedPipes();
-	// Nothing left to wait for and no answer: without this the process would end as if all were well.
-	const unanswered = (): void => {
-		printError("The host stopped without an answer.");
-		process.exitCode = exitCodes.hostFailure;
-	};
-	process.once("beforeExit", unanswered);
-	let exitCode: number;
-	try {
-		exitCode = await dispatch(argv);
-	} catch (cause) {
-		exitCode = report(cause);
-	}
-	await drain();
-	process.off("beforeExit", unanswered);
-	if (exitCode !== exitCodes.succeeded) process.exitCode = exitCode;
-	// What was left open (a pipe that somebody else holds, say) must not keep the process.
-	setTimeout(() => process.exit(), lingerMs).unref();
-}
-
-const lingerMs = 1_000;
+/** Runs one command line and sets the process's exit code. */
+export const main = (argv: readonly string[]): Promise<void> => runProgram(() => dispatch(argv));
 
 async function dispatch(argv: readonly string[]): Promise<number> {
 	const [name, ...rest] = argv;
@@ -62,17 +41,6 @@ async function dispatch(argv: readonly string[]): Promise<number> {
 	const [member, ...operands] = rest;
 	if (member === undefined || member === "--help" || member === "-h") return await printHelp([name]);
 	return await runCommand(requireMember(loaded.group, member), operands);
-}
-
-async function runCommand(command: Command, argv: readonly string[]): Promise<number> {
-	const end = argv.indexOf("--");
-	const options = end < 0 ? argv : argv.slice(0, end);
-	if (options.includes("--help") || options.includes("-h")) {
-		const { describeCommand } = await import("./help.ts");
-		print(describeCommand(command));
-		return exitCodes.succeeded;
-	}
-	return await command.run(readCommandLine(command, argv));
 }
 
 async function printHelp([name, member]: readonly string[]): Promise<number> {
@@ -96,18 +64,4 @@ function requireMember({ name, commands: members }: CommandGroup, member: string
 	const command = Object.hasOwn(members, member) ? members[member] : undefined;
 	if (command) return command;
 	throw new UsageError(`There is no command ${JSON.stringify(member)} in ${name}; there are ${Object.keys(members).join(", ")}.`);
-}
-
-/** One line for whatever went wrong, and the exit code for it. */
-function report(cause: unknown): number {
-	if (cause instanceof UsageError) {
-		printError(`${cause.message} Try --help.`);
-		return exitCodes.usage;
-	}
-	const error = cause instanceof Error ? cause : new Error(String(cause));
-	printError(error.message === "" ? error.name : error.message);
-	const { code } = error as { code?: unknown };
-	if (error.name !== "RuntimeError") return exitCodes.hostFailure;
-	if (code === "invalid" || code === "too-large") return exitCodes.usage;
-	return code === "not-found" || code === "conflict" ? exitCodes.failed : exitCodes.hostFailure;
 }

@@ -1,7 +1,6 @@
-import { readFileSync, statSync } from "node:fs";
-import { text as readText } from "node:stream/consumers";
 import { type Command, type CommandLine, exitCodes, requireOperands, UsageError } from "./command.ts";
 import { endRequested } from "./end-signals.ts";
+import { readSecret } from "./secret-file.ts";
 import { printError } from "./terminal.ts";
 
 export const command: Command = {
@@ -32,7 +31,7 @@ async function run(line: CommandLine): Promise<number> {
 	const group = line.value("group");
 	if (group !== undefined && !/^\d{1,9}$/.test(group))
 		throw new UsageError(`--group is ${JSON.stringify(group)}; it must be the number of a group.`);
-	const text = file === "-" ? await readText(process.stdin) : readSecret(file);
+	const text = await readSecret("--credentials", file);
 	const { readSidecarCredentials } = await import("../../sidecar/sidecar-credentials.ts");
 	const credentials = readSidecarCredentials(text);
 	const { SidecarProcess } = await import("../../sidecar/sidecar-process.ts");
@@ -44,19 +43,4 @@ async function run(line: CommandLine): Promise<number> {
 	printError(`run ${credentials.run} on unix:${sidecar.socketPath}`);
 	await Promise.race([sidecar.ended, endRequested()]);
 	return exitCodes.succeeded;
-}
-
-/** What is in it stays out of messages. */
-function readSecret(file: string): string {
-	try {
-		const { mode } = statSync(file);
-		if ((mode & 0o077) !== 0)
-			throw new UsageError(
-				`--credentials: ${file} is open to others (mode ${(mode & 0o777).toString(8)}); it must be private (600).`,
-			);
-		return readFileSync(file, "utf8");
-	} catch (cause) {
-		if (cause instanceof UsageError) throw cause;
-		throw new UsageError(`--credentials: ${file} cannot be read (${(cause as NodeJS.ErrnoException).code}).`);
-	}
 }
