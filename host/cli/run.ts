@@ -1,23 +1,25 @@
-import { readFileSync, realpathSync, statSync } from "node:fs";
-import { dirname, isAbsolute, relative, sep } from "node:path";
-import { type Scope, scopes } from "../contract/generated/types.ts";
-import { type LimitName, limitDefinitions } from "../contract/limits.ts";
-import type { Failure, LogLine, Outcome } from "../execution.ts";
+import type { Outcome } from "../execution.ts";
 import { reaches } from "../executors/ssh/ssh-host.ts";
 import type { Host } from "../host.ts";
-import type { HostOptions } from "../index.ts";
-import type { RunMode, RunOptions } from "../run-options.ts";
-import { sandboxLanguages } from "../script-language.ts";
+import type { RunOptions } from "../run-options.ts";
 import { BundleError } from "./bundle-error.ts";
 import { type Command, type CommandLine, exitCodes, UsageError } from "./command.ts";
-import { readJsonArgument } from "./json-argument.ts";
-import { printJson, RawJson, stringify } from "./json-print.ts";
+import { resolveDataDirectory } from "./data-directory.ts";
+import { printJson } from "./json-print.ts";
 import { containerOptions, dataOption, jsonOption, namespaceOption, openHost } from "./options.ts";
-import { describeDuration, readDuration, readLimit, readSize } from "./quantity.ts";
-import { prepareScriptFile, readScriptFile, type ScriptFile } from "./script-file.ts";
-import { escapeText, paint, printError, startProgress } from "./terminal.ts";
-
-const engines = ["quickjs-wasi", "quickjs-emscripten"] as const;
+import type { SeveralHosts } from "./run-hosts.ts";
+import {
+	engines,
+	readContainerSettings,
+	readOptions,
+	readPlace,
+	readPlacedOptions,
+	requireNothingForOthers,
+	severalHostsOptions,
+} from "./run-line.ts";
+import { describeOutcome, describeUnstarted, printEnd, printLog } from "./run-report.ts";
+import { prepareScriptFile, readScriptFile } from "./script-file.ts";
+import { print, printError, startProgress } from "./terminal.ts";
 
 export const command: Command = {
 	name: "cronium run",
@@ -38,8 +40,10 @@ Imports of files and npm packages of the project are bundled first. Variables th
 		{
 			name: "in",
 			value: "MODE",
-			description: "Where it runs: sandbox, container, or ssh:NAME for a host of cronium hosts list.",
+			description:
+				"Where it runs: sandbox, container, or ssh:NAME for a host of cronium hosts list; on several with a pattern (ssh:web-*), a tag (ssh:tag=eu) or commas.",
 		},
+		...severalHostsOptions,
 		{
 			name: "scope",
 			value: "SCOPE",
@@ -85,7 +89,8 @@ Imports of files and npm packages of the project are bundled first. Variables th
 		"curl -s https://example.com/data.json | cronium run digest.ts --input -",
 		"cronium run examples/report.sh --input @examples/orders.json",
 		"cronium run --in container import.py --file lib/rates.py -- --since 2026-01-01",
-		"cronium run --in ssh:web1 disk-check.sh",
+		"cronium run --in ssh:web-1 examples/disk-check.sh",
+		"cronium run --in 'ssh:web-*' --max-parallel 5 --stop-on-failure examples/disk-check.sh",
 	],
 	run,
 };
@@ -97,6 +102,7 @@ async function run(line: CommandLine): Promise<number> {
 	const place = readPlace(line, scriptFile);
 	const { mode } = place;
 	requireNothingForOthers(line, mode, given);
+	const several = place.host === undefined ? undefined : await readSeveral(line, place.host);
 	const options = {
 		...readOptions(line, mode),
 		...(mode !== "sandbox" && readPlacedOptions(line, scriptFile, given)),
@@ -128,7 +134,9 @@ async function run(line: CommandLine): Promise<number> {
 	for (const warning of prepared.warnings) printError(`warning: ${warning}`);
 
 	await using host: Host = await opening;
-	const outcome = await runHere(host, { ...options, script: prepared.script, signal: cancel.signal }, scriptFile.name);
+	const run = { ...options, script: prepared.script, signal: cancel.signal };
+	if (several) return await runOnSeveral(line, several, host, run, scriptFile.name);
+	const outcome = await runHere(host, run, scriptFile.name);
 	// Before the host is closed: a result that is there is not kept waiting.
 	if (line.flag("json")) printJson(describeOutcome(outcome));
 	else if (outcome.outputText !== undefined) printJson(outcome.outputText);
@@ -136,6 +144,51 @@ async function run(line: CommandLine): Promise<number> {
 	const recording = line.value("record");
 	if (recording !== undefined) await writeRecording(recording, await host.executions.fixture(outcome.executionId));
 	return outcome.exitCode;
+}
+
+/** The hosts that `--in ssh:…` names, when it may name several. */
+async function readSeveral(line: CommandLine, names: string): Promise<SeveralHosts | undefined> {
+	const { readHosts } = await import("./run-hosts.ts");
+	const several = readHosts(line, names, resolveDataDirectory(line.value("data")));
+	if (several && line.value("record") !== undefined)
+		throw new UsageError("--record is for one run, and --in names several hosts.");
+	return several;
+}
+
+/** Runs the script on each host, with a line of JSON for each as it ends, and a summary. */
+async function runOnSeveral(
+	line: CommandLine,
+	several: SeveralHosts,
+	host: Host,
+	options: RunOptions & { readonly signal: AbortSignal },
+	name: string,
+): Promise<number> {
+	const { describeHostRun, exitCodeOf, runOnHosts, summarize } = await import("./run-hosts.ts");
+	const progress = startProgress(name);
+	const runs = await runOnHosts(
+		several,
+		options.signal,
+		(one) =>
+			host.run({
+				...options,
+				host: one,
+				onLog: (log) => {
+					progress.clear();
+					printLog(log, one);
+				},
+			}),
+		(ended) => {
+			progress.clear();
+			const { host: one, outcome } = ended;
+			if (line.flag("json") && outcome && !(outcome instanceof Error)) printJson(describeOutcome(outcome, one));
+			else print(`${describeHostRun(ended)}\n`);
+			if (outcome instanceof Error) printError(`${one}: ${outcome.message}`);
+			else if (outcome) printEnd(outcome, one);
+		},
+	).finally(() => progress.stop());
+	for (const unstarted of runs) if (unstarted.outcome === undefined) print(`${describeHostRun(unstarted)}\n`);
+	printError(summarize(runs));
+	return exitCodeOf(runs, options.signal);
 }
 
 /** What is recorded is the user's data: nobody else is to read it. */
@@ -164,176 +217,6 @@ async function runHere(host: Host, options: RunOptions, name: string): Promise<O
 	}
 }
 
-/** Where the script runs: where it was told to, or where its language does. */
-function readPlace(line: CommandLine, { language, name }: ScriptFile): { readonly mode: RunMode; readonly host?: string } {
-	const given = line.value("in");
-	const [, host] = /^ssh:(.+)$/s.exec(given ?? "") ?? [];
-	if (host !== undefined) return { mode: "ssh", host };
-	if (given !== undefined && given !== "sandbox" && given !== "container")
-		throw new UsageError(
-			`--in is ${JSON.stringify(given)}; it must be sandbox, container, or ssh:NAME with the name of an SSH host.`,
-		);
-	const isForSandbox = sandboxLanguages.includes(language);
-	if (given === "sandbox" && !isForSandbox)
-		throw new UsageError(`${JSON.stringify(name)} is ${language}, which the sandbox does not run; --in container does.`);
-	return { mode: given ?? (isForSandbox ? "sandbox" : "container") };
-}
-
-/** What a mode has no use for is not passed over: whoever gives it expects something of it. */
-function requireNothingForOthers(line: CommandLine, mode: RunMode, given: readonly string[]): void {
-	if (mode === "sandbox" && given.length > 0)
-		throw new UsageError(`${JSON.stringify(given[0])} is one argument too many: a script in the sandbox takes none.`);
-	for (const [name, { modes, described }] of Object.entries(optionsOfModes))
-		if (line.value(name) !== undefined && !modes.includes(mode))
-			throw new UsageError(`--${name} is for ${described}, and this script runs ${placesOfModes[mode]}.`);
-}
-
-const placesOfModes: Readonly<Record<RunMode, string>> = {
-	sandbox: "in the sandbox",
-	container: "in a container",
-	ssh: "on an SSH host",
-};
-
-const optionsOfModes: Readonly<Record<string, { readonly modes: readonly RunMode[]; readonly described: string }>> = {
-	image: { modes: ["container"], described: "containers" },
-	file: { modes: ["container", "ssh"], described: "containers and SSH hosts" },
-	"container-engine": { modes: ["sandbox", "container"], described: "containers" },
-	"container-allow": { modes: ["sandbox", "container"], described: "containers" },
-	reach: { modes: ["ssh"], described: "SSH hosts" },
-	memory: { modes: ["sandbox", "container"], described: "the sandbox and containers" },
-	"allow-host": { modes: ["sandbox"], described: "the sandbox" },
-	engine: { modes: ["sandbox"], described: "the sandbox" },
-};
-
-/** What a script has that is put somewhere as files. */
-function readPlacedOptions(line: CommandLine, script: ScriptFile, given: readonly string[]): Partial<RunOptions> {
-	const image = line.value("image");
-	const reach = line.value("reach");
-	return {
-		arguments: given,
-		files: Object.fromEntries(line.values("file").map((file) => readFileOfScript(file, script))),
-		...(image !== undefined && { image }),
-		...(reach !== undefined && { reach: readReach(reach) }),
-	};
-}
-
-function readReach(given: string): NonNullable<RunOptions["reach"]> {
-	const ways = ["auto", ...reaches] as const;
-	const reach = ways.find((way) => way === given);
-	if (reach) return reach;
-	throw new UsageError(`--reach is ${JSON.stringify(given)}; it must be one of ${ways.join(", ")}.`);
-}
-
-function readScope(given: string): Scope {
-	const scope = scopes.find((one) => one === given);
-	if (scope) return scope;
-	throw new UsageError(`--scope is ${JSON.stringify(given)}; it must be one of ${scopes.join(", ")}.`);
-}
-
-/** A file and its path as the script sees it. */
-function readFileOfScript(file: string, { path: scriptPath }: ScriptFile): [string, Uint8Array] {
-	const shown = JSON.stringify(file);
-	try {
-		const path = relative(dirname(scriptPath), realpathSync(file));
-		if (path === "" || path.startsWith("..") || isAbsolute(path))
-			throw new UsageError(`--file: ${shown} is not in or below the directory of the script.`);
-		// A pipe would be waited for.
-		if (!statSync(file).isFile()) throw new UsageError(`--file: ${shown} is not a regular file.`);
-		return [path.replaceAll(sep, "/"), readFileSync(file)];
-	} catch (cause) {
-		if (cause instanceof UsageError) throw cause;
-		throw new UsageError(`--file: ${shown} cannot be read (${(cause as NodeJS.ErrnoException).code}).`);
-	}
-}
-
-/** Who runs the command line is the operator: the image that it names is allowed. */
-function readContainerSettings(line: CommandLine): NonNullable<HostOptions["containers"]> {
-	const image = line.value("image");
-	return {
-		...(image !== undefined && { images: [image] }),
-		allowMissing: line.values("container-allow"),
-		onImageMissing: (reference) => printError(`${reference} is not there yet; it is made of this machine's programs.`),
-		...(line.value("container-engine") !== undefined && { engine: line.value("container-engine") as string }),
-	};
-}
-
-function readOptions(line: CommandLine, mode: RunMode): Omit<RunOptions, "script"> {
-	const input = line.value("input");
-	const event = line.value("event");
-	const namespace = line.value("namespace");
-	const engine = line.value("engine");
-	const variables = line.values("var").map((text): [string, string] => readVariable(text));
-	if ([input, event].filter((argument) => argument === "-").length > 1)
-		throw new UsageError("--input and --event cannot both be standard input.");
-	if (engine !== undefined && !isEngine(engine))
-		throw new UsageError(`--engine is ${JSON.stringify(engine)}; it must be ${engines.join(" or ")}.`);
-	return {
-		...(input !== undefined && { input: readJsonArgument("--input", input) }),
-		...(event !== undefined && { event: readEvent(event) }),
-		...(namespace !== undefined && { namespace }),
-		...(engine !== undefined && { engine }),
-		variables: Object.fromEntries(variables),
-		limits: readLimits(line, mode),
-		...(line.values("scope").length > 0 && { scopes: line.values("scope").map(readScope) }),
-		...(line.values("allow-host").length > 0 && { allowedHosts: line.values("allow-host") }),
-	};
-}
-
-const isEngine = (name: string): name is (typeof engines)[number] => (engines as readonly string[]).includes(name);
-
-function readVariable(text: string): [string, string] {
-	const equals = text.indexOf("=");
-	if (equals < 1)
-		throw new UsageError(`--var is ${JSON.stringify(text)}; it must be KEY=JSON, such as threshold=5000 or 'currency="EUR"'.`);
-	const key = text.slice(0, equals);
-	return [key, readJsonArgument(`--var ${key}`, text.slice(equals + 1))];
-}
-
-function readEvent(argument: string): NonNullable<RunOptions["event"]> {
-	const event: unknown = JSON.parse(readJsonArgument("--event", argument));
-	if (typeof event !== "object" || event === null || Array.isArray(event)) throw new UsageError("--event is not a JSON object.");
-	for (const [name, value] of Object.entries(event)) {
-		const expected = Object.hasOwn(eventFields, name) ? eventFields[name as keyof typeof eventFields] : undefined;
-		if (!expected)
-			throw new UsageError(`--event has a field ${JSON.stringify(name)}; there are ${Object.keys(eventFields).join(", ")}.`);
-		if (typeof value !== expected || value === null) throw new UsageError(`--event: ${name} must be a ${expected}.`);
-		if (name === "server" && typeof (value as { id?: unknown }).id !== "string")
-			throw new UsageError("--event: server must be an object with an id.");
-	}
-	return event;
-}
-
-const eventFields: Readonly<Record<keyof NonNullable<RunOptions["event"]>, "string" | "number" | "object">> = {
-	id: "string",
-	name: "string",
-	description: "string",
-	type: "string",
-	runLocation: "string",
-	createdAt: "string",
-	updatedAt: "string",
-	userId: "string",
-	server: "object",
-	successCount: "number",
-	failureCount: "number",
-	lastRunAt: "string",
-};
-
-function readLimits(line: CommandLine, mode: RunMode): Partial<Record<LimitName, number>> {
-	const limits: Partial<Record<LimitName, number>> = {};
-	for (const text of line.values("limit")) {
-		const [, name = "", value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-		if (!Object.hasOwn(limitDefinitions, name) || limitDefinitions[name as LimitName].scope !== "run")
-			throw new UsageError(`--limit is ${JSON.stringify(text)}; it must be NAME=VALUE with a limit of runs; see cronium limits.`);
-		limits[name as LimitName] = readLimit(`--limit ${name}`, name as LimitName, value);
-	}
-	const timeout = line.value("timeout");
-	const memory = line.value("memory");
-	if (timeout !== undefined) limits.maxWallTimeMs = readDuration("--timeout", timeout);
-	if (memory !== undefined)
-		limits[mode === "sandbox" ? "maxMemoryBytes" : "maxContainerMemoryBytes"] = readSize("--memory", memory);
-	return limits;
-}
-
 /** The first signal cancels the run, the second ends the process. */
 function cancelOnSignals(): Disposable & { readonly signal: AbortSignal } {
 	const abort = new AbortController();
@@ -348,63 +231,4 @@ function cancelOnSignals(): Disposable & { readonly signal: AbortSignal } {
 			for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, onSignal);
 		},
 	};
-}
-
-const levelStyles = { debug: "dim", info: "blue", warn: "yellow", error: "red" } as const;
-
-/** One log line on standard error. What the script printed stands as it is; a structured line has its level before it and its fields behind. */
-function printLog({ level, source, message, fields }: LogLine): void {
-	const { stderr } = process;
-	// A message of several lines must not pass for several messages.
-	const text = escapeText(message, { lines: true }).replaceAll("\n", "\n  ");
-	if (source === "stdout" || source === "stderr") {
-		stderr.write(`${text}\n`);
-		return;
-	}
-	const details = fields === undefined || fields === "{}" ? "" : ` ${paint(stderr, "dim", escapeText(fields))}`;
-	stderr.write(`${paint(stderr, levelStyles[level], level.padEnd(5))} ${text}${details}\n`);
-}
-
-/** Says on standard error why a run did not succeed; on a terminal also how long it took and where to look. */
-function printEnd({ status, error, usage, executionId }: Outcome): void {
-	if (error) printError([describeFailure(error), ...readFrames(error)].join("\n"));
-	const { stderr } = process;
-	if (stderr.isTTY)
-		stderr.write(`${paint(stderr, "dim", `${status} after ${describeDuration(usage.wallTimeMs)}, execution ${executionId}`)}\n`);
-}
-
-function describeFailure({ name, message, limit }: Failure): string {
-	const text = name !== undefined && !message.startsWith(name) ? `${name}: ${message}` : message;
-	if (limit === undefined || text.includes(limit.name)) return text;
-	return `${text.replace(/\.$/, "")} (${limit.name}).`;
-}
-
-const readFrames = ({ stack = "" }: Failure): string[] =>
-	stack
-		.split("\n")
-		.map((frame) => frame.trim())
-		.filter((frame) => frame !== "");
-
-function describeOutcome({ output: _, outputText, logs, ...outcome }: Outcome): string {
-	const { executionId, status, exitCode, ...rest } = outcome;
-	return stringify({
-		executionId,
-		status,
-		exitCode,
-		...(outputText !== undefined && { output: new RawJson(outputText) }),
-		...rest,
-		logs: logs.map(({ fields, ...log }) => ({ ...log, ...(fields !== undefined && { fields: new RawJson(fields) }) })),
-	});
-}
-
-/** The outcome of a run that was not started: it has no execution. */
-function describeUnstarted({ code, message }: BundleError): string {
-	return stringify({
-		executionId: null,
-		status: "failed",
-		exitCode: exitCodes.failed,
-		condition: null,
-		logs: [],
-		error: { code, message },
-	});
 }
