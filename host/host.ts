@@ -413,14 +413,19 @@ export class Host implements AsyncDisposable {
 		const known = { id, mode: "ssh", host: host.name, allowedHosts: [], script: describeScript(script) } as const;
 		return this.#begin(this.#remotePlaces, plan, options, known, async (run) => {
 			const preparing = withoutTypes(script, namespace);
-			// As for a container: the host may die while the script goes on.
-			await run.create();
-			created?.();
+			// Written down while the host is made ready.
+			const recorded = run.create();
+			recorded.then(created, () => undefined);
 			const prepared = await preparing;
-			if ("failure" in prepared) return endWithout(prepared.failure);
+			if ("failure" in prepared) {
+				await recorded;
+				return endWithout(prepared.failure);
+			}
 			const { language, name } = script;
 			const placed = { language, name, source: prepared.source, arguments: given, files };
-			return await executor.run({ ...run, namespace, script: placed, host, reach, input, limits });
+			const ending = executor.run({ ...run, namespace, script: placed, host, reach, input, limits, recorded });
+			const [end] = await Promise.all([ending, recorded]);
+			return end;
 		});
 	}
 

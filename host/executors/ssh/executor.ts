@@ -25,6 +25,8 @@ export interface SshRun extends ServedPlan {
 	readonly reach: Reach | "auto";
 	readonly script: PlacedScript;
 	readonly limits: Limits;
+	/** Resolves when the run is in the store. */
+	readonly recorded: Promise<void>;
 }
 
 export interface SshExecutorParts {
@@ -108,7 +110,7 @@ export class SshExecutor implements AsyncDisposable {
 		{ connection, attached: keeper }: ConnectionLease<Keeper>,
 		doors: ScriptDoors,
 	): Promise<ExecutorEnd> {
-		const { host, script, limits, signal } = run;
+		const { host, script, limits, signal, recorded } = run;
 		const graceMs = this.#parts.limits.containerGraceMs;
 		const opened = this.#parts.served.open(run);
 		let door: ScriptDoor | undefined;
@@ -120,7 +122,7 @@ export class SshExecutor implements AsyncDisposable {
 		let problem: Failure | undefined;
 		try {
 			exitCode = await runRemotely({
-				...{ host, connection, keeper, script, graceMs, signal, close },
+				...{ host, connection, keeper, script, graceMs, signal, recorded, close },
 				seconds: Math.ceil((limits.maxWallTimeMs + graceMs) / 1_000) + lateSeconds,
 				openDoor: async (directory) => {
 					door = await doors.open(opened.run, { host, line: connection, directory });

@@ -115,18 +115,15 @@ while IFS= read -r _line; do
 		kill -0 "$_watcher" 2>/dev/null || break;
 		;;
 	sdk)
-		_reason=$({ mkdir -p "sdk/$2" && cd "sdk/$2" && _unpack; } 2>&1) || { _remove "sdk/$2"; set -f; _say unusable $_reason; set +f; };
+		mkdir -p "sdk/$2" && cd "sdk/$2" && _unpack;
+		cd "$_top";
 		while IFS= read -r _line && [ "$_line" != "$_nonce" ]; do :; done;
 		;;
-	open)
-		if _reason=$({ cp -R "sdk/$2" "$3" && echo "$4" >"$3.left"; } 2>&1); then
-			_say opened "$3";
-		else
-			_remove "$3" "$3.left";
-			set -f;
-			_say failed "$3" $_reason;
-			set +f;
-		fi;
+	make)
+		if cp -R "sdk/$2" "$3"; then _say made "$3"; else _remove "$3"; _say failed "$3"; fi;
+		;;
+	watch)
+		echo "$3" >"$2.left";
 		;;
 	signal)
 		! _group "$2" || kill "-$3" "-$_pid" 2>/dev/null || kill "-$3" "$_pid" 2>/dev/null;

@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { posix } from "node:path";
 import type { Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { excerpt } from "../../contract/excerpt.ts";
 import { within } from "../../within.ts";
 import { keeperProgram } from "./keeper-program.ts";
 import { loadSdk, runDirectories, type SdkName } from "./remote-script.ts";
-import { NonceFilter, readBehind } from "./session-output.ts";
+import { ddStatistics, NonceFilter, readBehind } from "./session-output.ts";
 import { encodeFiles, startCommand } from "./shell-program.ts";
 import type { RemoteSession, SshConnection } from "./ssh-connection.ts";
 import { describeHost, SshError } from "./ssh-error.ts";
@@ -28,6 +30,9 @@ const answerTimeoutMs = 30_000;
 const endTimeoutMs = 3_000;
 /** How often it is told that this process lives, at most. */
 const maxBeatMs = 5_000;
+/** A complaint comes on another stream than the answer. In milliseconds. */
+const complaintMs = 50;
+const maxComplaintCharacters = 300;
 /** No answer of a keeper is longer. */
 const maxAnswerCharacters = 64 * 1024;
 
@@ -43,7 +48,10 @@ export class Keeper implements AsyncDisposable {
 	readonly #host: SshHost;
 	readonly #nonce: string;
 	readonly #answers: Answers;
+	/** Those that the host has. */
 	readonly #sdks = new Set<SdkName>();
+	/** Directories that are made ahead of their runs. */
+	readonly #spares = new Map<SdkName, Promise<KeptRun>>();
 	readonly #beat: NodeJS.Timeout;
 	#isDisposed = false;
 
@@ -73,36 +81,20 @@ export class Keeper implements AsyncDisposable {
 		const ready = answers.expect("ready");
 		const settings = [nonce, host.directory ?? "", name, family, Math.ceil(silenceMs / 1_000)];
 		session.stdin.write(`${[keeperProgram, ...settings].join("\n")}\n`);
-		const directory = await within(ready, answerTimeoutMs);
+		const directory = (await within(ready, answerTimeoutMs))?.slice("ready ".length);
 		if (directory !== undefined && posix.isAbsolute(directory) && !directory.includes(":"))
 			return new Keeper(session, plan, nonce, directory, answers);
 		session.close();
 		throw new SshError("host-unsuitable", `${describeHost(host)} ${answers.describeRefusal(directory)}`);
 	}
 
-	/** Makes the directory of a run that has so many seconds. Rejects with SshError when it cannot be made. */
+	/** A directory for a run that has so many seconds from now on. Rejects with SshError when it cannot be made. */
 	async open(sdk: SdkName, seconds: number): Promise<KeptRun> {
-		const name = randomBytes(6).toString("hex");
-		if (!this.#sdks.has(sdk)) {
-			const files = await loadSdk(sdk);
-			// Several runs may have waited for it.
-			if (!this.#sdks.has(sdk)) {
-				this.#sdks.add(sdk);
-				this.#tell(`sdk ${sdk}`, encodeFiles(files, runDirectories), Buffer.from(`\n${this.#nonce}\n`));
-			}
-		}
-		const opened = this.#answers.expect(`opened ${name}`, `failed ${name}`);
-		this.#tell(`open ${sdk} ${name} ${seconds}`);
-		const answer = await within(opened, answerTimeoutMs);
-		if (answer === "") return { name, directory: posix.join(this.directory, name) };
-		// Its SDK may not have found room, and is sent again.
-		this.#sdks.delete(sdk);
-		if (this.#answers.hasEnded) throw this.#gone();
-		const reason = answer === undefined ? `nothing within ${answerTimeoutMs} ms` : `${this.#answers.complaint} ${answer}`.trim();
-		throw new SshError(
-			"host-unsuitable",
-			`${describeHost(this.#host)} could not make a directory for the run in ${this.directory}: ${reason}.`,
-		);
+		const making = this.#spares.get(sdk) ?? this.#make(sdk);
+		this.#spares.delete(sdk);
+		const run = await making;
+		this.#tell(`watch ${run.name} ${seconds}`);
+		return run;
 	}
 
 	/** Sends a signal to the process group of a run. */
@@ -111,10 +103,12 @@ export class Keeper implements AsyncDisposable {
 	}
 
 	/** Kills what there is of a run, and removes its directory. False when the keeper has gone or does not say so: what is left is then removed with a later connection. */
-	async end({ name }: KeptRun): Promise<boolean> {
+	async end({ name, sdk }: KeptRun): Promise<boolean> {
 		const ended = this.#answers.expect(`ended ${name}`);
 		this.#tell(`end ${name}`);
-		return (await within(ended, answerTimeoutMs)) === "";
+		const answer = await within(ended, answerTimeoutMs);
+		if (answer !== undefined && !this.#isDisposed && !this.#spares.has(sdk)) this.#keepSpare(sdk);
+		return answer !== undefined;
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -135,6 +129,38 @@ export class Keeper implements AsyncDisposable {
 		await Promise.all(swept);
 	}
 
+	/** Makes a directory for the next run, which does not wait for it then. */
+	#keepSpare(sdk: SdkName): void {
+		const spare = this.#make(sdk);
+		this.#spares.set(sdk, spare);
+		// Whoever needs one is told by its own attempt.
+		spare.catch(() => this.#spares.get(sdk) === spare && this.#spares.delete(sdk));
+	}
+
+	async #make(sdk: SdkName): Promise<KeptRun> {
+		const name = randomBytes(6).toString("hex");
+		if (!this.#sdks.has(sdk)) {
+			const files = await loadSdk(sdk);
+			// Several runs may have waited for it.
+			if (!this.#sdks.has(sdk)) {
+				this.#sdks.add(sdk);
+				this.#tell(`sdk ${sdk}`, encodeFiles(files, { empty: runDirectories }), Buffer.from(`\n${this.#nonce}\n`));
+			}
+		}
+		const answered = this.#answers.expect(`made ${name}`, `failed ${name}`);
+		this.#tell(`make ${sdk} ${name}`);
+		const answer = await within(answered, answerTimeoutMs);
+		if (answer === `made ${name}`) return { name, sdk, directory: posix.join(this.directory, name) };
+		if (this.#answers.hasEnded) throw this.#gone();
+		// Its SDK may not have found room, and is sent again.
+		this.#sdks.delete(sdk);
+		const reason = answer === undefined ? `it has not answered within ${answerTimeoutMs} ms` : await this.#answers.complaint();
+		throw new SshError(
+			"host-unsuitable",
+			`${describeHost(this.#host)} cannot make a directory for a run in ${this.directory}: ${reason}.`,
+		);
+	}
+
 	#tell(line: string, ...bytes: readonly Buffer[]): void {
 		const stdin: Writable = this.#session.stdin;
 		if (stdin.writable) stdin.write(Buffer.concat([Buffer.from(`${line}\n`), ...bytes]));
@@ -151,6 +177,8 @@ export class Keeper implements AsyncDisposable {
 /** A run in the hands of a keeper. */
 export interface KeptRun {
 	readonly name: string;
+	/** What is in its directory. */
+	readonly sdk: SdkName;
 	/** Made, and nobody else's. */
 	readonly directory: string;
 }
@@ -161,13 +189,13 @@ class Answers {
 	readonly left: string[] = [];
 	/** Resolves when the keeper has gone. */
 	readonly ended: Promise<void>;
-	/** The last complaint that was not about a run. */
-	complaint = "";
 	hasEnded = false;
 	readonly #expected = new Map<string, (answer: string | undefined) => void>();
 	readonly #output: NonceFilter;
 	readonly #errors: NonceFilter;
 	#partial = "";
+	#complaint = "";
+	#refusal: string | undefined;
 
 	constructor({ stdout, stderr }: RemoteSession, nonce: string) {
 		this.#output = new NonceFilter(nonce);
@@ -183,7 +211,10 @@ class Answers {
 				stderr,
 				this.#errors,
 				() => undefined,
-				() => true,
+				(text) => {
+					this.#complaint = (this.#complaint + text.replaceAll(ddStatistics, "")).slice(-maxComplaintCharacters);
+					return true;
+				},
 			),
 		];
 		this.ended = Promise.all(reading).then(() => {
@@ -192,7 +223,7 @@ class Answers {
 		});
 	}
 
-	/** The rest of the first line that begins with one of these; undefined when none comes any more. */
+	/** The first line that begins with one of these; undefined when none comes any more. */
 	expect(...beginnings: readonly string[]): Promise<string | undefined> {
 		return new Promise((resolve) => {
 			if (this.hasEnded) return resolve(undefined);
@@ -204,12 +235,20 @@ class Answers {
 		});
 	}
 
+	/** What the host says of a failure, which may come a moment after it. */
+	async complaint(): Promise<string> {
+		await sleep(complaintMs);
+		return this.#complaint === "" ? "it does not say why" : excerpt(this.#complaint.trim(), maxComplaintCharacters);
+	}
+
 	/** Why there is no keeper. */
 	describeRefusal(directory: string | undefined): string {
-		if (directory !== undefined) return `has a directory for runs whose path has a colon or is not absolute: ${directory}.`;
-		if (this.complaint !== "") return `has no directory for runs that can be made and written to: ${this.complaint}.`;
+		if (directory !== undefined)
+			return `has a directory for runs whose path has a colon or is not absolute: ${excerpt(directory, 300)}.`;
+		if (this.#refusal !== undefined)
+			return `has no directory for runs that can be made and written to: ${excerpt(this.#refusal, maxComplaintCharacters)}.`;
 		const said = [this.#output.noise, this.#errors.noise].filter((text) => text !== "").join(" / ");
-		const heard = said === "" ? "" : ` It said: ${said}`;
+		const heard = said === "" ? "" : ` It said: ${excerpt(said, maxComplaintCharacters)}.`;
 		return `does not run commands of the account with a POSIX shell (/bin/sh), or has not within ${answerTimeoutMs} ms.${heard}`;
 	}
 
@@ -222,11 +261,11 @@ class Answers {
 
 	#hear(line: string): void {
 		if (line.startsWith("left ")) this.left.push(line.slice("left ".length));
-		else if (line.startsWith("unusable ")) this.complaint = line.slice("unusable ".length);
+		else if (line.startsWith("unusable ")) this.#refusal = line.slice("unusable ".length);
 		else
 			for (const [beginning, resolve] of this.#expected)
 				if (line === beginning || line.startsWith(`${beginning} `)) {
-					resolve(line.slice(beginning.length + 1));
+					resolve(line);
 					return;
 				}
 	}

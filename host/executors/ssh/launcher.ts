@@ -1,3 +1,4 @@
+import { runDirectories } from "./remote-script.ts";
 import { encodeFiles, oneLine, unpackFunctions } from "./shell-program.ts";
 
 /** What one run is started with on its host. */
@@ -26,9 +27,8 @@ export const launcher = oneLine(`
 umask 077;
 ${unpackFunctions}
 IFS= read -r _nonce && IFS= read -r _directory && IFS= read -r _needed && IFS= read -r _count || exit 125;
-_fail() { set -f; printf "\\n%s %s\\n" "$_nonce" "$*"; exit 125; };
-_reason=$({ cd "$_directory" && printf "%s\\n" "$$" >"$_directory.pid"; } 2>&1) || _fail unusable $_reason;
-cd "$_directory" || exit 125;
+_fail() { printf "\\n%s %s\\n" "$_nonce" "$*"; exit 125; };
+cd "$_directory" && { printf "%s\\n" "$$" >"$_directory.pid"; } || _fail unusable;
 _missing=;
 for _each in $_needed; do
 	command -v "$_each" >/dev/null 2>&1 || _missing="$_missing $_each";
@@ -55,20 +55,22 @@ while [ "$_count" -gt 0 ]; do
 	set -- "$@" "$_value";
 	_count=$((_count - 1));
 done;
-_reason=$(_unpack 2>&1) || _fail unusable $_reason;
-cd work || exit 125;
+_unpack && cd work || _fail unusable;
 printf "%s\\n" "$_nonce" >&2;
 printf "\\n%s begun\\n" "$_nonce";
 exec "$@" </dev/null`);
 
-/** What the launcher is sent, itself included. No text may hold a NUL. */
+/** What the launcher is sent, behind itself. No text may hold a NUL. */
 export function encodeLaunch({ nonce, directory, needed, environment, searched, files, command }: LaunchPlan): Buffer {
 	const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
 	const lines = [
-		...[launcher, nonce, directory, needed.join(" ")],
+		...[nonce, directory, needed.join(" ")],
 		...[`${variables.length}`, ...variables],
 		...[searched?.variable ?? "", searched?.path ?? ""],
 	];
 	const given = command.map((text) => `${text.split("\n").length}\n${text}\n`).join("");
-	return Buffer.concat([Buffer.from(`${lines.join("\n")}\n${command.length}\n${given}`), encodeFiles(files)]);
+	return Buffer.concat([
+		Buffer.from(`${lines.join("\n")}\n${command.length}\n${given}`),
+		encodeFiles(files, { there: runDirectories }),
+	]);
 }

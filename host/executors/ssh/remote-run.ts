@@ -6,7 +6,7 @@ import { within } from "../../within.ts";
 import type { PlacedScript } from "../script-job.ts";
 import type { Keeper, KeptRun } from "./keeper.ts";
 import { runMark } from "./keeper-program.ts";
-import { encodeLaunch } from "./launcher.ts";
+import { encodeLaunch, launcher } from "./launcher.ts";
 import { describeLaunch, sdkName } from "./remote-script.ts";
 import type { ScriptDoor } from "./script-door.ts";
 import { NonceFilter, readBehind } from "./session-output.ts";
@@ -24,6 +24,8 @@ export interface RemoteRunPlan {
 	readonly seconds: number;
 	/** Between SIGTERM and SIGKILL, in milliseconds. */
 	readonly graceMs: number;
+	/** Resolves when the run is in the store: whoever comes after this process has to know that there was one. The script begins then. */
+	readonly recorded: Promise<void>;
 	/** Stops the run. */
 	readonly signal: AbortSignal;
 	/** Opens the door of the run in its directory, which is there. */
@@ -47,17 +49,27 @@ export async function runRemotely(plan: RemoteRunPlan): Promise<number> {
 	const { connection, keeper, close } = plan;
 	// The login shell starts while the directory is made and the door opened.
 	const starting = connection.exec(startCommand);
-	starting.catch(() => undefined);
-	let run: KeptRun | undefined;
+	// Its program is read and waits by then, too.
+	starting.then(
+		({ stdin }) => stdin.write(`${launcher}\n`),
+		() => undefined,
+	);
+	let end = async (): Promise<boolean> => true;
 	try {
-		run = await keeper.open(sdkName(plan.script.language), plan.seconds);
+		const run = await keeper.open(sdkName(plan.script.language), plan.seconds);
+		let ending: Promise<boolean> | undefined;
+		end = () => {
+			ending ??= keeper.end(run);
+			return ending;
+		};
 		const door = await plan.openDoor(run.directory);
 		const session = await starting;
-		return await conduct(plan, run, door, session);
+		await plan.recorded;
+		return await conduct(plan, { ...run, end }, door, session);
 	} finally {
 		await Promise.all([
 			close(),
-			run && keeper.end(run),
+			end(),
 			// Its shell waits for what it is to run.
 			starting.then(
 				(session) => session.close(),
@@ -67,7 +79,12 @@ export async function runRemotely(plan: RemoteRunPlan): Promise<number> {
 	}
 }
 
-async function conduct(plan: RemoteRunPlan, run: KeptRun, door: ScriptDoor, session: RemoteSession): Promise<number> {
+/** A run on its host, and what ends all of it, once. */
+interface HeldRun extends KeptRun {
+	readonly end: () => Promise<boolean>;
+}
+
+async function conduct(plan: RemoteRunPlan, run: HeldRun, door: ScriptDoor, session: RemoteSession): Promise<number> {
 	const { host, keeper, script, print } = plan;
 	const nonce = randomBytes(16).toString("hex");
 	const { environment, files, ...launch } = describeLaunch(script, run.directory);
@@ -98,7 +115,7 @@ async function conduct(plan: RemoteRunPlan, run: KeptRun, door: ScriptDoor, sess
 	]);
 	const exit = await untilExit(plan, run, session);
 	// What it has started may hold its output open.
-	await Promise.all([plan.close(), keeper.end(run)]);
+	await Promise.all([plan.close(), run.end()]);
 	await within(printing, lastOutputMs);
 	if (exit.exitCode === undefined && exit.signal === undefined) throw await lostConnection(plan);
 	if (stdout.line !== "begun") throw new SshError("host-unsuitable", describeRefusal(host, stdout, stderr, exit));
@@ -106,7 +123,7 @@ async function conduct(plan: RemoteRunPlan, run: KeptRun, door: ScriptDoor, sess
 }
 
 /** The end of the script, which is brought about when the signal aborts. */
-async function untilExit(plan: RemoteRunPlan, run: KeptRun, session: RemoteSession): Promise<RemoteExit> {
+async function untilExit(plan: RemoteRunPlan, run: HeldRun, session: RemoteSession): Promise<RemoteExit> {
 	const { host, connection, keeper, signal, graceMs, close } = plan;
 	const { promise: failed, reject } = Promise.withResolvers<never>();
 	let timer: NodeJS.Timeout | undefined;
@@ -114,7 +131,7 @@ async function untilExit(plan: RemoteRunPlan, run: KeptRun, session: RemoteSessi
 		void close();
 		keeper.signal(run, "TERM");
 		timer = setTimeout(() => {
-			void keeper.end(run);
+			void run.end();
 			const unheard = `${describeHost(host)} does not say that the script has ended.`;
 			timer = setTimeout(() => reject(new SshError("host-connection-lost", unheard)), unheardMs);
 		}, graceMs);
@@ -158,8 +175,8 @@ function describeRefusal(host: SshHost, { line, noise }: NonceFilter, errors: No
 	const [kind, text] = /^(\w+) (.*)$/s.exec(line ?? "")?.slice(1) ?? [];
 	if (kind === "missing")
 		return `${described} has no ${(text as string).split(" ").join(" and no ")} on the PATH of the account, which the script needs; \`cronium hosts test ${host.name}\` shows what there is.`;
-	if (kind === "unusable")
-		return `${described} could not take the files of the run: ${excerpt(text as string, 300)}. Is its disk full?`;
+	if (line === "unusable")
+		return `${described} cannot take the files of the run: ${excerpt(errors.noise, 300)}. Its disk may be full.`;
 	const said = [noise, errors.noise].filter((one) => one !== "").join(" / ");
 	const heard = said === "" ? "" : ` It said: ${excerpt(said, 300)}.`;
 	return `${described} did not begin the script; its shell has ended with ${exit.signal ?? exit.exitCode}.${heard}`;

@@ -5,6 +5,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 const keptNoiseBytes = 1_000;
 const maxLineBytes = 64 * 1024;
 
+/** What `dd` says of every file. */
+export const ddStatistics = /^\d+\+\d+ records (?:in|out)\n|^\d+ bytes.*\n/gm;
+
 /** Lets through what a stream has behind the line with the nonce: a login shell may print whatever it likes before. */
 export class NonceFilter {
 	readonly #nonce: string;
@@ -23,7 +26,7 @@ export class NonceFilter {
 
 	/** The last of what came before. */
 	get noise(): string {
-		return Buffer.concat([this.#noise, this.#held]).subarray(-keptNoiseBytes).toString().trim();
+		return Buffer.concat([this.#noise, this.#held]).subarray(-keptNoiseBytes).toString().replaceAll(ddStatistics, "").trim();
 	}
 
 	/** What of the piece stands behind the line. */
