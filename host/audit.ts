@@ -108,14 +108,12 @@ export class AuditLog implements AsyncDisposable {
 		failures.count = 0;
 		failures.addresses = new Set();
 		const entry = JSON.stringify({ type: "authentication-failure", door, reason, count, addresses: [...addresses] });
-		const writing = this.#write(entry).catch(
-			(cause: Error) => {
-				// Told with those that follow, and, when there is no store any more to tell it to, to the operator.
-				failures.count += count;
-				if (this.#disposed)
-					process.emitWarning(`${count} authentication failures are not in the audit log: ${cause.message}`, "CroniumWarning");
-			},
-		);
+		const writing = this.#write(entry).catch((cause: Error) => {
+			// Told with those that follow, and, when there is no store any more to tell it to, to the operator.
+			failures.count += count;
+			if (this.#disposed)
+				process.emitWarning(`${count} authentication failures are not in the audit log: ${cause.message}`, "CroniumWarning");
+		});
 		this.#writing.add(writing);
 		void writing.finally(() => this.#writing.delete(writing));
 	}

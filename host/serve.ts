@@ -51,8 +51,18 @@ export interface RunningServer {
  * when another process serves the directory, naming it, or an address cannot be had.
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-	const { dataDirectory, listen, controlListen, tls, sidecarListen, sidecarAddress, agentListen, agentAddress, drainMs, ...hostOptions } =
-		options;
+	const {
+		dataDirectory,
+		listen,
+		controlListen,
+		tls,
+		sidecarListen,
+		sidecarAddress,
+		agentListen,
+		agentAddress,
+		drainMs,
+		...hostOptions
+	} = options;
 	for (const address of [listen, controlListen]) requirePrivate(address, tls);
 	await using opened = new AsyncDisposableStack();
 	// A script must not reach the doors of its own server, where it would come from a trusted address.

@@ -52,7 +52,12 @@ export function takeIssued(status: number, text: string, address: string, key: s
 	return { version: 1, agent, host, address, trusted, certificate, key, ...times };
 }
 
-function post(address: string, trusted: string, path: string, body: string): Promise<{ readonly status: number; readonly text: string }> {
+function post(
+	address: string,
+	trusted: string,
+	path: string,
+	body: string,
+): Promise<{ readonly status: number; readonly text: string }> {
 	return new Promise((resolve, reject) => {
 		const fail = (why: string): void => reject(new RuntimeError("unavailable", `The bridge at ${address} ${why}.`));
 		const socket = connectToHost({ address, trusted });

@@ -22,7 +22,8 @@ export interface AgentProcessOptions {
 
 /** The bridge takes an agent that was not heard of for 75 seconds for gone. */
 const pingEveryMs = 30_000;
-const longestPauseMs = 15_000;
+/** Between two attempts to connect; calls of runs wait for the next one. */
+const longestPauseMs = { idle: 15_000, busy: 3_000 } as const;
 const lookEveryMs = 60_000;
 /** After a stream of messages that was refused. */
 const retryMs = 2_000;
@@ -55,7 +56,7 @@ export class AgentProcess implements AsyncDisposable {
 		this.#channel = new HostChannel({
 			end: () => this.#identity,
 			pingEveryMs,
-			longestPauseMs,
+			longestPauseMs: () => (this.#sockets.size > 0 ? longestPauseMs.busy : longestPauseMs.idle),
 			onAccepted: (session) => this.#listen(session),
 			onLost: (why) => this.#lose(why),
 		});
@@ -88,7 +89,8 @@ export class AgentProcess implements AsyncDisposable {
 		if (Date.now() >= expiresAt) {
 			const problem = `The certificate of this agent has expired; it has to join again: cronium agents invite ${host}.`;
 			this.#ended.reject(new RuntimeError("unauthenticated", problem));
-		} else if (why === "refused") this.#say(`The bridge at ${address} refuses this agent: it was revoked, or is not known there.`);
+		} else if (why === "refused")
+			this.#say(`The bridge at ${address} refuses this agent: it was revoked, or is not known there.`);
 		else this.#say(`The connection to the bridge at ${address} is ${why === "cut" ? "cut" : "not to be had"}; trying again.`);
 	}
 
@@ -201,7 +203,8 @@ export class AgentProcess implements AsyncDisposable {
 		const pauseMs = Math.min(lookEveryMs, Math.max(100, (expiresAt - renewAt) / 10));
 		this.#renewal = setTimeout(
 			async () => {
-				if (Date.now() >= renewAt) await this.#renew().catch((error: Error) => this.#say(`The certificate is not renewed: ${error.message}`));
+				if (Date.now() >= renewAt)
+					await this.#renew().catch((error: Error) => this.#say(`The certificate is not renewed: ${error.message}`));
 				if (!this.#stopped.signal.aborted) this.#scheduleRenewal();
 			},
 			Date.now() >= renewAt ? pauseMs : waitMs,

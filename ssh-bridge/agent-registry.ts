@@ -213,7 +213,10 @@ export class AgentRegistry {
 		const ofHost = entries.filter((found) => readAgent(found).host === name && isWanted(found));
 		const [first] = ofHost;
 		if (!first)
-			throw new RuntimeError("not-found", `There is no agent, and no host with an agent that is ${state}, named ${excerpt(name)}.`);
+			throw new RuntimeError(
+				"not-found",
+				`There is no agent, and no host with an agent that is ${state}, named ${excerpt(name)}.`,
+			);
 		if (ofHost.length > 1)
 			throw new RuntimeError(
 				"conflict",

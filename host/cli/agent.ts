@@ -11,8 +11,16 @@ export const command: Command = {
 else can read, or standard input; never an argument or the environment, which others can see. A token can be used once. The key that it makes never leaves the directory. It ends
 with SIGTERM or SIGINT. dist/agent.js of the package is this command in one file, for hosts that have Node (22.12 or newer) and nothing else.`,
 	options: [
-		{ name: "state", value: "DIR", description: "Its directory, made when it is not there: its identity and the sockets of runs." },
-		{ name: "join", value: "FILE", description: "The join token, a file of mode 0600; - is standard input. Not read when it has joined already." },
+		{
+			name: "state",
+			value: "DIR",
+			description: "Its directory, made when it is not there: its identity and the sockets of runs.",
+		},
+		{
+			name: "join",
+			value: "FILE",
+			description: "The join token, a file of mode 0600; - is standard input. Not read when it has joined already.",
+		},
 	],
 	examples: ["cronium agent --state ~/.cronium-agent --join -", "cronium agent --state /var/lib/cronium-agent"],
 	run,
@@ -25,7 +33,11 @@ async function run(line: CommandLine): Promise<number> {
 	const { AgentState } = await import("../../sidecar/agent-state.ts");
 	await using state = await AgentState.open(directory);
 	const { AgentProcess } = await import("../../sidecar/agent-process.ts");
-	await using agent = await AgentProcess.open({ state, identity: await findIdentity(state, line.value("join")), say: printError });
+	await using agent = await AgentProcess.open({
+		state,
+		identity: await findIdentity(state, line.value("join")),
+		say: printError,
+	});
 	await Promise.race([agent.ended, endRequested()]);
 	return exitCodes.succeeded;
 }

@@ -31,13 +31,17 @@ to nobody else. Who joins gets nothing before cronium agents approve, unless --a
 			description: "Where the agent reaches the bridge, HOST:PORT; where the directory was served last when not given.",
 		},
 	],
-	examples: ["cronium agents invite web-1 > join.token", "cronium agents invite web-1 --scope input:read --scope variables:write --expires 5m"],
+	examples: [
+		"cronium agents invite web-1 > join.token",
+		"cronium agents invite web-1 --scope input:read --scope variables:write --expires 5m",
+	],
 	async run(line) {
 		const [host] = requireOperands(line, "<host>");
 		const { scopes: every } = await import("../contract/generated/types.ts");
 		const given = line.values("scope");
 		const unknown = given.find((scope) => !every.includes(scope as Scope));
-		if (unknown !== undefined) throw new UsageError(`--scope is ${JSON.stringify(unknown)}; it must be one of ${every.join(", ")}.`);
+		if (unknown !== undefined)
+			throw new UsageError(`--scope is ${JSON.stringify(unknown)}; it must be one of ${every.join(", ")}.`);
 		const lifetimeMs = readDuration("--expires", line.value("expires") ?? `${defaultLifetimeMs}ms`);
 		if (lifetimeMs < 1_000 || lifetimeMs > maxLifetimeMs)
 			throw new UsageError(`--expires is ${line.value("expires")}; it must be from 1s to 24h.`);
@@ -49,11 +53,18 @@ to nobody else. Who joins gets nothing before cronium agents approve, unless --a
 		const registry = await opened.agents();
 		const address = line.value("address") ?? (await registry.address());
 		if (address === undefined)
-			throw new UsageError("This directory was not served with --agent-listen yet; --address has to say where the agent reaches the bridge.");
+			throw new UsageError(
+				"This directory was not served with --agent-listen yet; --address has to say where the agent reaches the bridge.",
+			);
 		readAddress(address);
 		const { trusted } = await new CertificateAuthority(dataDirectory).current();
 		const isApproved = line.flag("approved");
-		const { secret } = await registry.invite({ host, scopes: given.length > 0 ? (given as Scope[]) : every, isApproved, lifetimeMs });
+		const { secret } = await registry.invite({
+			host,
+			scopes: given.length > 0 ? (given as Scope[]) : every,
+			isApproved,
+			lifetimeMs,
+		});
 		print(`${formatJoinToken({ address, trusted, secret })}\n`);
 		return exitCodes.succeeded;
 	},
@@ -97,7 +108,8 @@ const list: Command = {
 const approve: Command = {
 	name: "cronium agents approve",
 	operands: "<agent>",
-	summary: "Approves an agent that has joined: its id, or the name of its host. A host that serves the directory takes it within a second.",
+	summary:
+		"Approves an agent that has joined: its id, or the name of its host. A host that serves the directory takes it within a second.",
 	details: "A host has one approved agent. Another one can be approved when the first is revoked.",
 	options: [dataOption],
 	examples: ["cronium agents approve web-1"],
