@@ -20,13 +20,17 @@ const questions = [
 	"revocation",
 	"sidecar",
 	"container",
+	"agents",
 ] as const;
 
 /** Those that take long even when they are quick, whose 90 seconds are full: to be asked for by name then. */
-const slow: ReadonlySet<string> = new Set(["sidecar", "container"]);
+const slow: ReadonlySet<string> = new Set(["sidecar", "container", "agents"]);
 
 /** Several at once. */
-const groups: Readonly<Record<string, readonly string[]>> = { http: ["http-calls", "sdk-calls", "sdk-imports", "revocation"] };
+const groups: Readonly<Record<string, readonly string[]>> = {
+	http: ["http-calls", "sdk-calls", "sdk-imports", "revocation"],
+	ssh: ["agents"],
+};
 
 const usage = `usage: npm run bench -- [name …] [--quick] [--json FILE]
 
