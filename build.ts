@@ -3,6 +3,7 @@ import { copyFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { buildAgent } from "./build-agent.ts";
 import { programFiles } from "./host/program-files.ts";
 
 const outdir = resolve(process.argv[2] ?? "dist");
@@ -33,21 +34,7 @@ for (const entryPoints of [
 		packages: "external",
 		logLevel: "warning",
 	});
-// One file for machines that have Node and nothing else. What it is written in is both a module and a script: there is no package.json that would say which.
-await build({
-	entryPoints: { agent: "host/cli/agent-program.ts" },
-	absWorkingDir: import.meta.dirname,
-	outdir,
-	bundle: true,
-	format: "iife",
-	platform: "node",
-	target: "node22",
-	minify: true,
-	keepNames: true,
-	legalComments: "eof",
-	banner: { js: 'var require = process.getBuiltinModule("node:module").createRequire(process.execPath);' },
-	logLevel: "warning",
-});
+await buildAgent(join(outdir, "agent.js"));
 await copyFile(programFiles.prelude, join(outdir, "prelude.js"));
 // By the program as it was built, because an image is taken only by the one that made it.
 const engineImages = join(outdir, "engine-images.js");

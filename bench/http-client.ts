@@ -20,7 +20,7 @@ const contentLength = /\r\ncontent-length: (\d+)\r\n/i;
  * A connection that is kept, with one request under way at a time. It takes as little as possible from the machine that it shares with the server, so that
  * the server is what is measured: requests are bytes made before, and of an answer it reads the status, the length and the body.
  */
-export class KeptConnection {
+export class KeptConnection implements Disposable {
 	readonly #socket: Socket;
 	#received: Buffer | undefined;
 	#resolve: (answer: Answer) => void = () => undefined;
@@ -36,7 +36,13 @@ export class KeptConnection {
 	static open({ address, tls }: Place): Promise<KeptConnection> {
 		return new Promise((resolve, reject) => {
 			const socket = tls
-				? connectTls({ ...address, ca: tls.ca, cert: tls.certificate, key: tls.key, servername: "localhost" })
+				? connectTls({
+						...address,
+						ca: tls.ca,
+						...(tls.certificate !== undefined && { cert: tls.certificate }),
+						...(tls.key !== undefined && { key: tls.key }),
+						servername: "localhost",
+					})
 				: connect(address);
 			socket.setNoDelay(true);
 			socket.once("error", reject);
@@ -59,6 +65,10 @@ export class KeptConnection {
 
 	close(): void {
 		this.#socket.destroy();
+	}
+
+	[Symbol.dispose](): void {
+		this.close();
 	}
 
 	#take(chunk: Buffer): void {

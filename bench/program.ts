@@ -55,6 +55,10 @@ export class Program implements AsyncDisposable {
 		return nanoseconds.reduce((sum, one) => sum + one, 0) / 1_000;
 	}
 
+	get pid(): number {
+		return this.#child.pid as number;
+	}
+
 	/** The next line that it says. Rejects when it ends instead. */
 	async line(): Promise<string> {
 		const { value, done } = await this.#lines.next();

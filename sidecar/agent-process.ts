@@ -22,7 +22,8 @@ export interface AgentProcessOptions {
 
 /** The bridge takes an agent that was not heard of for 75 seconds for gone. */
 const pingEveryMs = 30_000;
-const longestPauseMs = 15_000;
+/** Between two attempts to connect; calls of runs wait for the next one. */
+const longestPauseMs = { idle: 15_000, busy: 3_000 } as const;
 const lookEveryMs = 60_000;
 /** After a stream of messages that was refused. */
 const retryMs = 2_000;
@@ -55,7 +56,7 @@ export class AgentProcess implements AsyncDisposable {
 		this.#channel = new HostChannel({
 			end: () => this.#identity,
 			pingEveryMs,
-			longestPauseMs,
+			longestPauseMs: () => (this.#sockets.size > 0 ? longestPauseMs.busy : longestPauseMs.idle),
 			onAccepted: (session) => this.#listen(session),
 			onLost: (why) => this.#lose(why),
 		});

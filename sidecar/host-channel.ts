@@ -36,8 +36,8 @@ export interface HostChannelOptions {
 	readonly end: () => HostEnd;
 	/** How often an idle line is looked at, in milliseconds. */
 	readonly pingEveryMs?: number;
-	/** Longest pause between two attempts to connect, in milliseconds. */
-	readonly longestPauseMs?: number;
+	/** Longest pause between two attempts to connect, in milliseconds, as it is when one has failed. */
+	readonly longestPauseMs?: () => number;
 	/** Called with each connection that the host has accepted. */
 	readonly onAccepted?: (session: ClientHttp2Session) => void;
 	/** Called when a connection has ended, or none could be made. `refused`: a host was there, and has not taken the certificate. */
@@ -125,8 +125,9 @@ export class HostChannel implements Disposable {
 			this.#session.promise.catch(() => undefined);
 		}
 		// Many processes lose one host at one time, and must not come back at one time.
-		this.#timer = setTimeout(() => this.#connect(), this.#pauseMs * (0.5 + Math.random() / 2));
-		this.#pauseMs = Math.min(this.#options.longestPauseMs ?? 5_000, this.#pauseMs * 2);
+		const pauseMs = Math.min(this.#options.longestPauseMs?.() ?? 5_000, this.#pauseMs);
+		this.#timer = setTimeout(() => this.#connect(), pauseMs * (0.5 + Math.random() / 2));
+		this.#pauseMs = pauseMs * 2;
 	}
 
 	[Symbol.dispose](): void {

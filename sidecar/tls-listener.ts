@@ -50,8 +50,8 @@ export class TlsListener implements AsyncDisposable {
 				...(protocol !== undefined && { ALPNProtocols: [protocol] }),
 			},
 			(socket) => {
-				// A client that has ended its side still gets its answer; one that has ended it before the handshake was done holds no place.
-				socket.allowHalfOpen = true;
+				// A client of HTTP/1.1 that has ended its side still gets its answer; one that has ended it before the handshake was done holds no place.
+				socket.allowHalfOpen = protocol === undefined;
 				if (socket.authorized) return onConnection(socket);
 				if (onAnonymous && socket.getPeerX509Certificate() === undefined) return onAnonymous(socket);
 				onRefused(socket.remoteAddress);

@@ -37,7 +37,7 @@ export class AgentDoor {
 	/** Takes what the agent says. Only the first time counts: the script knows no other socket. Throws `invalid`. */
 	report(report: OpenReport): void {
 		if ("problem" in report) {
-			const problem = excerpt(String(report.problem), maxProblemCharacters);
+			const problem = excerpt(report.problem, maxProblemCharacters);
 			this.#reported.reject(
 				new RuntimeError("unavailable", `The agent of the host cannot open a socket for the run: ${problem}.`),
 			);

@@ -9,22 +9,24 @@ import type { ServedRun } from "../host/executors/served-runs.ts";
 import type { AgentDoors, ScriptDoor, ScriptPlace } from "../host/executors/ssh/script-door.ts";
 import { tellingFailures } from "../host/http/authentication-failures.ts";
 import { requireBearer } from "../host/http/credentials.ts";
-import { readBody } from "../host/http/request-body.ts";
 import { runtimeApi } from "../host/http/runtime-api.ts";
 import { createServer } from "../host/http/server.ts";
 import type { Traffic } from "../host/http/traffic.ts";
 import { connectionLimit } from "../host/process-limits.ts";
 import type { ExecutionTokens, VerifiedToken } from "../host/tokens/execution-tokens.ts";
-import { agentPaths, type IssuedIdentity, type JoinRequest, type OpenReport, runHeader } from "../sidecar/agent-messages.ts";
-import { CertificateAuthority, maxCertificateMs } from "../sidecar/certificate-authority.ts";
+import { agentPaths, type IssuedIdentity, runHeader } from "../sidecar/agent-messages.ts";
+import { CertificateAuthority } from "../sidecar/certificate-authority.ts";
 import { readSubject } from "../sidecar/certificate-kind.ts";
-import { certifyKey, requireRequestedKey, ServerIdentity } from "../sidecar/certificates.ts";
+import { requireRequestedKey, ServerIdentity } from "../sidecar/certificates.ts";
 import { HandshakeTurns } from "../sidecar/handshake-turns.ts";
 import { TlsListener } from "../sidecar/tls-listener.ts";
 import { attachServer } from "../sidecar/unheard-server.ts";
 import { AgentChannel } from "./agent-channel.ts";
 import { AgentDoor } from "./agent-door.ts";
+import { AgentIssuer } from "./agent-issuer.ts";
 import type { Agent, AgentRegistry } from "./agent-registry.ts";
+import { leaveBodies, readMembers } from "./agent-requests.ts";
+import { JoinServer } from "./join-server.ts";
 
 export interface AgentServerOptions {
 	readonly dataDirectory: string;
@@ -44,14 +46,9 @@ export interface AgentServerOptions {
 
 /** An agent has one connection, and a second one while it makes up for a first that is dead. */
 const maxConnectionsOfAgent = 4;
-/** Who joins has one request to make. */
-const maxJoining = 64;
-const joinTimeoutMs = 10_000;
 /** Agents let themselves be heard every 30 seconds. */
 const silenceMs = 75_000;
 const openTimeoutMs = 10_000;
-/** Of what agents say for themselves. */
-const bodyLimit = { name: "agentRequestBytes", value: 16 * 1024, unit: "bytes" } as const;
 
 /**
  * Takes agents: HTTP/2 over TLS 1.3 with certificates of the directory's own authority. Who has none can join and do nothing else; who has one is an agent, with
@@ -60,12 +57,11 @@ const bodyLimit = { name: "agentRequestBytes", value: 16 * 1024, unit: "bytes" }
 export class AgentServer implements AgentDoors, AsyncDisposable {
 	readonly #options: AgentServerOptions;
 	readonly #authority: CertificateAuthority;
-	/** For connections without a certificate: another server, so that nothing of the first one can be reached. */
-	readonly #joining: FastifyInstance;
+	readonly #issuer: AgentIssuer;
+	readonly #joining: JoinServer;
 	readonly #server: FastifyInstance;
 	readonly #channels = new Set<AgentChannel>();
 	readonly #bySession = new WeakMap<object, AgentChannel>();
-	readonly #joiners = new Set<TLSSocket>();
 	readonly #doors = new Map<string, AgentDoor>();
 	readonly #stopped = new AbortController();
 	#following: Promise<void> | undefined;
@@ -74,10 +70,10 @@ export class AgentServer implements AgentDoors, AsyncDisposable {
 	private constructor(options: AgentServerOptions) {
 		this.#options = options;
 		this.#authority = new CertificateAuthority(options.dataDirectory);
-		const { onInternalError } = options;
-		const serverOptions = { http2: true, stalledTimeoutMs: silenceMs, ...(onInternalError && { onInternalError }) };
-		this.#joining = createServer(serverOptions);
-		this.#server = createServer(serverOptions);
+		const { registry, audit, certificateMs, onInternalError } = options;
+		this.#issuer = new AgentIssuer(this.#authority, certificateMs);
+		this.#joining = new JoinServer({ registry, issuer: this.#issuer, audit, onInternalError });
+		this.#server = createServer({ http2: true, stalledTimeoutMs: silenceMs, ...(onInternalError && { onInternalError }) });
 	}
 
 	/** Throws `unavailable` when the address cannot be had. */
@@ -95,23 +91,18 @@ export class AgentServer implements AgentDoors, AsyncDisposable {
 	async #start(): Promise<void> {
 		const { limits, listen, registry } = this.#options;
 		this.#following = this.#follow();
-		for (const server of [this.#joining, this.#server]) {
-			// Bodies are read by who knows how long they may be.
-			server.addContentTypeParser(
-				"application/json",
-				(_request: FastifyRequest, _payload: unknown, done: (error: null) => void) => done(null),
-			);
-			server.server.on("session", (session: ServerHttp2Session) => {
-				// Whatever a client does wrong ends its connection, and nothing else.
-				session.on("error", () => session.destroy());
-				session.setTimeout(silenceMs, () => session.destroy());
-			});
-		}
-		this.#joining.post(agentPaths.join, (request) => this.#join(request));
+		this.#server.server.on("session", (session: ServerHttp2Session) => {
+			// Whatever a client does wrong ends its connection, and nothing else.
+			session.on("error", () => session.destroy());
+			session.setTimeout(silenceMs, () => session.destroy());
+		});
 		this.#server.addHook("onRequest", async (request) => this.#requireApproved(request));
-		this.#server.get(agentPaths.runs, (request, reply) => this.#listen(request, reply));
-		this.#server.post<{ Params: { run: string } }>(`${agentPaths.runs}/:run`, (request, reply) => this.#report(request, reply));
-		this.#server.post(agentPaths.certificate, (request) => this.#renew(request));
+		await this.#server.register(async (own) => {
+			leaveBodies(own);
+			own.get(agentPaths.runs, (request, reply) => this.#listen(request, reply));
+			own.post<{ Params: { run: string } }>(`${agentPaths.runs}/:run`, (request, reply) => this.#report(request, reply));
+			own.post(agentPaths.certificate, (request) => this.#renew(request));
+		});
 		const { audit, tokens, traffic, isReady } = this.#options;
 		await this.#server.register(runtimeApi, {
 			identify: tellingFailures("agent", audit, (request) => this.#identify(request)),
@@ -119,7 +110,7 @@ export class AgentServer implements AgentDoors, AsyncDisposable {
 			traffic,
 			isReady,
 		});
-		await attachServer(this.#joining);
+		await this.#joining.start();
 		await attachServer(this.#server);
 		const identity = new ServerIdentity(this.#authority, []);
 		this.#listener = await TlsListener.listen({
@@ -129,7 +120,7 @@ export class AgentServer implements AgentDoors, AsyncDisposable {
 			credentials: () => identity.current(),
 			protocol: "h2",
 			onConnection: (socket) => void this.#take(socket),
-			onAnonymous: (socket) => this.#takeJoining(socket),
+			onAnonymous: (socket) => this.#joining.take(socket),
 			onRefused: (address) =>
 				this.#tell("The client has shown a certificate that this host has not issued, or an old one.", address),
 		});
@@ -190,17 +181,6 @@ export class AgentServer implements AgentDoors, AsyncDisposable {
 		for (const channel of this.#channels)
 			if (channel.agent && channel.isApproved && channel.isListening && isWanted(channel.agent)) return channel;
 		return undefined;
-	}
-
-	#takeJoining(socket: TLSSocket): void {
-		if (socket.alpnProtocol !== "h2" || this.#joiners.size >= maxJoining) return void socket.destroy();
-		this.#joiners.add(socket);
-		const late = setTimeout(() => socket.destroy(), joinTimeoutMs);
-		socket.once("close", () => {
-			clearTimeout(late);
-			this.#joiners.delete(socket);
-		});
-		this.#joining.server.emit("connection", socket);
 	}
 
 	async #take(socket: TLSSocket): Promise<void> {
@@ -280,38 +260,15 @@ export class AgentServer implements AgentDoors, AsyncDisposable {
 		return channel;
 	}
 
-	async #join(request: FastifyRequest): Promise<IssuedIdentity> {
-		const { registry } = this.#options;
-		const { secret, request: asked } = await readMembers<JoinRequest>(request, ["secret", "request"]);
-		try {
-			// Nothing of a stranger's request is looked at.
-			if (!(await registry.isInvited(secret)))
-				throw new RuntimeError("unauthenticated", "The join token has been used, has expired or was revoked.");
-			const key = await requireRequestedKey(asked);
-			return await this.#certify(await registry.join(secret, request.ip), key);
-		} catch (error) {
-			if (error instanceof RuntimeError && error.code === "unauthenticated") this.#tell(error.message, request.ip);
-			throw error;
-		}
-	}
-
 	async #renew(request: FastifyRequest): Promise<IssuedIdentity> {
 		const channel = this.#channelOfRequest(request);
-		const { request: asked } = await readMembers<Pick<JoinRequest, "request">>(request, ["request"]);
+		const { request: asked } = await readMembers(request, ["request"]);
 		const key = await requireRequestedKey(asked);
 		const agent = await this.#options.registry.get(channel.agentId);
 		if (agent?.state !== "approved") throw new RuntimeError("denied", "This agent is not approved.");
-		const identity = await this.#certify(agent, key);
+		const identity = await this.#issuer.issue(agent, key);
 		channel.expiresAt = Date.now() + identity.lifetimeMs;
 		return identity;
-	}
-
-	async #certify(agent: Agent, key: CryptoKey): Promise<IssuedIdentity> {
-		const { newest, trusted } = await this.#authority.current();
-		const lifetimeMs = this.#options.certificateMs ?? maxCertificateMs;
-		const subject = { kind: "agent", id: agent.id } as const;
-		const certificate = await certifyKey(newest, { subject, expiresAt: Date.now() + lifetimeMs }, key);
-		return { agent: agent.id, host: agent.host, isApproved: agent.state === "approved", certificate, trusted, lifetimeMs };
 	}
 
 	#listen(request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -331,11 +288,11 @@ export class AgentServer implements AgentDoors, AsyncDisposable {
 	}
 
 	async #report(request: FastifyRequest<{ Params: { run: string } }>, reply: FastifyReply): Promise<FastifyReply> {
-		const report = await readMembers<Partial<Record<"socketPath" | "problem", string>>>(request, []);
+		const { problem, socketPath = "" } = await readMembers<never, "problem" | "socketPath">(request, []);
 		const door = this.#doors.get(request.params.run);
 		if (door?.agentId !== this.#channelOfRequest(request).agentId)
 			throw new RuntimeError("not-found", "This agent has no such run.");
-		door.report((report.problem === undefined ? { socketPath: report.socketPath ?? "" } : report) as OpenReport);
+		door.report(problem === undefined ? { socketPath } : { problem });
 		return reply.code(204).send();
 	}
 
@@ -359,32 +316,7 @@ export class AgentServer implements AgentDoors, AsyncDisposable {
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#stopped.abort();
 		for (const channel of this.#channels) channel.cut();
-		for (const socket of this.#joiners) socket.destroy();
 		await this.#listener?.[Symbol.asyncDispose]();
-		await Promise.all([this.#joining.close(), this.#server.close(), this.#following]);
+		await Promise.all([this.#joining[Symbol.asyncDispose](), this.#server.close(), this.#following]);
 	}
-}
-
-/** The body of a request, a JSON object whose members are texts. Throws `invalid` without those that are needed. */
-async function readMembers<Members extends object>(
-	request: FastifyRequest,
-	needed: readonly (keyof Members & string)[],
-): Promise<Members> {
-	let members: Record<string, unknown> | null;
-	try {
-		members = JSON.parse(await readBody(request.raw, bodyLimit, "text")) as typeof members;
-	} catch (error) {
-		if (error instanceof RuntimeError) throw error;
-		throw new RuntimeError("invalid", "The body is not JSON.");
-	}
-	const isRight =
-		typeof members === "object" &&
-		members !== null &&
-		Object.values(members).every((value) => typeof value === "string") &&
-		needed.every((name) => members[name] !== undefined);
-	if (isRight) return members as Members;
-	throw new RuntimeError(
-		"invalid",
-		`The body must be an object of texts${needed.length > 0 ? ` with ${needed.join(" and ")}` : ""}.`,
-	);
 }
