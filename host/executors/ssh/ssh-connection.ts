@@ -13,6 +13,8 @@ export interface RemoteSession {
 	readonly stdin: Writable;
 	readonly stdout: Readable;
 	readonly stderr: Readable;
+	/** Resolves when the command has ended, or the connection broke. What it has started may go on and write. Never rejects. */
+	readonly exited: Promise<RemoteExit>;
 	/** Resolves when it has ended and its output has come, or the connection broke. Never rejects. */
 	readonly ended: Promise<RemoteExit>;
 	/** Gives up the session. The command goes on. */

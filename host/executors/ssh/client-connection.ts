@@ -1,0 +1,185 @@
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Client, ClientChannel } from "ssh2";
+import { within } from "../../within.ts";
+import type { RemoteExit, RemoteSession, SshConnection } from "./ssh-connection.ts";
+import { SshError } from "./ssh-error.ts";
+
+/** A host that was told that the connection ends has so long to close it. */
+const endMs = 1_000;
+/** How often the host is asked for a sign of life, at most. */
+const maxKeepAliveMs = 10_000;
+
+/** How often to ask a host for a sign of life that is given up after a silence. */
+export const keepAliveMs = (silenceMs: number): number => Math.min(maxKeepAliveMs, Math.floor(silenceMs / 3));
+
+export interface ConnectionFacts {
+	/** Of the host, for messages. */
+	readonly description: string;
+	readonly hostKey: string;
+	readonly silenceMs: number;
+}
+
+/** A connection by ssh2, from the moment that the account is logged into. */
+export class ClientConnection implements SshConnection {
+	readonly hostKey: string;
+	readonly remoteAddress: string;
+	readonly closed: Promise<Error | undefined>;
+	readonly #client: Client;
+	readonly #socket: Socket;
+	readonly #description: string;
+	readonly #listeners = new Map<string, (stream: Duplex) => void>();
+	#isDisposed = false;
+	#failure: Error | undefined;
+
+	constructor(client: Client, socket: Socket, { description, hostKey, silenceMs }: ConnectionFacts) {
+		this.#client = client;
+		this.#socket = socket;
+		this.#description = description;
+		this.hostKey = hostKey;
+		this.remoteAddress = (socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+		// Of the first thing that went wrong; what follows is its consequence, and an error that nobody hears ends the process.
+		client.on("error", (error) => {
+			this.#failure ??= error;
+		});
+		const watch = this.#watch(silenceMs);
+		this.closed = new Promise((resolve) => {
+			const end = (): void => {
+				clearInterval(watch);
+				resolve(this.#isDisposed ? undefined : this.#lost());
+			};
+			if (socket.destroyed) end();
+			else client.once("close", end);
+		});
+		client.on("unix connection", ({ socketPath }, accept, reject) => {
+			const listener = this.#listeners.get(socketPath);
+			if (!listener) return reject();
+			const channel = accept();
+			channel.on("error", () => {});
+			listener(channel);
+		});
+	}
+
+	async exec(command: string): Promise<RemoteSession> {
+		return await new Promise<RemoteSession>((resolve, reject) => {
+			try {
+				this.#client.exec(command, (error, channel) => {
+					// In this very call: what the session says may be in the same packet.
+					if (!error) resolve(openSession(channel));
+					else reject(this.#isOpen ? this.#sessionRefused(error) : this.#lost());
+				});
+			} catch {
+				reject(this.#lost());
+			}
+		});
+	}
+
+	async listen(path: string, onConnection: (stream: Duplex) => void): Promise<AsyncDisposable> {
+		if (this.#listeners.has(path)) throw new Error(`${path} is listened on already`);
+		this.#listeners.set(path, onConnection);
+		try {
+			await this.#request((answer) => this.#client.openssh_forwardInStreamLocal(path, answer));
+		} catch {
+			this.#listeners.delete(path);
+			if (!this.#isOpen) throw this.#lost();
+			throw new SshError(
+				"host-unsuitable",
+				`${this.#description} refuses to listen on the Unix socket ${path} for this connection: its sshd needs AllowStreamLocalForwarding, not DisableForwarding, and the directory has to be the account's.`,
+			);
+		}
+		let ended: Promise<void> | undefined;
+		const end = async (): Promise<void> => {
+			this.#listeners.delete(path);
+			// Where the connection has gone, so has the socket.
+			await this.#request((answer) => this.#client.openssh_unforwardInStreamLocal(path, answer)).catch(() => undefined);
+		};
+		return {
+			[Symbol.asyncDispose]: () => {
+				ended ??= end();
+				return ended;
+			},
+		};
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#isDisposed ||= this.#isOpen;
+		this.#client.end();
+		await within(this.closed, endMs);
+		this.#socket.destroy();
+		await this.closed;
+	}
+
+	get #isOpen(): boolean {
+		return !this.#socket.destroyed && this.#socket.writable;
+	}
+
+	#request(ask: (answer: (error?: Error | null) => void) => void): Promise<void> {
+		return new Promise((resolve, reject) => {
+			try {
+				ask((error) => (error ? reject(error) : resolve()));
+			} catch (cause) {
+				reject(cause);
+			}
+		});
+	}
+
+	/**
+	 * Cuts the connection when nothing has come for too long. Silence is counted in ticks: after a pause of this process (a closed notebook) it is not the host
+	 * that was silent.
+	 */
+	#watch(silenceMs: number): NodeJS.Timeout {
+		const ticks = 10;
+		let silent = 0;
+		this.#socket.on("data", () => {
+			silent = 0;
+		});
+		return setInterval(() => {
+			silent += 1;
+			if (silent < ticks) return;
+			this.#failure ??= new Error(`it has shown no life for ${silenceMs} ms`);
+			this.#socket.destroy();
+		}, silenceMs / ticks).unref();
+	}
+
+	#lost(): SshError {
+		const why = this.#isDisposed ? "it was closed" : (this.#failure?.message ?? "the host closed it");
+		return new SshError("host-connection-lost", `The connection to ${this.#description} has ended: ${why}.`, {
+			cause: this.#failure,
+		});
+	}
+
+	#sessionRefused(cause: Error): SshError {
+		return new SshError(
+			"host-unsuitable",
+			`${this.#description} refuses another session on a connection: MaxSessions of its sshd has to be 10, as it is by default, and the account has to be allowed commands.`,
+			{ cause },
+		);
+	}
+}
+
+function openSession(channel: ClientChannel): RemoteSession {
+	// What is written after the end is an error that somebody has to hear.
+	for (const stream of [channel, channel.stderr]) stream.on("error", () => {});
+	const closed = [channel, channel.stderr].map((stream) => new Promise<void>((resolve) => stream.once("close", resolve)));
+	const { promise: exited, resolve } = Promise.withResolvers<RemoteExit>();
+	channel.on("exit", (code: number | null, signal?: string) => {
+		resolve({ exitCode: code ?? undefined, signal: signal?.replace(/^SIG/, "") });
+	});
+	const ended = Promise.all(closed).then(() => {
+		resolve({ exitCode: undefined, signal: undefined });
+		return exited;
+	});
+	return {
+		stdin: channel,
+		stdout: channel,
+		stderr: channel.stderr,
+		exited,
+		ended,
+		close() {
+			channel.close();
+			// Its end comes behind what is left of its output.
+			channel.resume();
+			channel.stderr.resume();
+		},
+	};
+}
