@@ -185,8 +185,7 @@ function command(
 	const sshd = [sshdPath, "-D", "-f", configuration, "-E", log];
 	if (!isRoot) return sshd;
 	const mounts = ["passwd", "shadow", "group"].map((name) => `mount --bind "${join(directory, name)}" /etc/${name} &&`);
-	if (diskBytes !== undefined)
-		mounts.push(`mount -t tmpfs -o size=${diskBytes},mode=1777 tmpfs "${join(directory, "disk")}" &&`);
+	if (diskBytes !== undefined) mounts.push(`mount -t tmpfs -o size=${diskBytes},mode=1777 tmpfs "${join(directory, "disk")}" &&`);
 	// What sshd locks its children into; there is none where no sshd was ever started.
 	const privileges = "mkdir -p /run/sshd &&";
 	const inside = ["unshare", "--mount", "sh", "-c", `${privileges} ${mounts.join(" ")} exec "$@"`, "sh", ...sshd];

@@ -93,6 +93,7 @@ _parent=$PPID;
 			_left=;
 			{ read -r _left <"$_each"; } 2>/dev/null;
 			case $_left in "" | *[!0-9]*) continue ;; esac;
+			[ -d "\${_each%.left}" ] || { rm -f "$_each"; continue; };
 			if [ "$_left" -gt 0 ]; then echo "$((_left - 1))" 1<>"$_each"; else _end "\${_each%.left}"; fi;
 		done;
 	done;
