@@ -116,8 +116,7 @@ while IFS= read -r _line; do
 		kill -0 "$_watcher" 2>/dev/null || break;
 		;;
 	sdk)
-		mkdir -p "sdk/$2" && cd "sdk/$2" && _unpack;
-		cd "$_top";
+		{ mkdir -p "sdk/$2" && cd "sdk/$2" && _unpack && cd "$_top"; } || { cd "$_top"; _remove "sdk/$2"; };
 		while IFS= read -r _line && [ "$_line" != "$_nonce" ]; do :; done;
 		;;
 	make)
