@@ -13,9 +13,9 @@ export interface RemoteSession {
 	readonly stdin: Writable;
 	readonly stdout: Readable;
 	readonly stderr: Readable;
-	/** Resolves when it has ended and its output has come, or the connection broke. Never rejects. */
+	/** Resolves when it has ended and its output was read, or the connection broke, or the session was given up. Never rejects. Both outputs have to be read. */
 	readonly ended: Promise<RemoteExit>;
-	/** Gives up the session. The command goes on. */
+	/** Gives up the session. The command goes on, and counts among the sessions that the host allows until it has ended. */
 	close(): void;
 }
 
