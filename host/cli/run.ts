@@ -1,7 +1,9 @@
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, sep } from "node:path";
+import { type Scope, scopes } from "../contract/generated/types.ts";
 import { type LimitName, limitDefinitions } from "../contract/limits.ts";
 import type { Failure, LogLine, Outcome } from "../execution.ts";
+import { reaches } from "../executors/ssh/ssh-host.ts";
 import type { Host } from "../host.ts";
 import type { HostOptions } from "../index.ts";
 import type { RunMode, RunOptions } from "../run-options.ts";
@@ -20,7 +22,7 @@ const engines = ["quickjs-wasi", "quickjs-emscripten"] as const;
 export const command: Command = {
 	name: "cronium run",
 	operands: "<file> [argument…]",
-	summary: "Runs a script in the sandbox, or in a container, and prints its output as JSON.",
+	summary: "Runs a script in the sandbox, in a container or on an SSH host, and prints its output as JSON.",
 	details: `JavaScript and TypeScript run in the sandbox, Python and Bash in a container; the extension or a first line #! says which it is, and --in decides otherwise.
 The output goes to standard output, exactly as the script set it; what the script logs goes to standard error as it happens.
 Imports of files and npm packages of the project are bundled first. Variables that the script sets are there in the next run.`,
@@ -33,7 +35,22 @@ Imports of files and npm packages of the project are bundled first. Variables th
 			description: "The event that started the run, a JSON object or @file, with its id, name, type and others.",
 		},
 		namespaceOption,
-		{ name: "in", value: "MODE", description: "Where it runs: sandbox or container." },
+		{
+			name: "in",
+			value: "MODE",
+			description: "Where it runs: sandbox, container, or ssh:NAME for a host of cronium hosts list.",
+		},
+		{
+			name: "scope",
+			value: "SCOPE",
+			repeats: true,
+			description: "What it may do, variables:read for one; without it everything, and on an SSH host what its entry says.",
+		},
+		{
+			name: "reach",
+			value: "WAY",
+			description: `How a script on an SSH host reaches its helpers: auto, ${reaches.join(", ")}; as the host's entry says when not given.`,
+		},
 		{
 			name: "image",
 			value: "REFERENCE",
@@ -43,7 +60,8 @@ Imports of files and npm packages of the project are bundled first. Variables th
 			name: "file",
 			value: "PATH",
 			repeats: true,
-			description: "A file that the script finds beside itself in its container; in or below the script's directory.",
+			description:
+				"A file that the script finds beside itself in its container or on its SSH host; in or below the script's directory.",
 		},
 		...containerOptions,
 		{ name: "timeout", value: "DURATION", description: "Time from start to deadline: 500ms, 30s, 2m." },
@@ -67,6 +85,7 @@ Imports of files and npm packages of the project are bundled first. Variables th
 		"curl -s https://example.com/data.json | cronium run digest.ts --input -",
 		"cronium run examples/report.sh --input @examples/orders.json",
 		"cronium run --in container import.py --file lib/rates.py -- --since 2026-01-01",
+		"cronium run --in ssh:web1 disk-check.sh",
 	],
 	run,
 };
@@ -75,10 +94,14 @@ async function run(line: CommandLine): Promise<number> {
 	const [file, ...given] = line.operands;
 	if (file === undefined) throw new UsageError("The script's file is missing.");
 	const scriptFile = readScriptFile(file, line.value("root"));
-	const mode = readMode(line, scriptFile);
-	const options = { ...readOptions(line, mode), ...(mode === "container" && readContainerOptions(line, scriptFile, given)) };
-	if (mode === "sandbox") requireNothingForContainers(line, given);
-	else requireNothingForSandbox(line);
+	const place = readPlace(line, scriptFile);
+	const { mode } = place;
+	requireNothingForOthers(line, mode, given);
+	const options = {
+		...readOptions(line, mode),
+		...(mode !== "sandbox" && readPlacedOptions(line, scriptFile, given)),
+		...place,
+	};
 	using cancel = cancelOnSignals();
 
 	// Neither waits for the other: the host starts its threads while the script is prepared.
@@ -91,7 +114,7 @@ async function run(line: CommandLine): Promise<number> {
 	opening.catch(() => undefined);
 	let prepared: Awaited<ReturnType<typeof prepareScriptFile>>;
 	try {
-		prepared = await prepareScriptFile(scriptFile, mode);
+		prepared = await prepareScriptFile(scriptFile, mode === "sandbox" ? mode : "container");
 	} catch (cause) {
 		await opening.then(
 			(host) => host.dispose(),
@@ -142,39 +165,69 @@ async function runHere(host: Host, options: RunOptions, name: string): Promise<O
 }
 
 /** Where the script runs: where it was told to, or where its language does. */
-function readMode(line: CommandLine, { language, name }: ScriptFile): RunMode {
-	const mode = line.value("in");
-	if (mode !== undefined && mode !== "sandbox" && mode !== "container")
-		throw new UsageError(`--in is ${JSON.stringify(mode)}; it must be sandbox or container.`);
+function readPlace(line: CommandLine, { language, name }: ScriptFile): { readonly mode: RunMode; readonly host?: string } {
+	const given = line.value("in");
+	const [, host] = /^ssh:(.+)$/s.exec(given ?? "") ?? [];
+	if (host !== undefined) return { mode: "ssh", host };
+	if (given !== undefined && given !== "sandbox" && given !== "container")
+		throw new UsageError(
+			`--in is ${JSON.stringify(given)}; it must be sandbox, container, or ssh:NAME with the name of an SSH host.`,
+		);
 	const isForSandbox = sandboxLanguages.includes(language);
-	if (mode === "sandbox" && !isForSandbox)
+	if (given === "sandbox" && !isForSandbox)
 		throw new UsageError(`${JSON.stringify(name)} is ${language}, which the sandbox does not run; --in container does.`);
-	return mode ?? (isForSandbox ? "sandbox" : "container");
+	return { mode: given ?? (isForSandbox ? "sandbox" : "container") };
 }
 
-/** What the sandbox has no use for is not passed over: whoever gives it expects something of it. */
-function requireNothingForContainers(line: CommandLine, given: readonly string[]): void {
-	if (given.length > 0)
+/** What a mode has no use for is not passed over: whoever gives it expects something of it. */
+function requireNothingForOthers(line: CommandLine, mode: RunMode, given: readonly string[]): void {
+	if (mode === "sandbox" && given.length > 0)
 		throw new UsageError(`${JSON.stringify(given[0])} is one argument too many: a script in the sandbox takes none.`);
-	for (const name of ["image", "file"])
-		if (line.value(name) !== undefined)
-			throw new UsageError(`--${name} is for containers, and this script runs in the sandbox; --in container runs it in one.`);
+	for (const [name, { modes, described }] of Object.entries(optionsOfModes))
+		if (line.value(name) !== undefined && !modes.includes(mode))
+			throw new UsageError(`--${name} is for ${described}, and this script runs ${placesOfModes[mode]}.`);
 }
 
-function requireNothingForSandbox(line: CommandLine): void {
-	for (const name of ["allow-host", "engine"])
-		if (line.value(name) !== undefined)
-			throw new UsageError(`--${name} is for the sandbox, and this script runs in a container.`);
-}
+const placesOfModes: Readonly<Record<RunMode, string>> = {
+	sandbox: "in the sandbox",
+	container: "in a container",
+	ssh: "on an SSH host",
+};
 
-function readContainerOptions(line: CommandLine, script: ScriptFile, given: readonly string[]): Partial<RunOptions> {
+const optionsOfModes: Readonly<Record<string, { readonly modes: readonly RunMode[]; readonly described: string }>> = {
+	image: { modes: ["container"], described: "containers" },
+	file: { modes: ["container", "ssh"], described: "containers and SSH hosts" },
+	"container-engine": { modes: ["sandbox", "container"], described: "containers" },
+	"container-allow": { modes: ["sandbox", "container"], described: "containers" },
+	reach: { modes: ["ssh"], described: "SSH hosts" },
+	memory: { modes: ["sandbox", "container"], described: "the sandbox and containers" },
+	"allow-host": { modes: ["sandbox"], described: "the sandbox" },
+	engine: { modes: ["sandbox"], described: "the sandbox" },
+};
+
+/** What a script has that is put somewhere as files. */
+function readPlacedOptions(line: CommandLine, script: ScriptFile, given: readonly string[]): Partial<RunOptions> {
 	const image = line.value("image");
+	const reach = line.value("reach");
 	return {
-		mode: "container",
 		arguments: given,
 		files: Object.fromEntries(line.values("file").map((file) => readFileOfScript(file, script))),
 		...(image !== undefined && { image }),
+		...(reach !== undefined && { reach: readReach(reach) }),
 	};
+}
+
+function readReach(given: string): NonNullable<RunOptions["reach"]> {
+	const ways = ["auto", ...reaches] as const;
+	const reach = ways.find((way) => way === given);
+	if (reach) return reach;
+	throw new UsageError(`--reach is ${JSON.stringify(given)}; it must be one of ${ways.join(", ")}.`);
+}
+
+function readScope(given: string): Scope {
+	const scope = scopes.find((one) => one === given);
+	if (scope) return scope;
+	throw new UsageError(`--scope is ${JSON.stringify(given)}; it must be one of ${scopes.join(", ")}.`);
 }
 
 /** A file and its path as the script sees it. */
@@ -221,6 +274,7 @@ function readOptions(line: CommandLine, mode: RunMode): Omit<RunOptions, "script
 		...(engine !== undefined && { engine }),
 		variables: Object.fromEntries(variables),
 		limits: readLimits(line, mode),
+		...(line.values("scope").length > 0 && { scopes: line.values("scope").map(readScope) }),
 		...(line.values("allow-host").length > 0 && { allowedHosts: line.values("allow-host") }),
 	};
 }

@@ -52,6 +52,8 @@ export interface SshdOptions {
 	readonly moreHostKeys?: readonly string[];
 	/** A network namespace that it runs in, and its address there. */
 	readonly network?: { readonly namespace: string; readonly address: string };
+	/** The size of a disk of its own, `disk` in its directory, which everybody can write to. Needs root. */
+	readonly diskBytes?: number;
 	/** The address that it listens on; another one than `127.0.0.1` is a host of its own for whoever counts by addresses. */
 	readonly address?: string;
 }
@@ -77,6 +79,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 	const directory = mkdtempSync(join(tmpdir(), "sshd-"));
 	// Accounts go through it to their homes.
 	chmodSync(directory, 0o755);
+	const disk = join(directory, "disk");
+	mkdirSync(disk);
 	const isRoot = process.getuid?.() === 0;
 	const keyFile = join(directory, "key");
 	makeKey(keyFile);
@@ -112,7 +116,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 	let child: ChildProcess | undefined;
 	const log = join(directory, "log");
 	const start = async (): Promise<void> => {
-		const [program, ...args] = command(directory, configuration, log, isRoot, options.network?.namespace);
+		const [program, ...args] = command(directory, configuration, log, isRoot, options);
 		// In a session of its own, so that all of it can be ended at once.
 		const started = spawn(program as string, args, {
 			stdio: "ignore",
@@ -191,15 +195,16 @@ function command(
 	configuration: string,
 	log: string,
 	isRoot: boolean,
-	namespace: string | undefined,
+	{ network, diskBytes }: SshdOptions,
 ): readonly string[] {
 	const sshd = [sshdPath, "-D", "-f", configuration, "-E", log];
 	if (!isRoot) return sshd;
 	const mounts = ["passwd", "shadow", "group"].map((name) => `mount --bind "${join(directory, name)}" /etc/${name} &&`);
+	if (diskBytes !== undefined) mounts.push(`mount -t tmpfs -o size=${diskBytes},mode=1777 tmpfs "${join(directory, "disk")}" &&`);
 	// What sshd locks its children into; there is none where no sshd was ever started.
 	const privileges = "mkdir -p /run/sshd &&";
 	const inside = ["unshare", "--mount", "sh", "-c", `${privileges} ${mounts.join(" ")} exec "$@"`, "sh", ...sshd];
-	return namespace === undefined ? inside : ["ip", "netns", "exec", namespace, ...inside];
+	return network === undefined ? inside : ["ip", "netns", "exec", network.namespace, ...inside];
 }
 
 function makeAccounts(directory: string, wanted: NonNullable<SshdOptions["accounts"]>): Record<string, RemoteAccount> {

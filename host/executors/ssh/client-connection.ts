@@ -180,26 +180,31 @@ export class ClientConnection implements SshConnection {
 }
 
 function openSession(channel: ClientChannel): RemoteSession {
-	let exit: RemoteExit = { exitCode: undefined, signal: undefined };
-	channel.on("exit", (code: number | null, signal?: string) => {
-		exit = { exitCode: code ?? undefined, signal: signal?.replace(/^SIG/, "") };
-	});
 	// What is written after the end is an error that somebody has to hear.
 	for (const stream of [channel, channel.stderr]) stream.on("error", () => {});
+	const exited = Promise.withResolvers<RemoteExit>();
 	const ended = Promise.withResolvers<RemoteExit>();
+	const end = (): void => {
+		exited.resolve({ exitCode: undefined, signal: undefined });
+		ended.resolve(exited.promise);
+	};
+	channel.on("exit", (code: number | null, signal?: string) =>
+		exited.resolve({ exitCode: code ?? undefined, signal: signal?.replace(/^SIG/, "") }),
+	);
 	const closed = [channel, channel.stderr].map((stream) => new Promise<void>((resolve) => stream.once("close", resolve)));
-	void Promise.all(closed).then(() => ended.resolve(exit));
+	void Promise.all(closed).then(end);
 	return {
 		stdin: channel,
 		stdout: channel,
 		stderr: channel.stderr,
+		exited: exited.promise,
 		ended: ended.promise,
 		close() {
 			channel.close();
 			channel.resume();
 			channel.stderr.resume();
 			// sshd answers when the command has ended, which it does when it likes.
-			ended.resolve(exit);
+			end();
 		},
 	};
 }
