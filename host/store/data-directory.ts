@@ -15,7 +15,7 @@ function isOwnName(name: string): boolean {
 	return (
 		name.startsWith(storeFileName) ||
 		name.startsWith(servingFileName) ||
-		["hosts", "roles", "engines", keysDirectoryName, runsName].includes(name)
+		["hosts", "hosts.toml", "hosts.toml.new", "roles", "engines", keysDirectoryName, runsName].includes(name)
 	);
 }
 
