@@ -16,7 +16,6 @@ import { printJson, RawJson, stringify } from "./json-print.ts";
 import { containerOptions, dataOption, jsonOption, namespaceOption, openHost } from "./options.ts";
 import { describeDuration, readDuration, readLimit, readSize } from "./quantity.ts";
 import { prepareScriptFile, readScriptFile, type ScriptFile } from "./script-file.ts";
-import type { runAtServer, ServedRunWatch } from "./serving.ts";
 import { escapeText, paint, printError, startProgress } from "./terminal.ts";
 
 const engines = ["quickjs-wasi", "quickjs-emscripten"] as const;
@@ -106,16 +105,15 @@ async function run(line: CommandLine): Promise<number> {
 	};
 	using cancel = cancelOnSignals();
 
-	const open = (): Promise<Host> =>
+	const openHere = (): Promise<Host> =>
 		openHost(line, {
 			// One run: there is no next one to start a container for.
 			limits: { maxWorkers: 1, maxIdleContainers: 0 },
 			containers: readContainerSettings(line),
 			...(options.engine && { engine: options.engine }),
 		});
-	const runAtServer = mode === "ssh" ? await findServer(line) : undefined;
-	// Neither waits for the other: the host starts its threads while the script is prepared.
-	const opening = runAtServer ? undefined : open();
+	// Neither waits for the other: the host starts its threads while the script is prepared. Who serves the data directory has connections to SSH hosts already.
+	const opening = mode === "ssh" ? undefined : openHere();
 	opening?.catch(() => undefined);
 	let prepared: Awaited<ReturnType<typeof prepareScriptFile>>;
 	try {
@@ -132,25 +130,17 @@ async function run(line: CommandLine): Promise<number> {
 	}
 	for (const warning of prepared.warnings) printError(`warning: ${warning}`);
 
-	await using opened = new AsyncDisposableStack();
-	let host: Host | undefined;
-	const requireHost = async (): Promise<Host> => {
-		host ??= opened.use(await (opening ?? open()));
-		return host;
-	};
-	const outcome = await printingLogs(scriptFile.name, async (onLog) => {
-		const request = { ...options, script: prepared.script };
-		const watch = { onLog, signal: cancel.signal };
-		// The process that served may have ended meanwhile.
-		return (await runAtServer?.(request, watch)) ?? (await (await requireHost()).run({ ...request, ...watch }));
-	});
+	const request = { ...options, script: prepared.script };
+	const { signal } = cancel;
+	const served = mode === "ssh" ? await runServed(line, scriptFile.name, request, signal) : undefined;
+	const recording = line.value("record");
+	await using host = served && recording === undefined ? undefined : await (opening ?? openHere());
+	const outcome = served ?? (await watchLog(scriptFile.name, (onLog) => (host as Host).run({ ...request, signal, onLog })));
 	// Before the host is closed: a result that is there is not kept waiting.
 	if (line.flag("json")) printJson(describeOutcome(outcome));
 	else if (outcome.outputText !== undefined) printJson(outcome.outputText);
 	printEnd(outcome);
-	const recording = line.value("record");
-	if (recording !== undefined)
-		await writeRecording(recording, await (await requireHost()).executions.fixture(outcome.executionId));
+	if (recording !== undefined) await writeRecording(recording, await (host as Host).executions.fixture(outcome.executionId));
 	return outcome.exitCode;
 }
 
@@ -164,21 +154,22 @@ async function writeRecording(file: string, text: string): Promise<void> {
 	}
 }
 
-type RunAtServer = (request: Parameters<typeof runAtServer>[1], watch: ServedRunWatch) => ReturnType<typeof runAtServer>;
-
-/** What runs a script in the process that serves the data directory; undefined when none does. */
-async function findServer(line: CommandLine): Promise<RunAtServer | undefined> {
-	const dataDirectory = resolveDataDirectory(line.value("data"));
-	if (!(await (await import("../serving.ts")).findServing(dataDirectory))) return undefined;
-	const serving = await import("./serving.ts");
-	return (request, watch) => serving.runAtServer(dataDirectory, request, watch);
+/** Runs the script in the process that serves the data directory; undefined when none does. Other runs do without its modules, and start sooner. */
+async function runServed(
+	line: CommandLine,
+	name: string,
+	request: RunOptions,
+	signal: AbortSignal,
+): Promise<Outcome | undefined> {
+	const { runAtServer } = await import("./serving.ts");
+	return await watchLog(name, (onLog) => runAtServer(resolveDataDirectory(line.value("data")), request, { onLog, signal }));
 }
 
-/** Prints the log of a run as it comes. */
-async function printingLogs<Ended>(name: string, run: (onLog: (log: LogLine) => void) => Promise<Ended>): Promise<Ended> {
+/** Runs the script, and prints its log as it comes. */
+async function watchLog<Result>(name: string, runScript: (onLog: (line: LogLine) => void) => Promise<Result>): Promise<Result> {
 	const progress = startProgress(name);
 	try {
-		return await run((log) => {
+		return await runScript((log) => {
 			progress.clear();
 			printLog(log);
 		});
@@ -208,7 +199,9 @@ function requireNothingForOthers(line: CommandLine, mode: RunMode, given: readon
 		throw new UsageError(`${JSON.stringify(given[0])} is one argument too many: a script in the sandbox takes none.`);
 	for (const [name, { modes, described }] of Object.entries(optionsOfModes))
 		if (line.value(name) !== undefined && !modes.includes(mode))
-			throw new UsageError(`--${name} is for ${described}, and this script runs ${placesOfModes[mode]}.`);
+			throw new UsageError(
+				`--${name} is for ${described}, and this script runs ${placesOfModes[mode]}${mode === "sandbox" && modes.includes("container") ? "; --in container runs it in one" : ""}.`,
+			);
 }
 
 const placesOfModes: Readonly<Record<RunMode, string>> = {

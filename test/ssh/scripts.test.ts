@@ -46,7 +46,8 @@ describe.skipIf(obstacle !== undefined)("a script on an SSH host", () => {
 		for (const [name, account] of Object.entries(runs.sshd.accounts))
 			if (name !== "runner") await runs.addHost(name, { user: account.name });
 		// Interactive or not, and at length.
-		const noise = 'echo "welcome to $HOME"; for i in 1 2 3 4 5; do head -c 20000 /dev/zero | tr "\\0" n; echo; done; echo oops >&2\n';
+		const noise =
+			'echo "welcome to $HOME"; for i in 1 2 3 4 5; do head -c 20000 /dev/zero | tr "\\0" n; echo; done; echo oops >&2\n';
 		const cNoise = 'echo "welcome to $HOME"; echo oops | sh -c "cat >&2"; head -c 100000 /dev/zero | tr "\\0" n\n';
 		for (const [account, file, text] of [
 			["noisy", ".bashrc", noise],
@@ -120,22 +121,41 @@ done`;
 		}
 	});
 
-	test.each(["web", "fisher", "tess", "dasher", "noisy", "loud"])("has nothing to do with the login shell of the account: %s", async (host) => {
-		const outcome = await runs.run("shell.sh", 'echo "out $1"; echo error >&2; . cronium.sh; cronium_set_output "$(cronium_get_input)"', {
-			host,
-			input: '{"a":"it\'s"}',
-			arguments: ["$HOME 'and' \"more\""],
-		});
-		expect(outcome).toMatchObject({ status: "succeeded", output: { a: "it's" } });
-		expect(printed(outcome)).toBe(`out $HOME 'and' "more"`);
-		expect(printed(outcome, "stderr")).toBe("error");
-	});
+	test.each(["web", "fisher", "tess", "dasher", "noisy", "loud"])(
+		"has nothing to do with the login shell of the account: %s",
+		async (host) => {
+			const outcome = await runs.run(
+				"shell.sh",
+				'echo "out $1"; echo error >&2; . cronium.sh; cronium_set_output "$(cronium_get_input)"',
+				{
+					host,
+					input: '{"a":"it\'s"}',
+					arguments: ["$HOME 'and' \"more\""],
+				},
+			);
+			expect(outcome).toMatchObject({ status: "succeeded", output: { a: "it's" } });
+			expect(printed(outcome)).toBe(`out $HOME 'and' "more"`);
+			expect(printed(outcome, "stderr")).toBe("error");
+		},
+	);
 
 	test.each([
-		["python", "a.py", "import cronium, sys\nprint(sys.argv[1:])\ncronium.set_output([cronium.get_input(), cronium.get_variable('none')])"],
-		["JavaScript", "a.js", "console.log(process.argv.slice(2));\nexport default async (input) => [input, await (await import('cronium')).getVariable('none')];"],
-		["TypeScript", "a.ts", "import { getInput, setOutput } from 'cronium';\nconst input: unknown = await getInput();\nconsole.log(process.argv.slice(2));\nawait setOutput([input, null]);"],
-		["Bash", "a.sh", "source cronium.sh\necho \"['$1']\"\ncronium_set_output \"[$(cronium_get_input),null]\""],
+		[
+			"python",
+			"a.py",
+			"import cronium, sys\nprint(sys.argv[1:])\ncronium.set_output([cronium.get_input(), cronium.get_variable('none')])",
+		],
+		[
+			"JavaScript",
+			"a.js",
+			"console.log(process.argv.slice(2));\nexport default async (input) => [input, await (await import('cronium')).getVariable('none')];",
+		],
+		[
+			"TypeScript",
+			"a.ts",
+			"import { getInput, setOutput } from 'cronium';\nconst input: unknown = await getInput();\nconsole.log(process.argv.slice(2));\nawait setOutput([input, null]);",
+		],
+		["Bash", "a.sh", 'source cronium.sh\necho "[\'$1\']"\ncronium_set_output "[$(cronium_get_input),null]"'],
 	])("in %s has its SDK and its arguments", async (_language, name, source) => {
 		const outcome = await runs.run(name, source, { input: "[1]", arguments: ["two words"] });
 		expect(outcome).toMatchObject({ status: "succeeded", output: [[1], null] });
@@ -143,9 +163,26 @@ done`;
 	});
 
 	test("is called with its arguments as they are, and finds its files", async () => {
-		const given = ["", "a\nb", "\n\n", "'\"`\\", "$(id)", "`id`", "${HOME}", "*", "--", "-n", " a ", "a\r", "é\u{1f600}", "!!", "~"];
+		const given = [
+			"",
+			"a\nb",
+			"\n\n",
+			"'\"`\\",
+			"$(id)",
+			"`id`",
+			"${HOME}",
+			"*",
+			"--",
+			"-n",
+			" a ",
+			"a\r",
+			"é\u{1f600}",
+			"!!",
+			"~",
+		];
 		const bytes = new Uint8Array(100_000).map((_, index) => (index * 7) % 256);
-		const source = "import hashlib, json, sys\nprint(json.dumps([sys.argv[1:], hashlib.sha256(open(sys.path[0] + '/lib/b c/$(id).bin', 'rb').read()).hexdigest(), open(sys.path[0] + '/lib/short.txt').read(), open(sys.path[0] + '/empty').read()]))";
+		const source =
+			"import hashlib, json, sys\nprint(json.dumps([sys.argv[1:], hashlib.sha256(open(sys.path[0] + '/lib/b c/$(id).bin', 'rb').read()).hexdigest(), open(sys.path[0] + '/lib/short.txt').read(), open(sys.path[0] + '/empty').read()]))";
 		const outcome = await runs.run("args.py", source, {
 			arguments: given,
 			files: { "lib/b c/$(id).bin": bytes, "lib/short.txt": "a\\nb\n\n  c\t\n", empty: "" },
@@ -155,7 +192,7 @@ done`;
 	});
 
 	test("may have any name, is found under it, and no shell reads it", async () => {
-		for (const name of ["it's \"quoted\" $(touch /tmp/pwned) `id`.sh", "-c.sh", "; rm -rf $HOME.sh", "ü\u{1f600}.sh", "$HOME.sh"]) {
+		for (const name of ['it\'s "quoted" $(touch pwned) `id`.sh', "-c.sh", "; rm -rf $HOME.sh", "ü\u{1f600}.sh", "$HOME.sh"]) {
 			const outcome = await runs.run(name, 'printf "%s" "${0##*/}"');
 			expect(printed(outcome)).toBe(name);
 		}
@@ -163,20 +200,25 @@ done`;
 
 	test("sees the event as it is, apostrophes and all", async () => {
 		const event = { id: "e1", name: `it's "the" $(id) event\n`, type: "manual" };
-		const outcome = await runs.run("event.sh", ". cronium.sh; cronium_set_output \"$(cronium_member \"$(cronium_get_event_context)\" name)\"", {
-			event,
-		});
+		const outcome = await runs.run(
+			"event.sh",
+			'. cronium.sh; cronium_set_output "$(cronium_member "$(cronium_get_event_context)" name)"',
+			{
+				event,
+			},
+		);
 		expect(outcome.output).toBe(event.name);
 	});
 
 	test("in Bash may come with the line breaks of Windows", async () => {
-		const outcome = await runs.run("windows.sh", 'if true; then\r\n\techo fine\r\nfi\r\ncat <<END\r\nline\r\nEND\r\n');
+		const outcome = await runs.run("windows.sh", "if true; then\r\n\techo fine\r\nfi\r\ncat <<END\r\nline\r\nEND\r\n");
 		expect(outcome).toMatchObject({ status: "succeeded" });
 		expect(printed(outcome)).toBe("fine\nline");
 	});
 
 	test("has a private directory of its own, no standard input, and the account's environment", async () => {
-		const source = 'stat -c %a "$PWD/.."; ls -A; readlink /proc/self/fd/0; echo "$HOME"; [ -w "$TMPDIR" ] && echo writable; umask';
+		const source =
+			'stat -c %a "$PWD/.."; ls -A; readlink /proc/self/fd/0; echo "$HOME"; [ -w "$TMPDIR" ] && echo writable; umask';
 		const outcome = await runs.run("place.sh", source);
 		expect(printed(outcome)).toBe(`700\n/dev/null\n${runs.sshd.account.home}\nwritable\n0077`);
 	});
@@ -195,7 +237,8 @@ done`;
 	});
 
 	test("leaves no directory behind, whatever it has made of it", async () => {
-		const source = 'mkdir -p a/b/c; touch a/b/c/d; chmod 000 a/b/c a/b a; mkdir "$TMPDIR/$(printf "x\\ny")"; ln -s / "$TMPDIR/root"; chmod 500 ..';
+		const source =
+			'mkdir -p a/b/c; touch a/b/c/d; chmod 000 a/b/c a/b a; mkdir "$TMPDIR/$(printf "x\\ny")"; ln -s / "$TMPDIR/root"; chmod 500 ..';
 		expect(await runs.run("stubborn.sh", source)).toMatchObject({ status: "succeeded" });
 		expect(runs.left()).toEqual([]);
 	});
