@@ -41,7 +41,9 @@ export function requireNothingForOthers(line: CommandLine, mode: RunMode, given:
 		throw new UsageError(`${JSON.stringify(given[0])} is one argument too many: a script in the sandbox takes none.`);
 	for (const [name, { modes, described }] of Object.entries(optionsOfModes))
 		if ((line.flag(name) || line.value(name) !== undefined) && !modes.includes(mode))
-			throw new UsageError(`--${name} is for ${described}, and this script runs ${placesOfModes[mode]}.`);
+			throw new UsageError(
+				`--${name} is for ${described}, and this script runs ${placesOfModes[mode]}${mode === "sandbox" && modes.includes("container") ? "; --in container runs it in one" : ""}.`,
+			);
 }
 
 const placesOfModes: Readonly<Record<RunMode, string>> = {

@@ -1,4 +1,4 @@
-import type { Outcome } from "../execution.ts";
+import type { LogLine, Outcome } from "../execution.ts";
 import { reaches } from "../executors/ssh/ssh-host.ts";
 import type { Host } from "../host.ts";
 import type { RunOptions } from "../run-options.ts";
@@ -110,22 +110,21 @@ async function run(line: CommandLine): Promise<number> {
 	};
 	using cancel = cancelOnSignals();
 
-	// Neither waits for the other: the host starts its threads while the script is prepared.
-	const opening = openHost(line, {
-		// One run: there is no next one to start a container for.
-		limits: { maxWorkers: 1, maxIdleContainers: 0 },
-		containers: readContainerSettings(line),
-		...(options.engine && { engine: options.engine }),
-	});
-	opening.catch(() => undefined);
+	const { signal } = cancel;
+	await using here = new LazyHost(() =>
+		openHost(line, {
+			// One run: there is no next one to start a container for.
+			limits: { maxWorkers: 1, maxIdleContainers: 0 },
+			containers: readContainerSettings(line),
+			...(options.engine && { engine: options.engine }),
+		}),
+	);
+	// Neither waits for the other: the host starts its threads while the script is prepared. Who serves the data directory has connections to SSH hosts already.
+	if (mode !== "ssh") here.open().catch(() => undefined);
 	let prepared: Awaited<ReturnType<typeof prepareScriptFile>>;
 	try {
 		prepared = await prepareScriptFile(scriptFile, mode === "sandbox" ? mode : "container");
 	} catch (cause) {
-		await opening.then(
-			(host) => host.dispose(),
-			() => undefined,
-		);
 		if (!(cause instanceof BundleError)) throw cause;
 		if (line.flag("json")) printJson(describeUnstarted(cause));
 		printError(cause.message);
@@ -133,17 +132,58 @@ async function run(line: CommandLine): Promise<number> {
 	}
 	for (const warning of prepared.warnings) printError(`warning: ${warning}`);
 
-	await using host: Host = await opening;
-	const run = { ...options, script: prepared.script, signal: cancel.signal };
-	if (several) return await runOnSeveral(line, several, host, run, scriptFile.name);
-	const outcome = await runHere(host, run, scriptFile.name);
+	const request = { ...options, script: prepared.script };
+	const start: Start = async (one, onLog) => {
+		const served = one.mode === "ssh" ? await runServed(line, one, onLog, signal) : undefined;
+		return served ?? (await (await here.open()).run({ ...one, signal, onLog }));
+	};
+	if (several) return await runOnSeveral(line, several, request, start, signal);
+	const progress = startProgress(scriptFile.name);
+	const outcome = await start(request, (log) => {
+		progress.clear();
+		printLog(log);
+	}).finally(() => progress.stop());
 	// Before the host is closed: a result that is there is not kept waiting.
 	if (line.flag("json")) printJson(describeOutcome(outcome));
 	else if (outcome.outputText !== undefined) printJson(outcome.outputText);
 	printEnd(outcome);
 	const recording = line.value("record");
-	if (recording !== undefined) await writeRecording(recording, await host.executions.fixture(outcome.executionId));
+	if (recording !== undefined) await writeRecording(recording, await (await here.open()).executions.fixture(outcome.executionId));
 	return outcome.exitCode;
+}
+
+/** Starts a run where it is to be: in the process that serves the data directory, or here. Resolves with its end. */
+type Start = (request: RunOptions, onLog: (line: LogLine) => void) => Promise<Outcome>;
+
+/** The host of this process, which is opened when it is needed, once. */
+class LazyHost implements AsyncDisposable {
+	readonly #open: () => Promise<Host>;
+	#host: Promise<Host> | undefined;
+
+	constructor(open: () => Promise<Host>) {
+		this.#open = open;
+	}
+
+	open(): Promise<Host> {
+		this.#host ??= this.#open();
+		return this.#host;
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		// Who needed it has heard why it could not be opened.
+		await (await this.#host?.catch(() => undefined))?.dispose();
+	}
+}
+
+/** Runs the script in the process that serves the data directory; undefined when none does. Other runs do without its modules, and start sooner. */
+async function runServed(
+	line: CommandLine,
+	request: RunOptions,
+	onLog: (line: LogLine) => void,
+	signal: AbortSignal,
+): Promise<Outcome | undefined> {
+	const { runAtServer } = await import("./serving.ts");
+	return await runAtServer(resolveDataDirectory(line.value("data")), request, { onLog, signal });
 }
 
 /** The hosts that `--in ssh:…` names, when it may name several. */
@@ -159,36 +199,32 @@ async function readSeveral(line: CommandLine, names: string): Promise<SeveralHos
 async function runOnSeveral(
 	line: CommandLine,
 	several: SeveralHosts,
-	host: Host,
-	options: RunOptions & { readonly signal: AbortSignal },
-	name: string,
+	request: RunOptions,
+	start: Start,
+	signal: AbortSignal,
 ): Promise<number> {
 	const { describeHostRun, exitCodeOf, runOnHosts, summarize } = await import("./run-hosts.ts");
-	const progress = startProgress(name);
+	const progress = startProgress(request.script.name);
 	const runs = await runOnHosts(
 		several,
-		options.signal,
-		(one) =>
-			host.run({
-				...options,
-				host: one,
-				onLog: (log) => {
-					progress.clear();
-					printLog(log, one);
-				},
+		signal,
+		(host) =>
+			start({ ...request, host }, (log) => {
+				progress.clear();
+				printLog(log, host);
 			}),
 		(ended) => {
 			progress.clear();
-			const { host: one, outcome } = ended;
-			if (line.flag("json") && outcome && !(outcome instanceof Error)) printJson(describeOutcome(outcome, one));
+			const { host, outcome } = ended;
+			if (line.flag("json") && outcome && !(outcome instanceof Error)) printJson(describeOutcome(outcome, host));
 			else print(`${describeHostRun(ended)}\n`);
-			if (outcome instanceof Error) printError(`${one}: ${outcome.message}`);
-			else if (outcome) printEnd(outcome, one);
+			if (outcome instanceof Error) printError(`${host}: ${outcome.message}`);
+			else if (outcome) printEnd(outcome, host);
 		},
 	).finally(() => progress.stop());
 	for (const unstarted of runs) if (unstarted.outcome === undefined) print(`${describeHostRun(unstarted)}\n`);
 	printError(summarize(runs));
-	return exitCodeOf(runs, options.signal);
+	return exitCodeOf(runs, signal);
 }
 
 /** What is recorded is the user's data: nobody else is to read it. */
@@ -198,22 +234,6 @@ async function writeRecording(file: string, text: string): Promise<void> {
 		await writeFile(file, `${text}\n`, { mode: 0o600 });
 	} catch (cause) {
 		throw new UsageError(`--record: ${JSON.stringify(file)} cannot be written (${(cause as NodeJS.ErrnoException).code}).`);
-	}
-}
-
-/** Runs the script and prints its log as it comes. */
-async function runHere(host: Host, options: RunOptions, name: string): Promise<Outcome> {
-	const progress = startProgress(name);
-	try {
-		return await host.run({
-			...options,
-			onLog: (log) => {
-				progress.clear();
-				printLog(log);
-			},
-		});
-	} finally {
-		progress.stop();
 	}
 }
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { runAtServer } from "../../host/cli/serving.ts";
@@ -9,8 +10,10 @@ import { findServing } from "../../host/serving.ts";
 import { makeCertificates } from "../tokens/certificates.ts";
 import { createDirectory, launcher } from "./cronium.ts";
 
+const served = async (options: Partial<ServeOptions> = {}): Promise<string> => (await serving(options)).dataDirectory;
+
 /** A data directory that is being served by this process. */
-async function served(options: Partial<ServeOptions> = {}): Promise<string> {
+async function serving(options: Partial<ServeOptions>) {
 	const dataDirectory = join(createDirectory(), "data");
 	const server = await serve({
 		dataDirectory,
@@ -20,7 +23,7 @@ async function served(options: Partial<ServeOptions> = {}): Promise<string> {
 		...options,
 	});
 	onTestFinished(() => server.close());
-	return dataDirectory;
+	return { dataDirectory, server };
 }
 
 function watch(signal = new AbortController().signal) {
@@ -107,6 +110,17 @@ describe("a run that is handed to the process which serves its data directory", 
 });
 
 describe("the process that serves a data directory", () => {
+	test.each<readonly [string, Partial<ServeOptions>, string | undefined]>([
+		["on loopback in clear", {}, undefined],
+		["on loopback over TLS", { tlsNames: ["localhost"] }, undefined],
+		["on a socket", { tlsNames: ["localhost"], listen: { path: join(tmpdir(), `serving-${process.pid}.sock`) } }, undefined],
+		["beyond it", { tlsNames: ["::1", "localhost"], listen: { host: "0.0.0.0", port: 0 } }, "https://[::1]:"],
+		["with a URL of its own", { scriptUrl: "https://cronium.example.com/runtime" }, "https://cronium.example.com/runtime"],
+	])("%s, has a URL for scripts on other machines, or none", async (_name, options, expected) => {
+		const { server } = await serving(options);
+		expect(server.scriptUrl === undefined ? undefined : server.scriptUrl.replace(/\d+$/, "")).toBe(expected);
+	});
+
 	const running = new Set<ChildProcess>();
 	afterEach(() => {
 		for (const child of running) child.kill("SIGKILL");

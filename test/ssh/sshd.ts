@@ -35,6 +35,10 @@ export interface TestSshd extends AsyncDisposable {
 	stop(): Promise<void>;
 	/** Starts it again, on the same port. */
 	start(): Promise<void>;
+	/** Stops all of its processes without ending them, as a host does that hangs. */
+	freeze(): void;
+	/** Lets them go on. */
+	thaw(): void;
 	/** Starts it with other host keys: what somebody in its place would show. */
 	changeHostKeys(): Promise<void>;
 }
@@ -44,6 +48,8 @@ export interface SshdOptions {
 	readonly accounts?: Readonly<Record<string, { readonly shell?: string }>>;
 	/** Lines of its configuration, before all others: the first one of each keyword counts. */
 	readonly configuration?: readonly string[];
+	/** Types of host keys that it has beside the ed25519 one; their files are `host-key-TYPE` in its directory. */
+	readonly moreHostKeys?: readonly string[];
 	/** A network namespace that it runs in, and its address there. */
 	readonly network?: { readonly namespace: string; readonly address: string };
 	/** The size of a disk of its own, `disk` in its directory, which everybody can write to. Needs root. */
@@ -81,6 +87,10 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 	const publicKey = readFileSync(`${keyFile}.pub`, "utf8");
 	const hostKeyFile = join(directory, "host-key");
 	makeKey(hostKeyFile);
+	const otherKeyFiles = (options.moreHostKeys ?? []).map((type) => {
+		makeKey(`${hostKeyFile}-${type}`, type);
+		return `${hostKeyFile}-${type}`;
+	});
 	const accounts = isRoot ? makeAccounts(directory, { runner: {}, ...options.accounts }) : ownAccount();
 	writeFileSync(join(directory, "authorized-keys"), publicKey, { mode: 0o644 });
 	const address = options.network?.address ?? options.address ?? "127.0.0.1";
@@ -91,7 +101,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 		[
 			...(options.configuration ?? []),
 			`ListenAddress ${address}:${port}`,
-			`HostKey ${hostKeyFile}`,
+			...[hostKeyFile, ...otherKeyFiles].map((file) => `HostKey ${file}`),
 			`AuthorizedKeysFile ${join(directory, "authorized-keys")}`,
 			"PasswordAuthentication no",
 			"KbdInteractiveAuthentication no",
@@ -129,6 +139,9 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 		for (const pid of descendants(stopped.pid as number)) kill(pid);
 		await gone;
 	};
+	const signalAll = (signal: NodeJS.Signals): void => {
+		for (const pid of child?.pid === undefined ? [] : descendants(child.pid)) kill(pid, signal);
+	};
 	const knownHostsFile = join(directory, "known_hosts");
 	const host: Omit<TestSshd, typeof Symbol.asyncDispose> = {
 		address,
@@ -145,6 +158,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 		processesOf: ({ uid }) => (isRoot ? processes(uid) : []),
 		stop,
 		start,
+		freeze: () => signalAll("SIGSTOP"),
+		thaw: () => signalAll("SIGCONT"),
 		async changeHostKeys() {
 			await stop();
 			rmSync(hostKeyFile);
@@ -171,8 +186,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 	});
 }
 
-function makeKey(file: string): void {
-	execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file]);
+function makeKey(file: string, type = "ed25519"): void {
+	execFileSync("ssh-keygen", ["-q", "-t", type, ...(type === "rsa" ? ["-b", "2048"] : []), "-N", "", "-C", "", "-f", file]);
 }
 
 function command(
@@ -234,13 +249,18 @@ async function freePort(host: string): Promise<number> {
 async function answers(host: string, port: number, namespace: string | undefined): Promise<boolean> {
 	if (namespace !== undefined)
 		return spawnSync("ip", ["netns", "exec", namespace, "ssh-keyscan", "-T", "1", "-p", `${port}`, host]).stdout.length > 0;
-	return (await new Promise((resolve) => {
-		const socket = connect({ host, port });
-		socket.once("data", () => resolve(true));
-		socket.once("error", () => resolve(false));
-		socket.once("close", () => resolve(false));
-		socket.setTimeout(2_000, () => socket.destroy());
-	}).finally(() => undefined)) as boolean;
+	const socket = connect({ host, port });
+	try {
+		return await new Promise<boolean>((resolve) => {
+			socket.once("data", () => resolve(true));
+			socket.once("error", () => resolve(false));
+			socket.once("close", () => resolve(false));
+			socket.setTimeout(2_000, () => resolve(false));
+		});
+	} finally {
+		// A connection that does not log in is one of those that sshd counts.
+		socket.destroy();
+	}
 }
 
 function processes(uid: number): readonly string[] {
@@ -260,9 +280,9 @@ function descendants(pid: number): readonly number[] {
 	return found;
 }
 
-function kill(pid: number): void {
+function kill(pid: number, signal: NodeJS.Signals = "SIGKILL"): void {
 	try {
-		process.kill(pid, "SIGKILL");
+		process.kill(pid, signal);
 	} catch {
 		// It has ended by itself.
 	}

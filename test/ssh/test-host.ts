@@ -22,3 +22,6 @@ export function testHost(
 		"/",
 	);
 }
+
+/** Limits of connections that tests open. */
+export const testLimits = { hostSilenceMs: 30_000 };

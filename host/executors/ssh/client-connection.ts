@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, ClientChannel } from "ssh2";
 import { within } from "../../within.ts";
 import type { RemoteExit, RemoteSession, SshConnection } from "./ssh-connection.ts";
@@ -12,6 +13,14 @@ const maxKeepAliveMs = 10_000;
 
 /** How often to ask a host for a sign of life that is given up after a silence. */
 export const keepAliveMs = (silenceMs: number): number => Math.min(maxKeepAliveMs, Math.floor(silenceMs / 3));
+
+/**
+ * A session that is refused is asked for again after so long. sshd counts sessions that have ended until it has cleaned up: when many end at one time, those
+ * that follow them at once are too many.
+ */
+const sessionPausesMs = [10, 50, 250, undefined];
+
+class SessionRefusal extends Error {}
 
 export interface ConnectionFacts {
 	/** Of the host, for messages. */
@@ -61,12 +70,25 @@ export class ClientConnection implements SshConnection {
 	}
 
 	async exec(command: string): Promise<RemoteSession> {
-		return await new Promise<RemoteSession>((resolve, reject) => {
+		for (const pauseMs of sessionPausesMs) {
+			try {
+				return await this.#exec(command);
+			} catch (cause) {
+				if (!(cause instanceof SessionRefusal)) throw cause;
+				if (pauseMs === undefined) throw this.#sessionRefused(cause);
+				await sleep(pauseMs);
+			}
+		}
+		throw this.#lost();
+	}
+
+	#exec(command: string): Promise<RemoteSession> {
+		return new Promise((resolve, reject) => {
 			try {
 				this.#client.exec(command, (error, channel) => {
 					// In this very call: what the session says may be in the same packet.
 					if (!error) resolve(openSession(channel));
-					else reject(this.#isOpen ? this.#sessionRefused(error) : this.#lost());
+					else reject(this.#isOpen ? new SessionRefusal(error.message) : this.#lost());
 				});
 			} catch {
 				reject(this.#lost());
@@ -160,26 +182,29 @@ export class ClientConnection implements SshConnection {
 function openSession(channel: ClientChannel): RemoteSession {
 	// What is written after the end is an error that somebody has to hear.
 	for (const stream of [channel, channel.stderr]) stream.on("error", () => {});
+	const exited = Promise.withResolvers<RemoteExit>();
+	const ended = Promise.withResolvers<RemoteExit>();
+	const end = (): void => {
+		exited.resolve({ exitCode: undefined, signal: undefined });
+		ended.resolve(exited.promise);
+	};
+	channel.on("exit", (code: number | null, signal?: string) =>
+		exited.resolve({ exitCode: code ?? undefined, signal: signal?.replace(/^SIG/, "") }),
+	);
 	const closed = [channel, channel.stderr].map((stream) => new Promise<void>((resolve) => stream.once("close", resolve)));
-	const { promise: exited, resolve } = Promise.withResolvers<RemoteExit>();
-	channel.on("exit", (code: number | null, signal?: string) => {
-		resolve({ exitCode: code ?? undefined, signal: signal?.replace(/^SIG/, "") });
-	});
-	const ended = Promise.all(closed).then(() => {
-		resolve({ exitCode: undefined, signal: undefined });
-		return exited;
-	});
+	void Promise.all(closed).then(end);
 	return {
 		stdin: channel,
 		stdout: channel,
 		stderr: channel.stderr,
-		exited,
-		ended,
+		exited: exited.promise,
+		ended: ended.promise,
 		close() {
 			channel.close();
-			// Its end comes behind what is left of its output.
 			channel.resume();
 			channel.stderr.resume();
+			// sshd answers when the command has ended, which it does when it likes.
+			end();
 		},
 	};
 }

@@ -8,8 +8,7 @@ import type { SshHost } from "./ssh-host.ts";
 export const maxLeases = 7;
 /** Connections that one sshd is asked for at one time: from ten that are not logged in on it drops some by chance (MaxStartups 10:30:100). */
 const maxOpening = 5;
-/** A connection without runs is kept for so long. */
-const idleMs = 60_000;
+const defaultIdleMs = 60_000;
 /** A host that has taken connections and refuses one more is asked again after so long. */
 const againMs = 1_000;
 
@@ -19,6 +18,8 @@ export interface PoolOptions<Attached> {
 	attach(connection: SshConnection, host: SshHost): Promise<Attached>;
 	/** How a connection is made; by openConnection when not given. */
 	readonly open?: typeof openConnection;
+	/** How long a connection is kept that has no runs. 60 seconds when not given. */
+	readonly idleMs?: number;
 }
 
 /** A place on a connection for one session. Dispose of it when the session has ended. */
@@ -159,7 +160,6 @@ class Account<Attached extends AsyncDisposable> implements AsyncDisposable {
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
-		clearTimeout(this.#again);
 		this.#refuse(this.#surroundings.signal.reason);
 		for (const line of this.#lines) this.#close(line);
 		while (this.#work.size > 0) await Promise.all(this.#work);
@@ -188,7 +188,7 @@ class Account<Attached extends AsyncDisposable> implements AsyncDisposable {
 	/** Closes the connection later when nobody has it by then. */
 	#rest(line: Line<Attached>): void {
 		if (line.leases > 0 || line.idle || !this.#lines.has(line)) return;
-		line.idle = setTimeout(() => this.#close(line), idleMs).unref();
+		line.idle = setTimeout(() => this.#close(line), this.#options.idleMs ?? defaultIdleMs).unref();
 	}
 
 	async #open(host: SshHost): Promise<void> {
@@ -222,18 +222,20 @@ class Account<Attached extends AsyncDisposable> implements AsyncDisposable {
 		this.assign();
 	}
 
-	/** Those who wait go on waiting when others have connections, or are about to: a host that is busy, or restarts. */
+	/** Those who wait go on waiting while others have connections, or are about to: the host is busy, or restarts. */
 	#fail(failure: unknown): void {
 		const isPassing = failure instanceof SshError && ["host-unreachable", "host-connection-lost"].includes(failure.code);
-		if (isPassing && this.#lines.size > 0)
+		if (!isPassing || this.#lines.size + this.#opening === 0) this.#refuse(failure);
+		else
 			this.#again ??= setTimeout(() => {
 				this.#again = undefined;
 				this.assign();
 			}, againMs);
-		else if (!isPassing || this.#opening === 0) this.#refuse(failure);
 	}
 
 	#refuse(cause: unknown): void {
+		clearTimeout(this.#again);
+		this.#again = undefined;
 		for (const { reject } of this.#waiting) reject(cause);
 		this.#waiting.clear();
 	}

@@ -29,7 +29,7 @@ export function openLogin(host: SshHost): Login {
 		const agent = new Agent(login.socket);
 		return {
 			method: { type: "agent", username, agent },
-			description: `the keys of the agent at ${login.socket}`,
+			description: `what the agent at ${login.socket} holds`,
 			prepare: () => {},
 			[Symbol.dispose]: () => agent[Symbol.dispose](),
 		};

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type AuthHandlerMiddleware, Client, type ServerHostKeyAlgorithm } from "ssh2";
 import { excerpt } from "../../contract/excerpt.ts";
 import type { Limits } from "../../contract/limits.ts";
@@ -20,6 +21,12 @@ export interface ConnectionOptions {
 
 const defaultTimeoutMs = 15_000;
 
+/**
+ * A host that hangs up before it has said anything is asked again: an sshd drops connections by chance while others come without logging in (MaxStartups), which
+ * on the open network they always do.
+ */
+const pausesMs = [250, 500];
+
 /** How far a connection has come: what a host that hangs has not done. */
 type Phase = "connect" | "version" | "key exchange" | "login";
 
@@ -28,12 +35,18 @@ export async function openConnection(host: SshHost, options: ConnectionOptions):
 	const keys = options.hostKeys ?? readHostKeys(host);
 	using login = openLogin(host);
 	let { algorithms } = keys;
+	const pauses = [...pausesMs];
 	// A fingerprint does not say of which kind its key is: when the host shows another one, it is asked for those of the other kinds.
 	for (let refused: SshError | undefined; ; ) {
 		const attempt = new Attempt(host, login, options, keys, algorithms);
 		try {
 			return await attempt.run();
 		} catch (cause) {
+			const pauseMs = attempt.hungUp ? pauses.shift() : undefined;
+			if (pauseMs !== undefined) {
+				await sleep(pauseMs, undefined, { signal: options.signal }).catch(() => options.signal?.throwIfAborted());
+				continue;
+			}
 			if (!attempt.refusal) throw refused ?? cause;
 			refused ??= attempt.refusal;
 			algorithms = host.hostKeys.kind === "fingerprints" ? algorithms.filter((one) => !attempt.isShown(one)) : [];
@@ -42,10 +55,17 @@ export async function openConnection(host: SshHost, options: ConnectionOptions):
 	}
 }
 
+const hangUp: Error & { readonly level?: string; readonly code?: unknown } = new Error("the host closed the connection");
+
+/** Of what a host says before its version; ssh2 itself bears a thousand lines. */
+const maxHeardCharacters = 16 * 1024;
+
 /** One connection, up to its login. */
 class Attempt {
 	/** Why the key that the host has shown is refused. */
 	refusal: SshError | undefined;
+	/** Whether the host has closed the connection before the version of its SSH. */
+	hungUp = false;
 	readonly #host: SshHost;
 	readonly #login: Login;
 	readonly #options: ConnectionOptions;
@@ -54,6 +74,8 @@ class Attempt {
 	readonly #client = new Client();
 	#phase: Phase = "connect";
 	#hostKey: Buffer | undefined;
+	/** What it has said before its version. */
+	#heard = "";
 	#agentFailure: Error | undefined;
 	/** What the host asks for beside what it was shown. */
 	#methodsLeft: readonly string[] = [];
@@ -108,16 +130,20 @@ class Attempt {
 	#begin(socket: Socket, resolve: (connection: SshConnection) => void, reject: (cause: unknown) => void): void {
 		const { hostSilenceMs: silenceMs } = this.#options.limits;
 		this.#phase = "version";
-		socket.once("data", () => {
+		const listen = (chunk: Buffer): void => {
+			this.#heard = `${this.#heard}${chunk.toString("latin1")}`.slice(0, maxHeardCharacters);
+			if (!/^SSH-(?:2\.0|1\.99)-/m.test(this.#heard)) return;
+			socket.off("data", listen);
 			this.#phase = "key exchange";
-		});
+		};
+		socket.on("data", listen);
 		const client = this.#client;
 		const onError = (error: Error & { level?: string }): void => {
 			// The keys of the agent that are left are tried all the same.
 			if (error.level === "agent") this.#agentFailure ??= error;
 			else reject(this.#describe(error));
 		};
-		const onClose = (): void => reject(this.#describe(new Error("the host closed the connection")));
+		const onClose = (): void => reject(this.#describe(hangUp));
 		client.on("error", onError);
 		client.once("close", onClose);
 		client.once("handshake", () => {
@@ -171,8 +197,10 @@ class Attempt {
 	#describe(error: Error & { level?: string; code?: unknown }): SshError {
 		if (this.refusal) return this.refusal;
 		const at = describeHost(this.#host);
-		if (this.#phase === "connect")
+		if (this.#phase === "connect") {
+			this.hungUp = error.code === "ECONNRESET";
 			return new SshError("host-unreachable", `${at} cannot be reached: ${this.#networkFailure(error)}.`, { cause: error });
+		}
 		const said = excerpt(error.message, 200);
 		if (this.#phase === "login") {
 			const agent = this.#agentFailure ? ` The agent said: ${excerpt(this.#agentFailure.message, 200)}.` : "";
@@ -186,11 +214,12 @@ class Attempt {
 				cause: error,
 			});
 		}
-		const what =
-			this.#phase === "version"
-				? "hung up before it said anything; it may be busy, or no SSH server"
-				: `failed at the exchange of keys: ${said}`;
-		return new SshError("host-unreachable", `${at} ${what}.`, { cause: error });
+		if (this.#phase === "key exchange")
+			return new SshError("host-unreachable", `${at} failed at the exchange of keys: ${said}.`, { cause: error });
+		this.hungUp = error === hangUp || error.code === "ECONNRESET" || error.message === "Connection lost before handshake";
+		const what = this.hungUp ? "hung up before the version of its SSH" : `does not speak SSH (${said})`;
+		const heard = this.#heard === "" ? "it said nothing" : `it said ${excerpt(this.#heard.trim())}`;
+		return new SshError("host-unreachable", `${at} ${what}; ${heard}. It may be busy, or no SSH server.`, { cause: error });
 	}
 
 	#networkFailure(error: Error & { code?: unknown }): string {
@@ -203,6 +232,7 @@ class Attempt {
 			EHOSTUNREACH: "there is no way to it",
 			ENETUNREACH: "there is no way to its network",
 			ETIMEDOUT: "it does not answer",
+			ECONNRESET: "it hung up at once; it may be busy",
 		};
 		return known[code] === undefined ? excerpt(error.message, 200) : `${known[code]} (${code})`;
 	}
