@@ -9,7 +9,10 @@ export const storeFileName = "store.lmdb";
 
 /** Everything in a data directory that is the runtime's: nothing else in it is ever touched. */
 function isOwnName(name: string): boolean {
-	return name.startsWith(storeFileName) || ["hosts", "hosts.toml", "hosts.toml.new", "roles", "engines", keysDirectoryName, runsName].includes(name);
+	return (
+		name.startsWith(storeFileName) ||
+		["hosts", "hosts.toml", "hosts.toml.new", "roles", "engines", keysDirectoryName, runsName].includes(name)
+	);
 }
 
 /** Containers under way read what is in it, by their group or as anybody; it is closed itself. */
