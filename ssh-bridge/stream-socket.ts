@@ -26,6 +26,7 @@ export class StreamSocket extends Duplex {
 	/** As that of a socket: `timeout` is emitted when nothing has moved for so long; 0 is never. */
 	setTimeout(timeoutMs: number, onTimeout?: () => void): this {
 		clearTimeout(this.#timer);
+		this.#timer = undefined;
 		if (onTimeout) this.once("timeout", onTimeout);
 		if (timeoutMs > 0 && !this.destroyed) this.#timer = setTimeout(() => this.emit("timeout"), timeoutMs).unref();
 		return this;

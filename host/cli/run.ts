@@ -10,11 +10,13 @@ import type { RunMode, RunOptions } from "../run-options.ts";
 import { sandboxLanguages } from "../script-language.ts";
 import { BundleError } from "./bundle-error.ts";
 import { type Command, type CommandLine, exitCodes, UsageError } from "./command.ts";
+import { resolveDataDirectory } from "./data-directory.ts";
 import { readJsonArgument } from "./json-argument.ts";
 import { printJson, RawJson, stringify } from "./json-print.ts";
 import { containerOptions, dataOption, jsonOption, namespaceOption, openHost } from "./options.ts";
 import { describeDuration, readDuration, readLimit, readSize } from "./quantity.ts";
 import { prepareScriptFile, readScriptFile, type ScriptFile } from "./script-file.ts";
+import { runAtServer } from "./serving.ts";
 import { escapeText, paint, printError, startProgress } from "./terminal.ts";
 
 const engines = ["quickjs-wasi", "quickjs-emscripten"] as const;
@@ -104,19 +106,21 @@ async function run(line: CommandLine): Promise<number> {
 	};
 	using cancel = cancelOnSignals();
 
-	// Neither waits for the other: the host starts its threads while the script is prepared.
-	const opening = openHost(line, {
-		// One run: there is no next one to start a container for.
-		limits: { maxWorkers: 1, maxIdleContainers: 0 },
-		containers: readContainerSettings(line),
-		...(options.engine && { engine: options.engine }),
-	});
-	opening.catch(() => undefined);
+	const openHere = (): Promise<Host> =>
+		openHost(line, {
+			// One run: there is no next one to start a container for.
+			limits: { maxWorkers: 1, maxIdleContainers: 0 },
+			containers: readContainerSettings(line),
+			...(options.engine && { engine: options.engine }),
+		});
+	// Neither waits for the other: the host starts its threads while the script is prepared. Who serves the data directory has connections to SSH hosts already.
+	const opening = mode === "ssh" ? undefined : openHere();
+	opening?.catch(() => undefined);
 	let prepared: Awaited<ReturnType<typeof prepareScriptFile>>;
 	try {
 		prepared = await prepareScriptFile(scriptFile, mode === "sandbox" ? mode : "container");
 	} catch (cause) {
-		await opening.then(
+		await opening?.then(
 			(host) => host.dispose(),
 			() => undefined,
 		);
@@ -127,14 +131,22 @@ async function run(line: CommandLine): Promise<number> {
 	}
 	for (const warning of prepared.warnings) printError(`warning: ${warning}`);
 
-	await using host: Host = await opening;
-	const outcome = await runHere(host, { ...options, script: prepared.script, signal: cancel.signal }, scriptFile.name);
+	const request = { ...options, script: prepared.script };
+	const { signal } = cancel;
+	const served =
+		mode === "ssh"
+			? await watchLog(scriptFile.name, (onLog) =>
+					runAtServer(resolveDataDirectory(line.value("data")), request, { onLog, signal }),
+				)
+			: undefined;
+	const recording = line.value("record");
+	await using host = served && recording === undefined ? undefined : await (opening ?? openHere());
+	const outcome = served ?? (await watchLog(scriptFile.name, (onLog) => (host as Host).run({ ...request, signal, onLog })));
 	// Before the host is closed: a result that is there is not kept waiting.
 	if (line.flag("json")) printJson(describeOutcome(outcome));
 	else if (outcome.outputText !== undefined) printJson(outcome.outputText);
 	printEnd(outcome);
-	const recording = line.value("record");
-	if (recording !== undefined) await writeRecording(recording, await host.executions.fixture(outcome.executionId));
+	if (recording !== undefined) await writeRecording(recording, await (host as Host).executions.fixture(outcome.executionId));
 	return outcome.exitCode;
 }
 
@@ -148,16 +160,13 @@ async function writeRecording(file: string, text: string): Promise<void> {
 	}
 }
 
-/** Runs the script and prints its log as it comes. */
-async function runHere(host: Host, options: RunOptions, name: string): Promise<Outcome> {
+/** Runs the script, and prints its log as it comes. */
+async function watchLog<Result>(name: string, runScript: (onLog: (line: LogLine) => void) => Promise<Result>): Promise<Result> {
 	const progress = startProgress(name);
 	try {
-		return await host.run({
-			...options,
-			onLog: (log) => {
-				progress.clear();
-				printLog(log);
-			},
+		return await runScript((log) => {
+			progress.clear();
+			printLog(log);
 		});
 	} finally {
 		progress.stop();
@@ -185,7 +194,9 @@ function requireNothingForOthers(line: CommandLine, mode: RunMode, given: readon
 		throw new UsageError(`${JSON.stringify(given[0])} is one argument too many: a script in the sandbox takes none.`);
 	for (const [name, { modes, described }] of Object.entries(optionsOfModes))
 		if (line.value(name) !== undefined && !modes.includes(mode))
-			throw new UsageError(`--${name} is for ${described}, and this script runs ${placesOfModes[mode]}.`);
+			throw new UsageError(
+				`--${name} is for ${described}, and this script runs ${placesOfModes[mode]}${mode === "sandbox" && modes.includes("container") ? "; --in container runs it in one" : ""}.`,
+			);
 }
 
 const placesOfModes: Readonly<Record<RunMode, string>> = {

@@ -7,10 +7,14 @@ import { keysDirectoryName } from "./audit-key.ts";
 /** The store's file inside the data directory. */
 export const storeFileName = "store.lmdb";
 
+/** How the process that serves it is reached. */
+export const servingFileName = "serving.json";
+
 /** Everything in a data directory that is the runtime's: nothing else in it is ever touched. */
 function isOwnName(name: string): boolean {
 	return (
 		name.startsWith(storeFileName) ||
+		name.startsWith(servingFileName) ||
 		["hosts", "hosts.toml", "hosts.toml.new", "roles", "engines", keysDirectoryName, runsName].includes(name)
 	);
 }

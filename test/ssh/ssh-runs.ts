@@ -1,10 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect } from "vitest";
 import type { HostMembers } from "../../host/executors/ssh/host-entry.ts";
 import { hostsFile, SshHosts } from "../../host/executors/ssh/hosts-file.ts";
+import { directoryFamily } from "../../host/executors/ssh/sweep.ts";
 import { createHost, type Host, type HostOptions, type Outcome, type RunOptions } from "../../host/index.ts";
+import { installationId } from "../../host/installation.ts";
 import { type RemoteAccount, type SshdOptions, startSshd, type TestSshd } from "./sshd.ts";
 
 /** A real host with a real sshd beside it, in a data directory of its own. */
@@ -45,8 +47,11 @@ export async function openSshRuns(setup: SshRunsSetup = {}): Promise<SshRuns> {
 			...(setup.audit !== undefined && { audit: setup.audit }),
 		}),
 	);
-	const left = (): readonly string[] =>
-		Object.values(sshd.accounts).flatMap((account) => [...processesOf(sshd, account), ...directoriesOf(dataDirectory, sshd)]);
+	const family = directoryFamily(await installationId(dataDirectory));
+	const left = (): readonly string[] => [
+		...Object.values(sshd.accounts).flatMap((account) => processesOf(sshd, account)),
+		...directoriesOf(family, sshd),
+	];
 	const owned = opened.move();
 	return {
 		host,
@@ -65,19 +70,19 @@ function processesOf(sshd: TestSshd, account: RemoteAccount): readonly string[] 
 	return sshd.processesOf(account).filter((line) => !/^\d+ (?:sshd: |\/bin\/sh -c IFS= read -r _program|sleep 1$)/.test(line));
 }
 
-function directoriesOf(_dataDirectory: string, sshd: TestSshd): readonly string[] {
-	const homes = Object.values(sshd.accounts).map(({ home }) => home);
-	return [tmpdir(), ...homes].flatMap((directory) =>
-		!existsSync(directory)
-			? []
-			: readdirSync(directory)
-					.filter((name) => name.startsWith("cronium-"))
-					.flatMap((name) => safeList(join(directory, name)))
-					.filter((path) => /\/[0-9a-f]{12}(?:\.\w+)?$/.test(path)),
-	);
+/** What runs of the data directory have on the host, by the names of their directories. One that is made ahead for the next run has nothing in it yet. */
+function directoriesOf(family: string, sshd: TestSshd): readonly string[] {
+	const tops = [tmpdir(), ...Object.values(sshd.accounts).map(({ home }) => home)];
+	return tops
+		.flatMap((top) => list(top).filter((path) => basename(path).startsWith(family)))
+		.flatMap(list)
+		.filter((path) => /^[0-9a-f]{12}\.(?:pid|left)$/.test(basename(path)) || isOfRun(path));
 }
 
-function safeList(directory: string): readonly string[] {
+const isOfRun = (path: string): boolean =>
+	/^[0-9a-f]{12}$/.test(basename(path)) && (list(join(path, "script")).length > 0 || !list(path).includes(join(path, "script")));
+
+function list(directory: string): readonly string[] {
 	try {
 		return readdirSync(directory).map((name) => join(directory, name));
 	} catch {

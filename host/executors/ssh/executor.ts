@@ -132,7 +132,7 @@ export class SshExecutor implements AsyncDisposable {
 			});
 		} catch (cause) {
 			problem = describeFailure(cause);
-			if (problem.code === "host-connection-lost") await this.#reclaim(host);
+			if (problem.code === "host-connection-lost") await this.#reclaim(host, connection);
 		}
 		const remainder = await opened.settle();
 		const ownFailure = problem ?? scriptFailure(exitCode as number);
@@ -161,9 +161,11 @@ export class SshExecutor implements AsyncDisposable {
 	}
 
 	/** Connects once more to a host whose connection broke, if that can be done at once: what its keeper could not remove is removed by the next one. */
-	async #reclaim(host: SshHost): Promise<void> {
+	async #reclaim(host: SshHost, broken: SshConnection): Promise<void> {
 		const late = AbortSignal.timeout(reclaimMs);
 		const reclaiming = (async () => {
+			// Until then it is one of those that are used.
+			await broken.closed;
 			using lease = await this.#pool.lease(host, late);
 			await lease.attached.swept;
 		})();

@@ -93,6 +93,7 @@ _parent=$PPID;
 			_left=;
 			{ read -r _left <"$_each"; } 2>/dev/null;
 			case $_left in "" | *[!0-9]*) continue ;; esac;
+			[ -d "\${_each%.left}" ] || { rm -f "$_each"; continue; };
 			if [ "$_left" -gt 0 ]; then echo "$((_left - 1))" 1<>"$_each"; else _end "\${_each%.left}"; fi;
 		done;
 	done;
@@ -115,8 +116,7 @@ while IFS= read -r _line; do
 		kill -0 "$_watcher" 2>/dev/null || break;
 		;;
 	sdk)
-		mkdir -p "sdk/$2" && cd "sdk/$2" && _unpack;
-		cd "$_top";
+		{ mkdir -p "sdk/$2" && cd "sdk/$2" && _unpack && cd "$_top"; } || { cd "$_top"; _remove "sdk/$2"; };
 		while IFS= read -r _line && [ "$_line" != "$_nonce" ]; do :; done;
 		;;
 	make)
