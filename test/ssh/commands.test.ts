@@ -1,11 +1,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what a shell expands.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type ServeOptions, serve } from "../../host/serve.ts";
 import { createDirectory, cronium } from "../cli/cronium.ts";
 import { openSshRuns, type SshRuns } from "./ssh-runs.ts";
-import { sshdObstacle } from "./sshd.ts";
+import { freePort, sshdObstacle } from "./sshd.ts";
 
 const obstacle = sshdObstacle(true);
 
@@ -14,10 +14,8 @@ describe.skipIf(obstacle !== undefined)("a script is put onto an SSH host", () =
 	beforeAll(async () => {
 		runs = await openSshRuns();
 	});
-	afterAll(async () => {
-		await runs?.requireNothingLeft();
-		await runs?.[Symbol.asyncDispose]();
-	});
+	afterAll(() => runs?.[Symbol.asyncDispose]());
+	afterEach(() => runs.requireNothingLeft());
 
 	const run = (source: string, ...argv: readonly string[]) => {
 		const directory = createDirectory();
@@ -73,7 +71,9 @@ describe.skipIf(obstacle !== undefined)("a script is put onto an SSH host", () =
 	};
 
 	test("by the process that serves the data directory, and reaches its helpers by the URL of that", async () => {
-		await serveData({ tlsNames: ["localhost", "127.0.0.1"] });
+		const port = await freePort("127.0.0.1");
+		const listen = { host: "127.0.0.1", port };
+		await serveData({ listen, tlsNames: ["127.0.0.1"], scriptUrl: `https://127.0.0.1:${port}` });
 		const source = '. cronium.sh; echo "${CRONIUM_API_URL%%:*} ${CRONIUM_SOCKET##*/}"; cronium_set_output "$(cronium_get_input)"';
 		for (const [reach, way] of [
 			["url", "https "],

@@ -238,7 +238,8 @@ function ownAccount(): Record<string, RemoteAccount> {
 	return { [username]: { name: username, uid, home: homedir } };
 }
 
-async function freePort(host: string): Promise<number> {
+/** A port that nobody has for now. */
+export async function freePort(host: string): Promise<number> {
 	const server = createServer();
 	await new Promise<void>((resolve) => server.listen(0, host, resolve));
 	const { port } = server.address() as { readonly port: number };
