@@ -154,12 +154,7 @@ export class AgentProcess implements AsyncDisposable {
 
 	async #makeSocket(run: AgentRun): Promise<RunSocket> {
 		const { state, requestTimeoutMs: timeoutMs } = this.#options;
-		const forwarder = new Forwarder({
-			channel: this.#channel,
-			limits: run.limits,
-			stopped: this.#stopped.signal,
-			requestTimeoutMs: timeoutMs,
-		});
+		const forwarder = new Forwarder({ channel: this.#channel, limits: run.limits, requestTimeoutMs: timeoutMs });
 		const path = state.socketPath(run.id);
 		const socket: RunSocket = await RunSocket.listen(run, path, forwarder, {
 			onConnection: (connection) => {

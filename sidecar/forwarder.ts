@@ -13,8 +13,6 @@ export interface ForwardingLimits {
 export interface ForwarderOptions {
 	readonly channel: HostChannel;
 	readonly limits: ForwardingLimits;
-	/** Ends all that waits. */
-	readonly stopped: AbortSignal;
 	/** How long a request may wait for the host, in milliseconds. */
 	readonly requestTimeoutMs?: number | undefined;
 }
@@ -44,9 +42,11 @@ export function createForwardingServer(
 	return server;
 }
 
-/** Forwards the requests of one run to the host, and decides nothing but what it has room for. */
-export class Forwarder {
+/** Forwards the requests of one run to the host, and decides nothing but what it has room for. Disposed of, it gives up what waits. */
+export class Forwarder implements Disposable {
 	readonly #options: ForwarderOptions;
+	/** Not `AbortSignal.any` and `AbortSignal.timeout`: those are kept until their time is over, long after the call. */
+	readonly #waiting = new Set<AbortController>();
 	#pendingBytes = 0;
 
 	constructor(options: ForwarderOptions) {
@@ -64,9 +64,11 @@ export class Forwarder {
 		told: Readonly<Record<string, string>>,
 		onAnswer?: (answer: ForwardedAnswer) => void,
 	): Promise<FastifyReply> {
-		const { channel, stopped, requestTimeoutMs = 30_000 } = this.#options;
-		const signal = AbortSignal.any([stopped, AbortSignal.timeout(requestTimeoutMs)]);
-		const { maxBodyBytes } = this.#options.limits;
+		const { channel, limits, requestTimeoutMs = 30_000 } = this.#options;
+		const { maxBodyBytes } = limits;
+		const waiting = new AbortController();
+		this.#waiting.add(waiting);
+		const late = setTimeout(() => waiting.abort(), requestTimeoutMs);
 		let reserved = 0;
 		const reserve = (bytes: number): void => {
 			this.#requireRoom(bytes);
@@ -101,7 +103,7 @@ export class Forwarder {
 					isRepeatable,
 					...(repeatableMethods.has(method) && { reserve }),
 				},
-				signal,
+				waiting.signal,
 			);
 			onAnswer?.(answer);
 			for (const [name, value] of Object.entries(answer.headers)) if (!ownHeaders.has(name)) reply.header(name, value);
@@ -111,7 +113,14 @@ export class Forwarder {
 		} catch (error) {
 			release();
 			throw error;
+		} finally {
+			clearTimeout(late);
+			this.#waiting.delete(waiting);
 		}
+	}
+
+	[Symbol.dispose](): void {
+		for (const waiting of this.#waiting) waiting.abort();
 	}
 
 	/** Throws `rate-limited` when bodies and answers under way are too many bytes. One of them has always room. */

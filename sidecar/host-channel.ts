@@ -69,8 +69,9 @@ export class HostChannel implements Disposable {
 	 * when its connection was cut and nobody knows whether it took effect.
 	 */
 	async send(request: ForwardedRequest, signal: AbortSignal): Promise<ForwardedAnswer> {
-		for (;;) {
-			const session = await abortable(this.#session.promise, signal);
+		while (!signal.aborted) {
+			// Most calls find a connection, and need not wait for it.
+			const session = (this.#isAccepted && this.#current) || (await abortable(this.#session.promise, signal));
 			if (session.destroyed || session.closed) {
 				await abortable(new Promise((resolve) => setTimeout(resolve, firstPauseMs)), signal);
 				continue;
@@ -78,10 +79,10 @@ export class HostChannel implements Disposable {
 			this.#watch?.probe();
 			const outcome = await exchange(session, request, signal);
 			if ("status" in outcome) return outcome;
-			if (signal.aborted) throw deadlineError();
-			if (outcome.isUnsent || request.isRepeatable) continue;
+			if (signal.aborted || outcome.isUnsent || request.isRepeatable) continue;
 			throw new RuntimeError("unavailable", "The connection to the host was cut before it answered.");
 		}
+		throw deadlineError();
 	}
 
 	#connect(): void {

@@ -44,6 +44,7 @@ export class RunSocket implements AsyncDisposable {
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		clearTimeout(this.#deadline);
+		this.forwarder[Symbol.dispose]();
 		const closed = new Promise((resolve) => this.#server.close(resolve));
 		for (const connection of this.#connections) connection.destroy();
 		await closed;

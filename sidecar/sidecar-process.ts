@@ -47,7 +47,7 @@ export class SidecarProcess implements AsyncDisposable {
 		this.#files = new DoorDirectory(directory, groupId);
 		this.#channel = new HostChannel({ end: () => ({ address, trusted, ...sidecar }) });
 		const channel = this.#channel;
-		this.#forwarder = new Forwarder({ channel, limits, stopped: this.#stopped.signal, requestTimeoutMs });
+		this.#forwarder = new Forwarder({ channel, limits, requestTimeoutMs });
 		this.#server = createForwardingServer((request, reply) => this.#forward(request, reply));
 		this.ended = this.#waitForEnd();
 	}
@@ -134,6 +134,7 @@ export class SidecarProcess implements AsyncDisposable {
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#stopped.abort();
+		this.#forwarder[Symbol.dispose]();
 		this.#channel[Symbol.dispose]();
 		await this.#listener?.[Symbol.asyncDispose]();
 		await endServer(this.#server);
