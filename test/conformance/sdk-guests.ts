@@ -73,18 +73,19 @@ function speakJson(channel: GuestChannel): SdkGuest {
 	};
 }
 
-/** Messages are commands; all texts end with NUL. */
+/** Messages are commands; all texts of answers end with NUL. */
 function speakToBash(channel: GuestChannel): SdkGuest {
 	const guest = exchange(channel, "\0");
+	const write = (kind: string, text: string): string => `${kind} ${Buffer.byteLength(text)}\n${text}`;
 	let leave = "";
 	return {
 		async enter(environment) {
-			await guest.ask(`${leave}enter\0${bashEnvironment(environment)}\0`, 1);
-			leave = "leave\0\0";
+			await guest.ask(leave + write("enter", bashEnvironment(environment)), 1);
+			leave = write("leave", "");
 		},
 		async perform(call) {
 			const [status = "", stdout = "", stderr = "", currentVersion = "", limit = ""] = await guest.ask(
-				`call\0${bashCall(call)}\0`,
+				write("call", bashCall(call)),
 				5,
 			);
 			return readBashResult(call, { status: Number(status), stdout, stderr, currentVersion, limit });
