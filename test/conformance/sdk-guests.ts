@@ -1,6 +1,8 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { builtProgram } from "../built-program.ts";
 import type { StepResult } from "./conformance-case.ts";
 import { type GuestCall, toLine } from "./guest-step.ts";
 import { bashCall, bashEnvironment, readBashResult } from "./guests/bash.ts";
@@ -19,9 +21,9 @@ export interface SdkGuest extends AsyncDisposable {
 const sdkDirectory = join(import.meta.dirname, "../../guest-sdks");
 export const guestFile = (name: string): string => join(import.meta.dirname, "guests", name);
 
-/** Builds what is built of the SDKs into the directory: guests use what is published, not its sources. */
+/** Puts what is built of the SDKs into the directory: guests use what is published, not its sources. */
 export function buildSdks(directory: string): void {
-	execFileSync(process.execPath, [join(sdkDirectory, "js/build.ts"), join(directory, "js")]);
+	cpSync(join(builtProgram(), "guest-sdks/js/dist"), join(directory, "js"), { recursive: true });
 }
 
 /** Starts a guest. `directory` has what `buildSdks` made; the guest's working directory is `cwd`. */
