@@ -1,7 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
@@ -9,7 +8,7 @@ import { setTimeout as wait } from "node:timers/promises";
 
 const sshd = "/usr/sbin/sshd";
 
-/** An sshd on loopback, with stock limits, that takes this user's runs. */
+/** An sshd on loopback, with stock limits, that takes runs. */
 export interface BenchSshd extends AsyncDisposable {
 	readonly address: string;
 	readonly port: number;
@@ -26,7 +25,7 @@ export async function startSshd(directory: string): Promise<BenchSshd | undefine
 		execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file(name)]);
 	const address = "127.0.0.1";
 	const port = await freePort(address);
-	await writeFile(
+	writeFileSync(
 		file("sshd_config"),
 		[
 			`ListenAddress ${address}:${port}`,
@@ -42,9 +41,8 @@ export async function startSshd(directory: string): Promise<BenchSshd | undefine
 		].join("\n"),
 	);
 	const isRoot = process.getuid?.() === 0;
-	// What it locks its children into; as root, where none has run yet, it would be missing.
-	const program = isRoot ? ["sh", "-c", 'mkdir -p /run/sshd && exec "$@"', "sh", sshd] : [sshd];
-	const [name, ...parameters] = [...program, "-D", "-f", file("sshd_config"), "-E", file("sshd.log")];
+	const command = [sshd, "-D", "-f", file("sshd_config"), "-E", file("sshd.log")];
+	const [name, ...parameters] = isRoot ? asHostOfItsOwn(directory, command) : command;
 	const child = spawn(name as string, parameters, { stdio: "ignore" });
 	for (const end = Date.now() + 10_000; !(await answers(address, port)); await wait(20))
 		if (Date.now() > end || child.exitCode !== null) throw new Error(`sshd has not started; see ${file("sshd.log")}.`);
@@ -54,7 +52,7 @@ export async function startSshd(directory: string): Promise<BenchSshd | undefine
 	return {
 		address,
 		port,
-		user: userInfo().username,
+		user: isRoot ? account.name : userInfo().username,
 		keyFile: file("key"),
 		fingerprint,
 		async [Symbol.asyncDispose]() {
@@ -81,6 +79,31 @@ ${more}
 /** What a client of ssh2 needs to log into it. */
 export function loginOf({ address, port, user, keyFile }: BenchSshd) {
 	return { host: address, port, username: user, privateKey: readFileSync(keyFile, "utf8") };
+}
+
+const account = { name: "bench", id: 61_999 };
+
+/**
+ * As root, sshd gets an account of its own, whose shell reads no files of anybody: a mount namespace shows it other files in the place of `/etc/passwd` and
+ * `/etc/shadow`, and nothing of the machine is changed.
+ */
+function asHostOfItsOwn(directory: string, command: readonly string[]): readonly string[] {
+	const home = join(directory, "home");
+	chmodSync(directory, 0o755);
+	mkdirSync(home);
+	chownSync(home, account.id, account.id);
+	const lines = {
+		passwd: `${account.name}:x:${account.id}:${account.id}::${home}:/bin/sh`,
+		shadow: `${account.name}:*:19000:0:99999:7:::`,
+	};
+	for (const [name, line] of Object.entries(lines))
+		writeFileSync(join(directory, name), `${readFileSync(`/etc/${name}`, "utf8").trimEnd()}\n${line}\n`, {
+			mode: name === "shadow" ? 0o600 : 0o644,
+		});
+	const mounts = Object.keys(lines).map((name) => `mount --bind "${join(directory, name)}" /etc/${name}`);
+	// What sshd locks its children into is missing where none has run yet.
+	const script = ["mkdir -p /run/sshd", ...mounts, 'exec "$@"'].join(" && ");
+	return ["unshare", "--mount", "sh", "-c", script, "sh", ...command];
 }
 
 async function freePort(host: string): Promise<number> {
