@@ -30,6 +30,7 @@ import { hostMembers } from "../host/executors/ssh/host-entry.ts";
 import { hostsFile, SshHosts } from "../host/executors/ssh/hosts-file.ts";
 import { createHost, type Host } from "../host/index.ts";
 import { failureCodes } from "../host/sandbox/guest-report.ts";
+import { publishServing } from "../host/serving.ts";
 import { lockExclusive } from "../host/store/exclusive-role.ts";
 import { engineKinds, findTestEngine } from "./containers/engines.ts";
 import { sshdObstacle, startSshd } from "./ssh/sshd.ts";
@@ -276,6 +277,13 @@ describe("docs/operating.md", () => {
 		if (engine) await listed.run({ script: { name: "empty.sh", source: "" } });
 		const fingerprints = [`SHA256:${"a".repeat(43)}`];
 		await new SshHosts(hostsFile(dataDirectory)).add("web1", { address: "10.0.0.5", user: "cronium", agent: true, fingerprints });
+		publishServing(dataDirectory, {
+			pid: process.pid,
+			host: "none",
+			control: "http://127.0.0.1:8781",
+			asksForCertificates: false,
+			operatorTokenFile: "operator.token",
+		});
 		const role = await lockExclusive(dataDirectory, "serve", listed);
 		const found = readdirSync(dataDirectory, { withFileTypes: true }).map(
 			(entry) => entry.name + (entry.isDirectory() ? "/" : ""),
