@@ -118,7 +118,7 @@ async function startAgent(directory: string, { joinToken }: BenchBridge) {
 	writeFileSync(token, joinToken, { mode: 0o600 });
 	const argv = [process.execPath, file, "--state", join(directory, "agent"), "--join", token] as const;
 	const agent = Program.start(argv, { cwd: directory, says: "stderr" });
-	while (!(await agent.line()).includes("is connected")) continue;
+	while (!(await agent.line()).includes("is connected"));
 	return {
 		get processorTime() {
 			return agent.processorTime;
@@ -138,8 +138,16 @@ async function measureCalls(bridge: Program, { trusted, bridgePort }: BenchBridg
 	using local = await KeptConnection.open({ address: { path: socketPath } });
 	const perRound = effort.quick ? 100 : 500;
 	const sides = [
-		{ name: "getVariable by URL, one caller", connection: direct, request: encodeRequest("GET", "/v1/variables/key", bridgeToken) },
-		{ name: "getVariable through an agent, one caller", connection: local, request: encodeRequest("GET", "/v1/variables/key", agentToken) },
+		{
+			name: "getVariable by URL, one caller",
+			connection: direct,
+			request: encodeRequest("GET", "/v1/variables/key", bridgeToken),
+		},
+		{
+			name: "getVariable through an agent, one caller",
+			connection: local,
+			request: encodeRequest("GET", "/v1/variables/key", agentToken),
+		},
 	];
 	const candidates = sides.map(({ name, connection, request }) => ({
 		name,

@@ -7,6 +7,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { command as agentCommand } from "../host/cli/agent.ts";
+import { group as agents } from "../host/cli/agents.ts";
 import { group as audit } from "../host/cli/audit.ts";
 import { command as bundleCommand } from "../host/cli/bundle-command.ts";
 import { type Command, exitCodes } from "../host/cli/command.ts";
@@ -193,13 +195,12 @@ describe("docs/scripts.md", () => {
 
 describe("docs/command-line.md", () => {
 	const page = read("docs/command-line.md");
-	const groups = [variables, executions, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
+	const groups = [variables, executions, agents, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
 
 	test.each(
-		[run, devCommand, ...groups, serveCommand, sidecarCommand, bundleCommand, limits].map((command): [string, Command] => [
-			command.name,
-			command,
-		]),
+		[run, devCommand, ...groups, serveCommand, sidecarCommand, agentCommand, bundleCommand, limits].map(
+			(command): [string, Command] => [command.name, command],
+		),
 	)("describes %s with every option and no other", (name, { operands, options }) => {
 		const text = section(page, name);
 		expect(text).toContain(`\`${`${name} ${operands}`.trim()}\``);
