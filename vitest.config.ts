@@ -8,6 +8,8 @@ export default defineConfig({
 		// Real threads, processes, files and containers, which are waited for: three files at a time are what two cores carry.
 		pool: "forks",
 		maxWorkers: 3,
+		// A process for all files of a worker: each of them would load the program anew.
+		isolate: false,
 		sequence: { sequencer: LongestFirst },
 		testTimeout: 30_000,
 		hookTimeout: 30_000,

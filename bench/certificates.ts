@@ -3,17 +3,19 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Place } from "./http-client.ts";
 
-/** PEM files of a server with mutual TLS, and of its client. */
+/** PEM files of a server with TLS, and of its client. */
 export interface TlsFiles {
 	readonly issuer: string;
 	readonly certificate: string;
 	readonly key: string;
 	readonly clientCertificate: string;
 	readonly clientKey: string;
+	/** Whether the server asks for the client's. */
+	readonly isMutual: boolean;
 }
 
 /** Makes them in the directory, with OpenSSL: P-256, for `localhost`. */
-export async function createTlsFiles(directory: string): Promise<TlsFiles> {
+export async function createTlsFiles(directory: string, isMutual = true): Promise<TlsFiles> {
 	const file = (name: string): string => join(directory, name);
 	const openssl = (...words: readonly string[]): void => void execFileSync("openssl", words, { stdio: "ignore" });
 	const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
@@ -40,13 +42,16 @@ export async function createTlsFiles(directory: string): Promise<TlsFiles> {
 		key: file("server.key"),
 		clientCertificate: file("client.pem"),
 		clientKey: file("client.key"),
+		isMutual,
 	};
 }
 
-/** What a client of the server shows and trusts. */
+/** What a client of the server trusts, and shows where TLS is mutual. */
 export async function readClientFiles(files: TlsFiles): Promise<NonNullable<Place["tls"]>> {
+	const ca = await readFile(files.issuer, "utf8");
+	if (!files.isMutual) return { ca };
 	return {
-		ca: await readFile(files.issuer, "utf8"),
+		ca,
 		certificate: await readFile(files.clientCertificate, "utf8"),
 		key: await readFile(files.clientKey, "utf8"),
 	};

@@ -17,7 +17,7 @@ export class EchoServer implements AsyncDisposable {
 	}
 
 	static async start(listen: string, files: TlsFiles | undefined): Promise<EchoServer> {
-		const tls = files ? [files.certificate, files.key, files.issuer] : [];
+		const tls = files ? [files.certificate, files.key, ...(files.isMutual ? [files.issuer] : [])] : [];
 		const program = Program.start([process.execPath, echoProgram, listen, ...tls], { cwd: tmpdir() });
 		const url = await program.line();
 		const address = url.startsWith("http") ? { host: "127.0.0.1", port: Number(new URL(url).port) } : { path: listen };

@@ -4,7 +4,7 @@ import { connect as connectTls } from "node:tls";
 /** Where a server listens. */
 export interface Place {
 	readonly address: { readonly host: string; readonly port: number } | { readonly path: string };
-	/** The issuer of its certificate, and the client's own certificate and key where it asks for one (PEM). */
+	/** The issuer of its certificate, and, where it asks for them, the client's own certificate and key (PEM). */
 	readonly tls?: { readonly ca: string; readonly certificate?: string; readonly key?: string };
 }
 

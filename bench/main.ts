@@ -20,16 +20,18 @@ const questions = [
 	"revocation",
 	"sidecar",
 	"container",
+	"ssh-runs",
+	"ssh-calls",
 	"agents",
 ] as const;
 
 /** Those that take long even when they are quick, whose 90 seconds are full: to be asked for by name then. */
-const slow: ReadonlySet<string> = new Set(["sidecar", "container", "agents"]);
+const slow: ReadonlySet<string> = new Set(["sidecar", "container", "ssh-runs", "ssh-calls", "agents"]);
 
 /** Several at once. */
 const groups: Readonly<Record<string, readonly string[]>> = {
 	http: ["http-calls", "sdk-calls", "sdk-imports", "revocation"],
-	ssh: ["agents"],
+	ssh: ["ssh-runs", "ssh-calls", "agents"],
 };
 
 const usage = `usage: npm run bench -- [name …] [--quick] [--json FILE]

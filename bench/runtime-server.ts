@@ -63,7 +63,9 @@ export class RuntimeServer implements AsyncDisposable {
 				"serve",
 				...["--data", data, "--drain", "0s", "--control-listen", `unix:${controlSocket}`],
 				...["--listen", transport === "unix" ? `unix:${socket}` : "127.0.0.1:0"],
-				...(tls ? ["--tls-cert", tls.certificate, "--tls-key", tls.key, "--tls-client-ca", tls.issuer] : []),
+				...(tls
+					? ["--tls-cert", tls.certificate, "--tls-key", tls.key, ...(tls.isMutual ? ["--tls-client-ca", tls.issuer] : [])]
+					: []),
 				...Object.entries(limits).flatMap(([name, value]) => ["--limit", `${name}=${value}`]),
 			],
 			{ cwd: directory, says: "stderr" },

@@ -69,6 +69,8 @@ export type FailureCode =
 	| "host-unsuitable"
 	/** The connection to the SSH host broke while the script was running. */
 	| "host-connection-lost"
+	/** The run may not be where it was to run. */
+	| "denied"
 	/** The engine or the host failed. */
 	| "internal";
 
@@ -111,7 +113,7 @@ export interface Usage {
 export interface Outcome {
 	readonly executionId: string;
 	readonly status: FinalStatus;
-	/** 0 succeeded, 1 failed or lost, 124 timed out, 130 cancelled; of a script that failed in a container, its own. */
+	/** 0 succeeded, 1 failed or lost, 124 timed out, 130 cancelled; of a script that failed in a container or on an SSH host, its own. */
 	readonly exitCode: number;
 	/** The output; absent when none was set. */
 	readonly output?: unknown;

@@ -12,6 +12,8 @@ import type { Store, StoreAccount, StoreCheck, StoreEntry, StoreKey, StoreOperat
 export interface ExecutionRecord extends Omit<Execution, "signal"> {
 	readonly status: ExecutionStatus;
 	readonly engine?: string;
+	/** The SSH host that it ran on. */
+	readonly host?: string;
 	/** Absent when the host has never seen it: the run is external. */
 	readonly script?: { readonly name: string; readonly sha256: string; readonly bytes: number };
 	readonly createdAt: number;

@@ -4,9 +4,11 @@ import type { ContainerExecutor } from "./executors/container/executor.ts";
 import { languageImages } from "./executors/container/language-images.ts";
 import type { ContainerSettings } from "./executors/container/opened-engine.ts";
 import { ServedRuns } from "./executors/served-runs.ts";
+import type { SshDoors } from "./executors/ssh/script-door.ts";
 import { Host, type HostParts } from "./host.ts";
 import type { Traffic } from "./http/traffic.ts";
 import { claimSweep, sweep } from "./retention.ts";
+import type { SshMode } from "./ssh-mode.ts";
 import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
 import type { Store } from "./store/store.ts";
 import type { ExecutionTokens } from "./tokens/execution-tokens.ts";
@@ -74,6 +76,16 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		return loading;
 	};
 	opened.defer(async () => (await loading)?.[Symbol.asyncDispose]());
+	const sshDoors: SshDoors = {};
+	let ssh: Promise<SshMode> | undefined;
+	const loadSsh = (): Promise<SshMode> => {
+		ssh ??= import("./ssh-mode.ts").then(({ createSshMode }) => {
+			const basis = { dataDirectory: directory, hostId: presence.id, limits, served, audit };
+			return createSshMode({ ...basis, loadTraffic, loadTokens, doors: sshDoors });
+		});
+		return ssh;
+	};
+	opened.defer(async () => (await ssh)?.[Symbol.asyncDispose]());
 	const owned = opened.move();
 	return new Host({
 		...parts,
@@ -82,7 +94,8 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		traffic: loadTraffic,
 		tokens: loadTokens,
 		agents: loadAgents,
-		sshDoors: {},
+		sshDoors,
+		ssh: loadSsh,
 		containers: loadContainers,
 		containerImages: [...(containers.images ?? []), ...Object.values(languageImages)],
 		audit,

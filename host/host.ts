@@ -39,13 +39,16 @@ import {
 	resolveContainerOptions,
 	resolveRunTerms,
 	resolveSandboxOptions,
+	resolveSshOptions,
 	type SandboxPlan,
 	type ScriptSource,
+	type SshPlan,
 } from "./run-options.ts";
 import { RunPlaces } from "./run-places.ts";
 import { RunRecord } from "./run-record.ts";
 import type { EngineName } from "./sandbox/engine.ts";
 import { mapStack, prepareSource } from "./sandbox/source.ts";
+import type { SshMode } from "./ssh-mode.ts";
 import type { Store } from "./store/store.ts";
 import type { ExecutionTokens } from "./tokens/execution-tokens.ts";
 import { within } from "./within.ts";
@@ -69,6 +72,8 @@ export interface HostParts {
 	readonly agents: () => Promise<AgentRegistry>;
 	/** The doors that scripts on SSH hosts may have. */
 	readonly sshDoors: SshDoors;
+	/** Loads what runs scripts on SSH hosts, with the first of them. */
+	readonly ssh: () => Promise<SshMode>;
 	readonly limits: Limits;
 	readonly engine: EngineName;
 	/** The audit log, when one is kept. */
@@ -110,6 +115,7 @@ export class Host implements AsyncDisposable {
 	readonly #external: ExternalExecutor;
 	readonly #sandboxPlaces: RunPlaces;
 	readonly #containerPlaces: RunPlaces;
+	readonly #remotePlaces: RunPlaces;
 	readonly #externalPlaces: RunPlaces;
 	/** Every run that is under way, with what cancels it. */
 	readonly #running = new Map<string, RunningRun>();
@@ -121,6 +127,7 @@ export class Host implements AsyncDisposable {
 		this.#external = new ExternalExecutor(parts.served);
 		this.#sandboxPlaces = RunPlaces.sandbox(parts.limits);
 		this.#containerPlaces = RunPlaces.containers(parts.limits);
+		this.#remotePlaces = RunPlaces.remote(parts.limits);
 		this.#externalPlaces = RunPlaces.external(parts.limits);
 	}
 
@@ -149,7 +156,7 @@ export class Host implements AsyncDisposable {
 	 */
 	async run(options: RunOptions): Promise<Outcome> {
 		using _alive = keepAlive();
-		return await this.#runScript(options).outcome;
+		return await (await this.#begunScript(options)).outcome;
 	}
 
 	/**
@@ -158,7 +165,7 @@ export class Host implements AsyncDisposable {
 	 */
 	async start(options: RunOptions, runId?: string): Promise<StartedRun> {
 		const created = Promise.withResolvers<void>();
-		const { id, outcome } = this.#runScript(options, created.resolve, runId);
+		const { id, outcome } = await this.#begunScript(options, created.resolve, runId);
 		// A run that could not be written down has no other way to say so.
 		outcome.catch(created.reject);
 		await created.promise;
@@ -324,6 +331,18 @@ export class Host implements AsyncDisposable {
 		if (this.#draining) throw new RuntimeError("unavailable", "The host is shutting down; it takes no new runs.");
 	}
 
+	/** Begins a script wherever it is to run. */
+	async #begunScript(options: RunOptions, created?: () => void, runId?: string): Promise<StartedRun> {
+		if (options.mode !== "ssh") return this.#runScript(options, created, runId);
+		this.#requireOpen();
+		const mode = await this.#parts.ssh();
+		this.#requireOpen();
+		this.#remotePlaces.require(requireNamespace(options.namespace ?? "default"));
+		const { limits, sshDoors } = this.#parts;
+		const plan = resolveSshOptions(options, limits, (name) => mode.hosts.find(name), sshDoors);
+		return this.#runOnHost(mode, plan, options, created, runId);
+	}
+
 	/** `created` is called when the run is in the store; without it nobody waits for that. */
 	#runScript(options: RunOptions, created?: () => void, runId?: string): StartedRun {
 		this.#requireOpen();
@@ -362,7 +381,7 @@ export class Host implements AsyncDisposable {
 		const { namespace, script, image, arguments: given, files, input, limits } = plan;
 		const known = { id, mode: "container", allowedHosts: [], script: describeScript(script) } as const;
 		return this.#begin(this.#containerPlaces, plan, options, known, async (run) => {
-			const preparing = prepareForContainer(script, namespace);
+			const preparing = withoutTypes(script, namespace);
 			const loading = this.#parts.containers();
 			loading.catch(() => undefined);
 			// The host may die while the container goes on: whoever comes next has to know that there was one.
@@ -383,12 +402,42 @@ export class Host implements AsyncDisposable {
 		});
 	}
 
+	#runOnHost(
+		{ executor }: SshMode,
+		plan: SshPlan,
+		options: RunOptions,
+		created: (() => void) | undefined,
+		id: string | undefined,
+	): StartedRun {
+		const { namespace, script, host, reach, arguments: given, files, input, limits } = plan;
+		const known = { id, mode: "ssh", host: host.name, allowedHosts: [], script: describeScript(script) } as const;
+		return this.#begin(this.#remotePlaces, plan, options, known, async (run) => {
+			const preparing = withoutTypes(script, namespace);
+			// Written down while the host is made ready.
+			const recorded = run.create();
+			recorded.then(created, () => undefined);
+			const prepared = await preparing;
+			if ("failure" in prepared) {
+				await recorded;
+				return endWithout(prepared.failure);
+			}
+			const { language, name } = script;
+			const placed = { language, name, source: prepared.source, arguments: given, files };
+			const ending = executor.run({ ...run, namespace, script: placed, host, reach, input, limits, recorded });
+			const [end] = await Promise.all([ending, recorded]);
+			return end;
+		});
+	}
+
 	/** Begins a run, which has one of the places until it has ended: `known` completes its record, `execute` is what its executor does. */
 	#begin(
 		places: RunPlaces,
 		terms: RunTerms,
 		options: Pick<RunOptions, "signal" | "onLog">,
-		{ id, ...known }: Pick<ExecutionRecord, "mode" | "allowedHosts" | "engine" | "script"> & { readonly id: string | undefined },
+		{
+			id,
+			...known
+		}: Pick<ExecutionRecord, "mode" | "host" | "allowedHosts" | "engine" | "script"> & { readonly id: string | undefined },
 		execute: (run: RunUnderWay) => Promise<ExecutorEnd>,
 	): StartedRun {
 		const { limits, traceparent } = terms;
@@ -487,8 +536,8 @@ const describeScript = ({ name, source }: ScriptSource) => ({ name, sha256: sha2
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-/** TypeScript without its types, as in the sandbox: what an image's Node takes is not known. */
-async function prepareForContainer(
+/** TypeScript without its types, as in the sandbox: what the Node of an image or of an SSH host takes is not known. */
+async function withoutTypes(
 	{ name, source, language }: ContainerPlan["script"],
 	namespace: string,
 ): Promise<{ readonly source: string } | { readonly failure: Failure }> {

@@ -6,6 +6,8 @@ import { requireJson, utf8Length } from "./contract/json-text.ts";
 import { describeLimit, type LimitName, type Limits, limitDefinitions, resolveLimits } from "./contract/limits.ts";
 import { oneOf, record, string, unknownField, whole } from "./contract/shapes.ts";
 import type { LogLine } from "./execution.ts";
+import type { SshDoors } from "./executors/ssh/script-door.ts";
+import { leastScopes, type Reach, reaches, type SshHost } from "./executors/ssh/ssh-host.ts";
 import { setVariable } from "./helpers/variable-effects.ts";
 import { parseAllowedHosts } from "./sandbox/allowed-hosts.ts";
 import { type EngineName, requireEngine } from "./sandbox/engine.ts";
@@ -30,9 +32,13 @@ export interface RunOptions {
 	readonly mode?: RunMode;
 	/** The image of its container; that of its language when not given. Others have to be allowed by the operator. */
 	readonly image?: string;
-	/** What a script in a container is called with. */
+	/** In mode `ssh`: the host, by its name in hosts.toml. */
+	readonly host?: string;
+	/** In mode `ssh`: how the script reaches its helpers; as the host's entry says when not given. */
+	readonly reach?: Reach | "auto";
+	/** What a script in a container or on an SSH host is called with. */
 	readonly arguments?: readonly string[];
-	/** Files that a script in a container finds beside itself, by their paths relative to it. */
+	/** Files that a script in a container or on an SSH host finds beside itself, by their paths relative to it. */
 	readonly files?: Readonly<Record<string, string | Uint8Array>>;
 	/** The input, a JSON text. */
 	readonly input?: Json;
@@ -42,9 +48,9 @@ export interface RunOptions {
 	readonly namespace?: string;
 	/** Variables (JSON texts by key) that are written before the script starts. */
 	readonly variables?: Readonly<Record<string, Json>>;
-	/** What the run may do; everything when not given. */
+	/** What the run may do. When not given everything, and on an SSH host what its entry says, or the least. */
 	readonly scopes?: readonly Scope[];
-	/** Limits of this run; the host's where not given. */
+	/** Limits of this run; those of the SSH host, and the host's own, where not given. */
 	readonly limits?: Partial<Record<LimitName, number>>;
 	/** Hosts that `fetch` may reach; none when not given. */
 	readonly allowedHosts?: readonly string[];
@@ -62,11 +68,11 @@ export interface RunOptions {
 /** A run whose script somebody else runs: what is not about the script. */
 export type ExternalRunOptions = Omit<
 	RunOptions,
-	"script" | "mode" | "image" | "arguments" | "files" | "engine" | "allowedHosts"
+	"script" | "mode" | "image" | "host" | "reach" | "arguments" | "files" | "engine" | "allowedHosts"
 >;
 
 /** Where scripts run that this host starts. */
-export const runModes = ["sandbox", "container"] as const;
+export const runModes = ["sandbox", "container", "ssh"] as const;
 export type RunMode = (typeof runModes)[number];
 
 /** What is known of every run, checked and complete. */
@@ -97,6 +103,13 @@ export interface ContainerPlan extends RunTerms {
 	readonly files: ReadonlyMap<string, string | Uint8Array>;
 }
 
+/** The options of a run on an SSH host, checked and complete. */
+export interface SshPlan extends Omit<ContainerPlan, "image"> {
+	readonly host: SshHost;
+	/** `auto`: by the URL where the host reaches it, else by the tunnel. */
+	readonly reach: Reach | "auto";
+}
+
 /** Where a script is to run; one whose language nothing says is taken for JavaScript. Throws `invalid` for a mode or a language that there is not. */
 export function requireMode({ mode, script }: Pick<RunOptions, "mode" | "script">): RunMode {
 	if (mode !== undefined) return oneOf(mode, "mode", runModes);
@@ -109,7 +122,9 @@ export function requireMode({ mode, script }: Pick<RunOptions, "mode" | "script"
  * caller writes in, and whoever gave it the values.
  */
 export function resolveSandboxOptions(options: RunOptions, hostLimits: Limits, hostEngine: EngineName): SandboxPlan {
-	requireAbsent(options, ["image", "arguments", "files"], "a container", "sandbox");
+	requireAbsent(options, ["image"], "a container", "sandbox");
+	requireAbsent(options, ["host", "reach"], "an SSH host", "sandbox");
+	requireAbsent(options, ["arguments", "files"], "a container or on an SSH host", "sandbox");
 	const terms = resolveRunTerms(options, hostLimits);
 	const script = requireScript(options.script, terms.limits);
 	const language = languageOf(script);
@@ -129,20 +144,83 @@ export function resolveSandboxOptions(options: RunOptions, hostLimits: Limits, h
 /** The same for a run in a container. Throws `denied`, too, for an image that is not one of `images`. */
 export function resolveContainerOptions(options: RunOptions, hostLimits: Limits, images: readonly string[]): ContainerPlan {
 	requireAbsent(options, ["engine", "allowedHosts"], "the sandbox", "container");
+	requireAbsent(options, ["host", "reach"], "an SSH host", "container");
 	const terms = resolveRunTerms(options, hostLimits);
 	const { image } = options;
 	if (image !== undefined && !images.includes(string(image, "image")))
 		throw new RuntimeError("denied", `The image ${excerpt(image)} is not one that the operator has allowed.`);
-	const script = requireScript(options.script, terms.limits);
+	return { ...terms, image, ...requirePlaced(options, terms.limits) };
+}
+
+/**
+ * The same for a run on an SSH host. Throws `denied`, too, for a namespace whose runs the host does not take and for scopes that its agent was not granted, `not-found` for a
+ * host that there is not, and `unavailable` for a way to the helpers that this process does not have.
+ */
+export function resolveSshOptions(
+	options: RunOptions,
+	hostLimits: Limits,
+	findHost: (name: string) => SshHost,
+	doors: SshDoors,
+): SshPlan {
+	requireAbsent(options, ["engine", "allowedHosts"], "the sandbox", "ssh");
+	requireAbsent(options, ["image"], "a container", "ssh");
+	if (options.host === undefined) throw new RuntimeError("invalid", "host is missing: mode ssh needs the name of an SSH host.");
+	const host = findHost(string(options.host, "host"));
+	const reach = requireReach(oneOf(options.reach ?? host.reach, "reach", ["auto", ...reaches] as const), host, doors);
+	const granted = reach === "agent" ? doors.agents?.find(host.name)?.scopes : undefined;
+	const terms = resolveRunTerms(
+		{
+			...options,
+			scopes: options.scopes ?? granted ?? host.scopes ?? leastScopes,
+			limits: { ...host.limits, ...record(options.limits ?? {}, "limits") },
+		},
+		hostLimits,
+	);
+	const missing = granted && terms.scopes.find((scope) => !granted.includes(scope));
+	if (missing !== undefined)
+		throw new RuntimeError(
+			"denied",
+			`The agent of the host ${host.name} was not granted the scope ${missing}; \`cronium agents invite\` grants scopes.`,
+		);
+	if (!host.namespaces.includes(terms.namespace))
+		throw new RuntimeError(
+			"denied",
+			`The host ${host.name} takes runs of the namespace ${host.namespaces.join(" and ")}, and not of ${terms.namespace}: runs of one account see each other. Its namespaces in hosts.toml, and shared = true, allow it.`,
+		);
+	return { ...terms, host, reach, ...requirePlaced(options, terms.limits) };
+}
+
+/** How scripts on the host reach their helpers, as far as it is known before there is a connection. */
+function requireReach(reach: Reach | "auto", { name }: SshHost, { url, agents }: SshDoors): Reach | "auto" {
+	const isConnected = agents?.find(name) !== undefined;
+	if (reach === "auto") return isConnected ? "agent" : "auto";
+	if (reach === "url" && !url)
+		throw new RuntimeError(
+			"unavailable",
+			"This process has no URL that scripts on other machines reach; `cronium serve` with --url has one, and the reach tunnel needs none.",
+		);
+	if (reach === "agent" && !agents)
+		throw new RuntimeError("unavailable", "This process has no agents; `cronium serve` with --agent-listen has them.");
+	if (reach === "agent" && !isConnected)
+		throw new RuntimeError(
+			"unavailable",
+			`No approved agent of the host ${name} is connected; \`cronium agents list\` shows which there are and since when they are not.`,
+		);
+	return reach;
+}
+
+/** What a script has that is put somewhere as files. Throws `invalid` or `too-large`. */
+function requirePlaced(options: RunOptions, limits: Limits): Pick<ContainerPlan, "script" | "arguments" | "files"> {
+	const script = requireScript(options.script, limits);
 	const language = languageOf(script);
 	if (language === undefined)
 		throw new RuntimeError(
 			"invalid",
 			`What language ${excerpt(script.name)} is in is not known; its name has to end with one of ${scriptExtensions.join(", ")}, or its language has to be given.`,
 		);
-	const given = requireContainerFiles(options, terms.limits);
+	const given = requireContainerFiles(options, limits);
 	requireFileName(scriptFileName(script.name, language), given.files);
-	return { ...terms, script: { ...script, language }, image, ...given };
+	return { script: { ...script, language }, ...given };
 }
 
 /** A given language, or the one that the script shows. */

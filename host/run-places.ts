@@ -43,6 +43,11 @@ export class RunPlaces {
 		return RunPlaces.#beside("runs in containers", limits.maxContainers, limits);
 	}
 
+	/** For runs on SSH hosts: those that run there, and those that wait. */
+	static remote(limits: Limits): RunPlaces {
+		return RunPlaces.#beside("runs on SSH hosts", limits.maxRemoteRuns, limits);
+	}
+
 	/** For runs that wait beside so many that run. */
 	static #beside(runs: string, running: number, limits: Limits): RunPlaces {
 		const { maxNamespaceRuns, maxQueuedRuns } = limits;

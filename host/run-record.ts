@@ -28,11 +28,15 @@ export class RunRecord implements Disposable {
 		this.#timer = this.#openSoon();
 	}
 
-	/** Writes the run down before it starts, and `operations` with it. */
+	/** Writes the run down before its script starts, and `operations` with it. */
 	async create(operations: readonly StoreOperation[]): Promise<void> {
 		clearTimeout(this.#timer);
-		await this.#executions.create(this.#record, this.#input, operations);
-		this.#written = writeRecord(this.#record);
+		const creating = this.#executions.create(this.#record, this.#input, operations).then(() => {
+			this.#written = writeRecord(this.#record);
+		});
+		// What is written when it starts meanwhile comes behind it.
+		this.#opening = creating.catch(() => undefined);
+		await creating;
 	}
 
 	/** Says since when the run runs. Returns what its worker has to know to write that. */

@@ -1,18 +1,17 @@
-import { chmodSync, lstatSync, rmSync } from "node:fs";
-import { isIP } from "node:net";
+import { X509Certificate } from "node:crypto";
+import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
+import { createBridge } from "../ssh-bridge/bridge.ts";
 import { RuntimeError } from "./contract/errors.ts";
 import { tellingFailures } from "./http/authentication-failures.ts";
 import { controlApi } from "./http/control/control-api.ts";
-import { identifyByToken, requireBearer } from "./http/credentials.ts";
-import { runtimeApi } from "./http/runtime-api.ts";
+import { requireBearer } from "./http/credentials.ts";
+import { type Address, describeAddress, isLoopback, listenOn, requirePrivate } from "./http/listen.ts";
 import { createServer, drainServer, type ServerTls } from "./http/server.ts";
 import { createHost, type HostOptions } from "./index.ts";
+import { publishServing, withdrawServing } from "./serving.ts";
 import { lockExclusive } from "./store/exclusive-role.ts";
 import { operatorCredentialFile, readOperatorCredential } from "./tokens/operator-credential.ts";
-
-/** Where a server listens. */
-export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
 export interface ServeOptions extends Omit<HostOptions, "dataDirectory" | "audit" | "forbiddenPorts"> {
 	readonly dataDirectory: string;
@@ -20,7 +19,12 @@ export interface ServeOptions extends Omit<HostOptions, "dataDirectory" | "audit
 	readonly listen: Address;
 	/** Of the control API, for orchestrators. */
 	readonly controlListen: Address;
+	/** What both servers show. */
 	readonly tls?: ServerTls;
+	/** In its place: by which names clients reach them; they show a certificate of the directory's own authority then. */
+	readonly tlsNames?: readonly string[];
+	/** By which URL (`https:`) scripts on other machines reach the runtime API; where it listens, when that is one, if nothing is said. */
+	readonly scriptUrl?: string;
 	/** Where sidecar processes come in, with certificates of the directory's own authority; nowhere when it is not given. */
 	readonly sidecarListen?: { readonly host: string; readonly port: number };
 	/** Where they reach it, `host:port`; where it listens when not given. */
@@ -38,6 +42,8 @@ export interface ServeOptions extends Omit<HostOptions, "dataDirectory" | "audit
 export interface RunningServer {
 	readonly url: string;
 	readonly controlUrl: string;
+	/** By which URL scripts on other machines reach the runtime API, when there is one. */
+	readonly scriptUrl: string | undefined;
 	readonly sidecarUrl: string | undefined;
 	readonly agentUrl: string | undefined;
 	/** The file with the operator's credential. */
@@ -51,19 +57,9 @@ export interface RunningServer {
  * when another process serves the directory, naming it, or an address cannot be had.
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-	const {
-		dataDirectory,
-		listen,
-		controlListen,
-		tls,
-		sidecarListen,
-		sidecarAddress,
-		agentListen,
-		agentAddress,
-		drainMs,
-		...hostOptions
-	} = options;
-	for (const address of [listen, controlListen]) requirePrivate(address, tls);
+	const { dataDirectory, listen, controlListen, tls: ownTls, tlsNames, scriptUrl, ...others } = options;
+	const { sidecarListen, sidecarAddress, agentListen, agentAddress, drainMs, ...hostOptions } = others;
+	for (const address of [listen, controlListen]) requirePrivate(address, ownTls !== undefined || tlsNames !== undefined);
 	await using opened = new AsyncDisposableStack();
 	// A script must not reach the doors of its own server, where it would come from a trusted address.
 	const ownPorts: number[] = [];
@@ -72,10 +68,14 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	opened.defer(() => role.close());
 	const tokens = await host.tokens();
 	const isOperator = readOperatorCredential(dataDirectory, options.operatorTokenFile);
+	const operatorTokenFile = options.operatorTokenFile ?? operatorCredentialFile(dataDirectory);
 	const traffic = await host.traffic();
 	let ready = true;
 	const isReady = (): boolean => ready;
-	const serverOptions = { maxConnections: host.limits.maxConnections, ...(tls && { tls }) };
+	const certificate =
+		tlsNames &&
+		opened.use(await (await import("../ssh-bridge/server-certificate.ts")).ServerCertificate.open(dataDirectory, tlsNames));
+	const tls = ownTls ?? certificate?.tls;
 	const sidecars =
 		sidecarListen &&
 		opened.use(
@@ -107,14 +107,17 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 			}),
 		);
 	if (agents) host.sshDoors.agents = agents;
-	const runtime = createServer(serverOptions);
-	await runtime.register(runtimeApi, {
-		identify: tellingFailures("bridge", host.audit, identifyByToken(tokens, "bridge")),
+	const runtime = await createBridge({
+		tls,
+		hasAddresses: !("path" in listen),
+		limits: host.limits,
 		tokens,
 		traffic,
+		audit: host.audit,
 		isReady,
 	});
-	const control = createServer(serverOptions);
+	const control = createServer({ maxConnections: host.limits.maxConnections, ...(tls && { tls }) });
+	for (const server of [runtime, control]) certificate?.keepFresh(server);
 	await control.register(controlApi, {
 		host,
 		tokens,
@@ -135,6 +138,25 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 		const address = server.address();
 		if (typeof address === "object" && address) ownPorts.push(address.port);
 	}
+	const reached = scriptUrl ?? reachedBy(listen, portOf(runtime), tlsNames, tls);
+	if (reached !== undefined) {
+		const { createUrlDoors } = await import("../ssh-bridge/url-doors.ts");
+		host.sshDoors.url = createUrlDoors({ url: reached, tokens, trusted: () => certificate?.trusted });
+	}
+	const publish = (): void =>
+		publishServing(dataDirectory, {
+			pid: process.pid,
+			host: host.id,
+			control: reachedHere(control, controlListen, tls !== undefined),
+			...(certificate
+				? { trust: { authority: certificate.trusted } }
+				: ownTls && { trust: { certificate: new X509Certificate(ownTls.certificate).toString() } }),
+			asksForCertificates: tls?.clientIssuers !== undefined,
+			operatorTokenFile,
+		});
+	publish();
+	certificate?.onChange(publish);
+	opened.defer(() => withdrawServing(dataDirectory, host.id));
 	if (sidecars?.port !== undefined) ownPorts.push(sidecars.port);
 	if (agents) ownPorts.push(agents.port);
 	host.prepareContainers().catch((cause: Error) => {
@@ -147,9 +169,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 		controlUrl,
 		sidecarUrl: sidecars && `https://${sidecars.address}`,
 		agentUrl: agents && `https://${agents.address}`,
-		operatorTokenFile: options.operatorTokenFile ?? operatorCredentialFile(dataDirectory),
+		scriptUrl: reached,
+		operatorTokenFile,
 		async close() {
 			ready = false;
+			withdrawServing(dataDirectory, host.id);
 			// Whoever watches a run is served until it has ended, and runs reach their helpers.
 			await host.drain(drainMs);
 			await Promise.all([drainServer(control, 1_000), drainServer(runtime, 1_000)]);
@@ -158,39 +182,27 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 	};
 }
 
-/** A credential must not travel in clear where others can read it. */
-function requirePrivate(address: Address, tls: ServerTls | undefined): void {
-	if (tls || "path" in address || isLoopback(address.host)) return;
-	throw new RuntimeError(
-		"invalid",
-		`${isIP(address.host) === 6 ? `[${address.host}]` : address.host}:${address.port} is beyond loopback, where tokens would travel in clear; give a certificate and a key (--tls-cert, --tls-key), or listen on 127.0.0.1.`,
-	);
+/** What other machines reach where it listens: nothing of this machine alone, nothing in clear. */
+function reachedBy(
+	listen: Address,
+	port: number | undefined,
+	names: readonly string[] | undefined,
+	tls: ServerTls | undefined,
+): string | undefined {
+	// Scripts have no certificates to show.
+	if ("path" in listen || !tls || tls.clientIssuers !== undefined || port === undefined || isLoopback(listen.host))
+		return undefined;
+	const host = names?.[0] ?? (isEveryAddress(listen.host) ? undefined : listen.host);
+	return host === undefined ? undefined : `https://${describeAddress({ host, port })}`;
 }
 
-function isLoopback(host: string): boolean {
-	return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+/** Where others of this machine reach it. */
+function reachedHere(server: FastifyInstance, listen: Address, isSecure: boolean): string {
+	if ("path" in listen) return describeAddress(listen);
+	const host = isEveryAddress(listen.host) ? (listen.host === "::" ? "::1" : "127.0.0.1") : listen.host;
+	return `${isSecure ? "https" : "http"}://${describeAddress({ host, port: portOf(server) ?? listen.port })}`;
 }
 
-/** Listens, and returns what clients connect to. */
-async function listenOn(server: FastifyInstance, address: Address): Promise<string> {
-	if ("path" in address) removeStaleSocket(address.path);
-	try {
-		const url = await server.listen(address);
-		// Whoever can connect still needs a token; others of the machine need not even see the door.
-		if ("path" in address) chmodSync(address.path, 0o600);
-		return "path" in address ? `unix:${address.path}` : url;
-	} catch (cause) {
-		const where = "path" in address ? `unix:${address.path}` : `${address.host}:${address.port}`;
-		throw new RuntimeError(
-			"unavailable",
-			`${where} cannot be listened on: ${(cause as NodeJS.ErrnoException).code ?? "unknown"}.`,
-		);
-	}
-}
+const isEveryAddress = (host: string): boolean => host === "0.0.0.0" || host === "::";
 
-/** A process that died has left its socket; this one holds the role, so it is nobody's. */
-function removeStaleSocket(path: string): void {
-	if (Buffer.byteLength(path) > 100)
-		throw new RuntimeError("invalid", `The socket path ${path} has ${Buffer.byteLength(path)} bytes; the limit is 100.`);
-	if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
-}
+const portOf = ({ server }: FastifyInstance): number | undefined => (server.address() as AddressInfo | null)?.port;

@@ -10,3 +10,13 @@ export async function within<Result>(work: Promise<Result>, timeMs: number): Pro
 		enough.abort();
 	}
 }
+
+/** What the work comes to. Rejects with the reason of the signal when that aborts first; the work goes on by itself. */
+export function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+	return new Promise((resolve, reject) => {
+		const onAbort = (): void => reject(signal.reason);
+		if (signal.aborted) onAbort();
+		signal.addEventListener("abort", onAbort, { once: true });
+		work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+	});
+}

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildAgent } from "../build-agent.ts";
 import { command as agentCommand } from "../host/cli/agent.ts";
 import { group as agents } from "../host/cli/agents.ts";
 import { group as audit } from "../host/cli/audit.ts";
@@ -14,6 +15,7 @@ import { command as bundleCommand } from "../host/cli/bundle-command.ts";
 import { type Command, exitCodes } from "../host/cli/command.ts";
 import { command as devCommand } from "../host/cli/dev.ts";
 import { group as executions } from "../host/cli/executions.ts";
+import { group as hosts } from "../host/cli/hosts.ts";
 import { group as images } from "../host/cli/images.ts";
 import { group as keys } from "../host/cli/keys.ts";
 import { command as limits } from "../host/cli/limits.ts";
@@ -26,10 +28,13 @@ import { httpStatus } from "../host/contract/errors.ts";
 import { operations } from "../host/contract/generated/operations.ts";
 import { type LimitDefinition, limitDefinitions } from "../host/contract/limits.ts";
 import type { LogLine } from "../host/execution.ts";
+import { hostMembers } from "../host/executors/ssh/host-entry.ts";
+import { hostsFile, SshHosts } from "../host/executors/ssh/hosts-file.ts";
 import { createHost, type Host } from "../host/index.ts";
 import { failureCodes } from "../host/sandbox/guest-report.ts";
 import { lockExclusive } from "../host/store/exclusive-role.ts";
 import { engineKinds, findTestEngine } from "./containers/engines.ts";
+import { sshdObstacle, startSshd } from "./ssh/sshd.ts";
 
 /*
  * What the documentation shows is run, and what it lists is compared with the code. How a fenced block is marked:
@@ -42,8 +47,9 @@ import { engineKinds, findTestEngine } from "./containers/engines.ts";
  *                                  shown only. `examples/` is there, and variables last to the end of the page
  *
  *   ```console needs=containers    is left out where there is no container engine to test with
+ *   ```console needs=sshd          is left out where no sshd can be started; there is one at port 2222, with an account `deploy` that takes ~/.ssh/id_ed25519
  *
- * Ports 8780 and 8781, which a server has when nothing else is said, are replaced by free ones.
+ * Ports 8780 and 8781, which a server has when nothing else is said, and 8783 are replaced by free ones, and so is 2222.
  *
  * In what is expected `…` stands for any text within a line, and several spaces for any number from two. Blocks without a mark are not run.
  */
@@ -58,6 +64,9 @@ const read = (path: string): string => readFileSync(join(projectDirectory, path)
 const [engine] = (await Promise.all(engineKinds.map((kind) => findTestEngine(kind)))).flatMap((found) =>
 	"address" in found ? [found.address] : [],
 );
+
+/** Accounts with names of their own are for root only. */
+const hasSshd = sshdObstacle(true) === undefined;
 
 let host: Host;
 let directory: string;
@@ -105,7 +114,8 @@ describe.concurrent.each(pages)("%s", (page) => {
 	);
 
 	const sessions = blocks.filter(
-		({ language, marks }) => language === "console" && (engine || !marks.includes("needs=containers")),
+		({ language, marks }) =>
+			language === "console" && (engine || !marks.includes("needs=containers")) && (hasSshd || !marks.includes("needs=sshd")),
 	);
 	if (sessions.length > 0)
 		test.concurrent("its commands print what it says", { timeout: 120_000 }, async ({ expect }) => {
@@ -117,14 +127,22 @@ describe.concurrent.each(pages)("%s", (page) => {
 				if (title !== undefined) writeFileSync(join(place, title), block.text);
 			}
 			const commands = sessions.flatMap(readCommands);
-			const [port, controlPort] = await findPorts();
+			const [port, controlPort, agentPort] = await findPorts();
+			await using remote = sessions.some(named("needs=sshd")) ? await openRemote(place) : undefined;
 			const printed = await runCommands(
-				commands.map(({ command }) => command.replaceAll(":8780", `:${port}`).replaceAll(":8781", `:${controlPort}`)),
+				commands.map(({ command }) =>
+					command
+						.replaceAll(":8780", `:${port}`)
+						.replaceAll(":8781", `:${controlPort}`)
+						.replaceAll(":8783", `:${agentPort}`)
+						.replaceAll(/(-p|-P|--port) 2222/g, `$1 ${remote?.port}`),
+				),
 				place,
 				{
 					CRONIUM_LISTEN: `127.0.0.1:${port}`,
 					CRONIUM_CONTROL_LISTEN: `127.0.0.1:${controlPort}`,
 					...(engine && { CRONIUM_CONTAINER_ENGINE: engine }),
+					...remote?.environment,
 				},
 			);
 			expect(printed).toHaveLength(commands.length);
@@ -143,7 +161,7 @@ describe.concurrent.each(pages)("%s", (page) => {
 	});
 
 	test("has no mark that this test does not know", () => {
-		const known = /^(?:run|library|output|log|signature|(?:title|input|fails)=\S+|needs=containers)$/;
+		const known = /^(?:run|library|output|log|signature|(?:title|input|fails)=\S+|needs=(?:containers|sshd))$/;
 		for (const { marks, line } of blocks) for (const mark of marks) expect(mark, `line ${line}`).toMatch(known);
 		expect(blocks.filter(named("output")).length + blocks.filter(named("log")).length).toBe(
 			blocks.flatMap((block) => Object.values(expectedBehind(blocks, block))).length,
@@ -195,7 +213,7 @@ describe("docs/scripts.md", () => {
 
 describe("docs/command-line.md", () => {
 	const page = read("docs/command-line.md");
-	const groups = [variables, executions, agents, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
+	const groups = [variables, executions, agents, hosts, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
 
 	test.each(
 		[run, devCommand, ...groups, serveCommand, sidecarCommand, agentCommand, bundleCommand, limits].map(
@@ -257,6 +275,8 @@ describe("docs/operating.md", () => {
 		await using listed = await createHost({ dataDirectory, audit: true, containers: { ...(engine && { engine }) } });
 		await listed.run({ script: { name: "empty.js", source: "" } });
 		if (engine) await listed.run({ script: { name: "empty.sh", source: "" } });
+		const fingerprints = [`SHA256:${"a".repeat(43)}`];
+		await new SshHosts(hostsFile(dataDirectory)).add("web1", { address: "10.0.0.5", user: "cronium", agent: true, fingerprints });
 		const role = await lockExclusive(dataDirectory, "serve", listed);
 		const found = readdirSync(dataDirectory, { withFileTypes: true }).map(
 			(entry) => entry.name + (entry.isDirectory() ? "/" : ""),
@@ -264,6 +284,10 @@ describe("docs/operating.md", () => {
 		await role.close();
 		const onlyWithEngines = engine ? [] : ["engines/", "runs/"];
 		expect(firstCells(section(page, "The data directory"))).toEqual([...found, ...onlyWithEngines].sort());
+	});
+
+	test("explains every member of a host in hosts.toml and no other", () => {
+		expect(firstCells(section(page, "SSH hosts"))).toEqual([...hostMembers].sort());
 	});
 
 	test("explains every member of an entry of the journal", () => {
@@ -356,7 +380,7 @@ async function runCommands(
 	variables: Readonly<Record<string, string>>,
 ): Promise<readonly string[]> {
 	const bin = join(place, ".bin");
-	mkdirSync(bin);
+	mkdirSync(bin, { recursive: true });
 	const launcher = `exec '${process.execPath}' '${join(projectDirectory, "bin/cronium.js")}' "$@"`;
 	for (const [name, body] of [
 		["cronium", launcher],
@@ -373,13 +397,40 @@ async function runCommands(
 	return stdout.split(border).slice(0, commands.length);
 }
 
-/** Two ports of loopback that nobody has. */
-async function findPorts(): Promise<readonly [number, number]> {
-	const servers = [createServer(), createServer()];
+/** An sshd that knows this user's key, as one that a reader has set up, and what the reader has at home. */
+async function openRemote(place: string) {
+	await using opened = new AsyncDisposableStack();
+	const programs = join(place, ".programs");
+	mkdirSync(programs);
+	const sshd = opened.use(
+		await startSshd({ accounts: { deploy: {} }, configuration: [`SetEnv PATH=${programs}:/usr/local/bin:/usr/bin:/bin`] }),
+	);
+	// Its account cannot enter the directory of the clone.
+	for (const path of [directory, place, programs]) chmodSync(path, 0o755);
+	cpSync(process.execPath, join(programs, "node"));
+	const home = join(place, ".home");
+	mkdirSync(join(home, ".ssh"), { recursive: true, mode: 0o700 });
+	cpSync(sshd.keyFile, join(home, ".ssh", "id_ed25519"));
+	// ssh reads the files of the account, whatever HOME says.
+	const bin = join(place, ".bin");
+	mkdirSync(bin, { recursive: true });
+	const options = `-i '${sshd.keyFile}' -o UserKnownHostsFile='${sshd.knownHostsFile}' -o BatchMode=yes`;
+	for (const name of ["ssh", "scp"]) {
+		writeFileSync(join(bin, name), `#!/bin/sh\nexec /usr/bin/${name} ${options} "$@"\n`);
+		chmodSync(join(bin, name), 0o755);
+	}
+	await buildAgent(join(place, "node_modules/cronium-runtime/dist/agent.js"));
+	const owned = opened.move();
+	return { port: sshd.port, environment: { HOME: home }, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Ports of loopback that nobody has. */
+async function findPorts(): Promise<readonly [number, number, number]> {
+	const servers = [createServer(), createServer(), createServer()];
 	for (const server of servers) await once(server.listen(0, "127.0.0.1"), "listening");
-	const [first, second] = servers.map((server) => (server.address() as AddressInfo).port) as [number, number];
+	const ports = servers.map((server) => (server.address() as AddressInfo).port) as [number, number, number];
 	for (const server of servers) await once(server.close(), "close");
-	return [first, second];
+	return ports;
 }
 
 let installed: string | undefined;

@@ -1,26 +1,30 @@
-import { readFileSync, realpathSync, statSync } from "node:fs";
-import { dirname, isAbsolute, relative, sep } from "node:path";
-import { type LimitName, limitDefinitions } from "../contract/limits.ts";
-import type { Failure, LogLine, Outcome } from "../execution.ts";
+import type { LogLine, Outcome } from "../execution.ts";
+import { reaches } from "../executors/ssh/ssh-host.ts";
 import type { Host } from "../host.ts";
-import type { HostOptions } from "../index.ts";
-import type { RunMode, RunOptions } from "../run-options.ts";
-import { sandboxLanguages } from "../script-language.ts";
+import type { RunOptions } from "../run-options.ts";
 import { BundleError } from "./bundle-error.ts";
 import { type Command, type CommandLine, exitCodes, UsageError } from "./command.ts";
-import { readJsonArgument } from "./json-argument.ts";
-import { printJson, RawJson, stringify } from "./json-print.ts";
+import { resolveDataDirectory } from "./data-directory.ts";
+import { printJson } from "./json-print.ts";
 import { containerOptions, dataOption, jsonOption, namespaceOption, openHost } from "./options.ts";
-import { describeDuration, readDuration, readLimit, readSize } from "./quantity.ts";
-import { prepareScriptFile, readScriptFile, type ScriptFile } from "./script-file.ts";
-import { escapeText, paint, printError, startProgress } from "./terminal.ts";
-
-const engines = ["quickjs-wasi", "quickjs-emscripten"] as const;
+import type { SeveralHosts } from "./run-hosts.ts";
+import {
+	engines,
+	readContainerSettings,
+	readOptions,
+	readPlace,
+	readPlacedOptions,
+	requireNothingForOthers,
+	severalHostsOptions,
+} from "./run-line.ts";
+import { describeOutcome, describeUnstarted, printEnd, printLog } from "./run-report.ts";
+import { prepareScriptFile, readScriptFile } from "./script-file.ts";
+import { print, printError, startProgress } from "./terminal.ts";
 
 export const command: Command = {
 	name: "cronium run",
 	operands: "<file> [argument…]",
-	summary: "Runs a script in the sandbox, or in a container, and prints its output as JSON.",
+	summary: "Runs a script in the sandbox, in a container or on an SSH host, and prints its output as JSON.",
 	details: `JavaScript and TypeScript run in the sandbox, Python and Bash in a container; the extension or a first line #! says which it is, and --in decides otherwise.
 The output goes to standard output, exactly as the script set it; what the script logs goes to standard error as it happens.
 Imports of files and npm packages of the project are bundled first. Variables that the script sets are there in the next run.`,
@@ -33,7 +37,24 @@ Imports of files and npm packages of the project are bundled first. Variables th
 			description: "The event that started the run, a JSON object or @file, with its id, name, type and others.",
 		},
 		namespaceOption,
-		{ name: "in", value: "MODE", description: "Where it runs: sandbox or container." },
+		{
+			name: "in",
+			value: "MODE",
+			description:
+				"Where it runs: sandbox, container, or ssh:NAME for a host of cronium hosts list; on several with a pattern (ssh:web-*), a tag (ssh:tag=eu) or commas.",
+		},
+		...severalHostsOptions,
+		{
+			name: "scope",
+			value: "SCOPE",
+			repeats: true,
+			description: "What it may do, variables:read for one; without it everything, and on an SSH host what its entry says.",
+		},
+		{
+			name: "reach",
+			value: "WAY",
+			description: `How a script on an SSH host reaches its helpers: auto, ${reaches.join(", ")}; as the host's entry says when not given.`,
+		},
 		{
 			name: "image",
 			value: "REFERENCE",
@@ -43,7 +64,8 @@ Imports of files and npm packages of the project are bundled first. Variables th
 			name: "file",
 			value: "PATH",
 			repeats: true,
-			description: "A file that the script finds beside itself in its container; in or below the script's directory.",
+			description:
+				"A file that the script finds beside itself in its container or on its SSH host; in or below the script's directory.",
 		},
 		...containerOptions,
 		{ name: "timeout", value: "DURATION", description: "Time from start to deadline: 500ms, 30s, 2m." },
@@ -67,6 +89,8 @@ Imports of files and npm packages of the project are bundled first. Variables th
 		"curl -s https://example.com/data.json | cronium run digest.ts --input -",
 		"cronium run examples/report.sh --input @examples/orders.json",
 		"cronium run --in container import.py --file lib/rates.py -- --since 2026-01-01",
+		"cronium run --in ssh:web-1 examples/disk-check.sh",
+		"cronium run --in 'ssh:web-*' --max-parallel 5 --stop-on-failure examples/disk-check.sh",
 	],
 	run,
 };
@@ -75,28 +99,32 @@ async function run(line: CommandLine): Promise<number> {
 	const [file, ...given] = line.operands;
 	if (file === undefined) throw new UsageError("The script's file is missing.");
 	const scriptFile = readScriptFile(file, line.value("root"));
-	const mode = readMode(line, scriptFile);
-	const options = { ...readOptions(line, mode), ...(mode === "container" && readContainerOptions(line, scriptFile, given)) };
-	if (mode === "sandbox") requireNothingForContainers(line, given);
-	else requireNothingForSandbox(line);
+	const place = readPlace(line, scriptFile);
+	const { mode } = place;
+	requireNothingForOthers(line, mode, given);
+	const several = place.host === undefined ? undefined : await readSeveral(line, place.host);
+	const options = {
+		...readOptions(line, mode),
+		...(mode !== "sandbox" && readPlacedOptions(line, scriptFile, given)),
+		...place,
+	};
 	using cancel = cancelOnSignals();
 
-	// Neither waits for the other: the host starts its threads while the script is prepared.
-	const opening = openHost(line, {
-		// One run: there is no next one to start a container for.
-		limits: { maxWorkers: 1, maxIdleContainers: 0 },
-		containers: readContainerSettings(line),
-		...(options.engine && { engine: options.engine }),
-	});
-	opening.catch(() => undefined);
+	const { signal } = cancel;
+	await using here = new LazyHost(() =>
+		openHost(line, {
+			// One run: there is no next one to start a container for.
+			limits: { maxWorkers: 1, maxIdleContainers: 0 },
+			containers: readContainerSettings(line),
+			...(options.engine && { engine: options.engine }),
+		}),
+	);
+	// Neither waits for the other: the host starts its threads while the script is prepared. Who serves the data directory has connections to SSH hosts already.
+	if (mode !== "ssh") here.open().catch(() => undefined);
 	let prepared: Awaited<ReturnType<typeof prepareScriptFile>>;
 	try {
-		prepared = await prepareScriptFile(scriptFile, mode);
+		prepared = await prepareScriptFile(scriptFile, mode === "sandbox" ? mode : "container");
 	} catch (cause) {
-		await opening.then(
-			(host) => host.dispose(),
-			() => undefined,
-		);
 		if (!(cause instanceof BundleError)) throw cause;
 		if (line.flag("json")) printJson(describeUnstarted(cause));
 		printError(cause.message);
@@ -104,15 +132,99 @@ async function run(line: CommandLine): Promise<number> {
 	}
 	for (const warning of prepared.warnings) printError(`warning: ${warning}`);
 
-	await using host: Host = await opening;
-	const outcome = await runHere(host, { ...options, script: prepared.script, signal: cancel.signal }, scriptFile.name);
+	const request = { ...options, script: prepared.script };
+	const start: Start = async (one, onLog) => {
+		const served = one.mode === "ssh" ? await runServed(line, one, onLog, signal) : undefined;
+		return served ?? (await (await here.open()).run({ ...one, signal, onLog }));
+	};
+	if (several) return await runOnSeveral(line, several, request, start, signal);
+	const progress = startProgress(scriptFile.name);
+	const outcome = await start(request, (log) => {
+		progress.clear();
+		printLog(log);
+	}).finally(() => progress.stop());
 	// Before the host is closed: a result that is there is not kept waiting.
 	if (line.flag("json")) printJson(describeOutcome(outcome));
 	else if (outcome.outputText !== undefined) printJson(outcome.outputText);
 	printEnd(outcome);
 	const recording = line.value("record");
-	if (recording !== undefined) await writeRecording(recording, await host.executions.fixture(outcome.executionId));
+	if (recording !== undefined) await writeRecording(recording, await (await here.open()).executions.fixture(outcome.executionId));
 	return outcome.exitCode;
+}
+
+/** Starts a run where it is to be: in the process that serves the data directory, or here. Resolves with its end. */
+type Start = (request: RunOptions, onLog: (line: LogLine) => void) => Promise<Outcome>;
+
+/** The host of this process, which is opened when it is needed, once. */
+class LazyHost implements AsyncDisposable {
+	readonly #open: () => Promise<Host>;
+	#host: Promise<Host> | undefined;
+
+	constructor(open: () => Promise<Host>) {
+		this.#open = open;
+	}
+
+	open(): Promise<Host> {
+		this.#host ??= this.#open();
+		return this.#host;
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		// Who needed it has heard why it could not be opened.
+		await (await this.#host?.catch(() => undefined))?.dispose();
+	}
+}
+
+/** Runs the script in the process that serves the data directory; undefined when none does. Other runs do without its modules, and start sooner. */
+async function runServed(
+	line: CommandLine,
+	request: RunOptions,
+	onLog: (line: LogLine) => void,
+	signal: AbortSignal,
+): Promise<Outcome | undefined> {
+	const { runAtServer } = await import("./serving.ts");
+	return await runAtServer(resolveDataDirectory(line.value("data")), request, { onLog, signal });
+}
+
+/** The hosts that `--in ssh:…` names, when it may name several. */
+async function readSeveral(line: CommandLine, names: string): Promise<SeveralHosts | undefined> {
+	const { readHosts } = await import("./run-hosts.ts");
+	const several = readHosts(line, names, resolveDataDirectory(line.value("data")));
+	if (several && line.value("record") !== undefined)
+		throw new UsageError("--record is for one run, and --in names several hosts.");
+	return several;
+}
+
+/** Runs the script on each host, with a line of JSON for each as it ends, and a summary. */
+async function runOnSeveral(
+	line: CommandLine,
+	several: SeveralHosts,
+	request: RunOptions,
+	start: Start,
+	signal: AbortSignal,
+): Promise<number> {
+	const { describeHostRun, exitCodeOf, runOnHosts, summarize } = await import("./run-hosts.ts");
+	const progress = startProgress(request.script.name);
+	const runs = await runOnHosts(
+		several,
+		signal,
+		(host) =>
+			start({ ...request, host }, (log) => {
+				progress.clear();
+				printLog(log, host);
+			}),
+		(ended) => {
+			progress.clear();
+			const { host, outcome } = ended;
+			if (line.flag("json") && outcome && !(outcome instanceof Error)) printJson(describeOutcome(outcome, host));
+			else print(`${describeHostRun(ended)}\n`);
+			if (outcome instanceof Error) printError(`${host}: ${outcome.message}`);
+			else if (outcome) printEnd(outcome, host);
+		},
+	).finally(() => progress.stop());
+	for (const unstarted of runs) if (unstarted.outcome === undefined) print(`${describeHostRun(unstarted)}\n`);
+	printError(summarize(runs));
+	return exitCodeOf(runs, signal);
 }
 
 /** What is recorded is the user's data: nobody else is to read it. */
@@ -123,161 +235,6 @@ async function writeRecording(file: string, text: string): Promise<void> {
 	} catch (cause) {
 		throw new UsageError(`--record: ${JSON.stringify(file)} cannot be written (${(cause as NodeJS.ErrnoException).code}).`);
 	}
-}
-
-/** Runs the script and prints its log as it comes. */
-async function runHere(host: Host, options: RunOptions, name: string): Promise<Outcome> {
-	const progress = startProgress(name);
-	try {
-		return await host.run({
-			...options,
-			onLog: (log) => {
-				progress.clear();
-				printLog(log);
-			},
-		});
-	} finally {
-		progress.stop();
-	}
-}
-
-/** Where the script runs: where it was told to, or where its language does. */
-function readMode(line: CommandLine, { language, name }: ScriptFile): RunMode {
-	const mode = line.value("in");
-	if (mode !== undefined && mode !== "sandbox" && mode !== "container")
-		throw new UsageError(`--in is ${JSON.stringify(mode)}; it must be sandbox or container.`);
-	const isForSandbox = sandboxLanguages.includes(language);
-	if (mode === "sandbox" && !isForSandbox)
-		throw new UsageError(`${JSON.stringify(name)} is ${language}, which the sandbox does not run; --in container does.`);
-	return mode ?? (isForSandbox ? "sandbox" : "container");
-}
-
-/** What the sandbox has no use for is not passed over: whoever gives it expects something of it. */
-function requireNothingForContainers(line: CommandLine, given: readonly string[]): void {
-	if (given.length > 0)
-		throw new UsageError(`${JSON.stringify(given[0])} is one argument too many: a script in the sandbox takes none.`);
-	for (const name of ["image", "file"])
-		if (line.value(name) !== undefined)
-			throw new UsageError(`--${name} is for containers, and this script runs in the sandbox; --in container runs it in one.`);
-}
-
-function requireNothingForSandbox(line: CommandLine): void {
-	for (const name of ["allow-host", "engine"])
-		if (line.value(name) !== undefined)
-			throw new UsageError(`--${name} is for the sandbox, and this script runs in a container.`);
-}
-
-function readContainerOptions(line: CommandLine, script: ScriptFile, given: readonly string[]): Partial<RunOptions> {
-	const image = line.value("image");
-	return {
-		mode: "container",
-		arguments: given,
-		files: Object.fromEntries(line.values("file").map((file) => readFileOfScript(file, script))),
-		...(image !== undefined && { image }),
-	};
-}
-
-/** A file and its path as the script sees it. */
-function readFileOfScript(file: string, { path: scriptPath }: ScriptFile): [string, Uint8Array] {
-	const shown = JSON.stringify(file);
-	try {
-		const path = relative(dirname(scriptPath), realpathSync(file));
-		if (path === "" || path.startsWith("..") || isAbsolute(path))
-			throw new UsageError(`--file: ${shown} is not in or below the directory of the script.`);
-		// A pipe would be waited for.
-		if (!statSync(file).isFile()) throw new UsageError(`--file: ${shown} is not a regular file.`);
-		return [path.replaceAll(sep, "/"), readFileSync(file)];
-	} catch (cause) {
-		if (cause instanceof UsageError) throw cause;
-		throw new UsageError(`--file: ${shown} cannot be read (${(cause as NodeJS.ErrnoException).code}).`);
-	}
-}
-
-/** Who runs the command line is the operator: the image that it names is allowed. */
-function readContainerSettings(line: CommandLine): NonNullable<HostOptions["containers"]> {
-	const image = line.value("image");
-	return {
-		...(image !== undefined && { images: [image] }),
-		allowMissing: line.values("container-allow"),
-		onImageMissing: (reference) => printError(`${reference} is not there yet; it is made of this machine's programs.`),
-		...(line.value("container-engine") !== undefined && { engine: line.value("container-engine") as string }),
-	};
-}
-
-function readOptions(line: CommandLine, mode: RunMode): Omit<RunOptions, "script"> {
-	const input = line.value("input");
-	const event = line.value("event");
-	const namespace = line.value("namespace");
-	const engine = line.value("engine");
-	const variables = line.values("var").map((text): [string, string] => readVariable(text));
-	if ([input, event].filter((argument) => argument === "-").length > 1)
-		throw new UsageError("--input and --event cannot both be standard input.");
-	if (engine !== undefined && !isEngine(engine))
-		throw new UsageError(`--engine is ${JSON.stringify(engine)}; it must be ${engines.join(" or ")}.`);
-	return {
-		...(input !== undefined && { input: readJsonArgument("--input", input) }),
-		...(event !== undefined && { event: readEvent(event) }),
-		...(namespace !== undefined && { namespace }),
-		...(engine !== undefined && { engine }),
-		variables: Object.fromEntries(variables),
-		limits: readLimits(line, mode),
-		...(line.values("allow-host").length > 0 && { allowedHosts: line.values("allow-host") }),
-	};
-}
-
-const isEngine = (name: string): name is (typeof engines)[number] => (engines as readonly string[]).includes(name);
-
-function readVariable(text: string): [string, string] {
-	const equals = text.indexOf("=");
-	if (equals < 1)
-		throw new UsageError(`--var is ${JSON.stringify(text)}; it must be KEY=JSON, such as threshold=5000 or 'currency="EUR"'.`);
-	const key = text.slice(0, equals);
-	return [key, readJsonArgument(`--var ${key}`, text.slice(equals + 1))];
-}
-
-function readEvent(argument: string): NonNullable<RunOptions["event"]> {
-	const event: unknown = JSON.parse(readJsonArgument("--event", argument));
-	if (typeof event !== "object" || event === null || Array.isArray(event)) throw new UsageError("--event is not a JSON object.");
-	for (const [name, value] of Object.entries(event)) {
-		const expected = Object.hasOwn(eventFields, name) ? eventFields[name as keyof typeof eventFields] : undefined;
-		if (!expected)
-			throw new UsageError(`--event has a field ${JSON.stringify(name)}; there are ${Object.keys(eventFields).join(", ")}.`);
-		if (typeof value !== expected || value === null) throw new UsageError(`--event: ${name} must be a ${expected}.`);
-		if (name === "server" && typeof (value as { id?: unknown }).id !== "string")
-			throw new UsageError("--event: server must be an object with an id.");
-	}
-	return event;
-}
-
-const eventFields: Readonly<Record<keyof NonNullable<RunOptions["event"]>, "string" | "number" | "object">> = {
-	id: "string",
-	name: "string",
-	description: "string",
-	type: "string",
-	runLocation: "string",
-	createdAt: "string",
-	updatedAt: "string",
-	userId: "string",
-	server: "object",
-	successCount: "number",
-	failureCount: "number",
-	lastRunAt: "string",
-};
-
-function readLimits(line: CommandLine, mode: RunMode): Partial<Record<LimitName, number>> {
-	const limits: Partial<Record<LimitName, number>> = {};
-	for (const text of line.values("limit")) {
-		const [, name = "", value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-		if (!Object.hasOwn(limitDefinitions, name) || limitDefinitions[name as LimitName].scope !== "run")
-			throw new UsageError(`--limit is ${JSON.stringify(text)}; it must be NAME=VALUE with a limit of runs; see cronium limits.`);
-		limits[name as LimitName] = readLimit(`--limit ${name}`, name as LimitName, value);
-	}
-	const timeout = line.value("timeout");
-	const memory = line.value("memory");
-	if (timeout !== undefined) limits.maxWallTimeMs = readDuration("--timeout", timeout);
-	if (memory !== undefined)
-		limits[mode === "sandbox" ? "maxMemoryBytes" : "maxContainerMemoryBytes"] = readSize("--memory", memory);
-	return limits;
 }
 
 /** The first signal cancels the run, the second ends the process. */
@@ -294,63 +251,4 @@ function cancelOnSignals(): Disposable & { readonly signal: AbortSignal } {
 			for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, onSignal);
 		},
 	};
-}
-
-const levelStyles = { debug: "dim", info: "blue", warn: "yellow", error: "red" } as const;
-
-/** One log line on standard error. What the script printed stands as it is; a structured line has its level before it and its fields behind. */
-function printLog({ level, source, message, fields }: LogLine): void {
-	const { stderr } = process;
-	// A message of several lines must not pass for several messages.
-	const text = escapeText(message, { lines: true }).replaceAll("\n", "\n  ");
-	if (source === "stdout" || source === "stderr") {
-		stderr.write(`${text}\n`);
-		return;
-	}
-	const details = fields === undefined || fields === "{}" ? "" : ` ${paint(stderr, "dim", escapeText(fields))}`;
-	stderr.write(`${paint(stderr, levelStyles[level], level.padEnd(5))} ${text}${details}\n`);
-}
-
-/** Says on standard error why a run did not succeed; on a terminal also how long it took and where to look. */
-function printEnd({ status, error, usage, executionId }: Outcome): void {
-	if (error) printError([describeFailure(error), ...readFrames(error)].join("\n"));
-	const { stderr } = process;
-	if (stderr.isTTY)
-		stderr.write(`${paint(stderr, "dim", `${status} after ${describeDuration(usage.wallTimeMs)}, execution ${executionId}`)}\n`);
-}
-
-function describeFailure({ name, message, limit }: Failure): string {
-	const text = name !== undefined && !message.startsWith(name) ? `${name}: ${message}` : message;
-	if (limit === undefined || text.includes(limit.name)) return text;
-	return `${text.replace(/\.$/, "")} (${limit.name}).`;
-}
-
-const readFrames = ({ stack = "" }: Failure): string[] =>
-	stack
-		.split("\n")
-		.map((frame) => frame.trim())
-		.filter((frame) => frame !== "");
-
-function describeOutcome({ output: _, outputText, logs, ...outcome }: Outcome): string {
-	const { executionId, status, exitCode, ...rest } = outcome;
-	return stringify({
-		executionId,
-		status,
-		exitCode,
-		...(outputText !== undefined && { output: new RawJson(outputText) }),
-		...rest,
-		logs: logs.map(({ fields, ...log }) => ({ ...log, ...(fields !== undefined && { fields: new RawJson(fields) }) })),
-	});
-}
-
-/** The outcome of a run that was not started: it has no execution. */
-function describeUnstarted({ code, message }: BundleError): string {
-	return stringify({
-		executionId: null,
-		status: "failed",
-		exitCode: exitCodes.failed,
-		condition: null,
-		logs: [],
-		error: { code, message },
-	});
 }

@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { type LimitName, limitDefinitions } from "../contract/limits.ts";
 import type { ContainerSettings } from "../executors/container/opened-engine.ts";
-import type { Address, ServeOptions } from "../serve.ts";
+import type { Address } from "../http/listen.ts";
+import type { ServeOptions } from "../serve.ts";
 import { type CommandLine, type CommandOption, UsageError } from "./command.ts";
 import { resolveDataDirectory } from "./data-directory.ts";
 import { readDuration, readLimit } from "./quantity.ts";
@@ -52,6 +54,18 @@ const settings = [
 		name: "tls-client-ca",
 		value: "FILE",
 		description: "Issuers of client certificates (PEM): clients have to show one, and tokens can be bound to it.",
+	},
+	{
+		name: "tls-names",
+		value: "NAMES",
+		description:
+			"In place of --tls-cert: names and addresses by which clients reach both servers, with commas between them. Their certificate is one of the host's own authority, which SSH hosts are told of.",
+	},
+	{
+		name: "url",
+		value: "URL",
+		description:
+			"By which URL (https:) scripts on SSH hosts reach the runtime API; the address of --listen, when that is one for other machines, when not given.",
 	},
 	{
 		name: "operator-token-file",
@@ -137,6 +151,10 @@ export function readServeSettings(line: CommandLine, environment: NodeJS.Process
 		);
 	if (clientIssuers !== undefined && certificate === undefined)
 		throw new UsageError("--tls-client-ca needs --tls-cert and --tls-key.");
+	const tlsNames = read("tls-names", readNames);
+	if (tlsNames && certificate !== undefined)
+		throw new UsageError("--tls-names and --tls-cert cannot both be given: the servers show one certificate.");
+	const scriptUrl = read("url", readScriptUrl);
 	const sidecar = readDoor(read, "sidecar");
 	const agent = readDoor(read, "agent");
 	const operatorTokenFile = read("operator-token-file", (_from, text) => resolve(text));
@@ -147,6 +165,8 @@ export function readServeSettings(line: CommandLine, environment: NodeJS.Process
 		controlListen: read("control-listen", readAddress) ?? { host: "127.0.0.1", port: 8_781 },
 		...(certificate !== undefined &&
 			key !== undefined && { tls: { certificate, key, ...(clientIssuers !== undefined && { clientIssuers }) } }),
+		...(tlsNames && { tlsNames }),
+		...(scriptUrl !== undefined && { scriptUrl }),
 		...(sidecar.listen && { sidecarListen: sidecar.listen }),
 		...(sidecar.address !== undefined && { sidecarAddress: sidecar.address }),
 		...(agent.listen && { agentListen: agent.listen }),
@@ -267,6 +287,27 @@ function readHostAndPort(from: string, text: string): Exclude<Address, { readonl
 	const address = readAddress(from, text);
 	if (!("path" in address)) return address;
 	throw new UsageError(`${from} is ${JSON.stringify(text)}; it must be HOST:PORT or [IPV6]:PORT.`);
+}
+
+/** Names that a certificate can have. */
+function readNames(from: string, text: string): readonly string[] {
+	const names = readList(from, text);
+	const wrong = names.find((name) => isIP(name) === 0 && !/^(?!.*\.\.)[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(name));
+	if (names.length === 0 || wrong !== undefined)
+		throw new UsageError(
+			`${from} is ${JSON.stringify(wrong ?? text)}; it must be names of hosts or IP addresses, with commas between them.`,
+		);
+	return names;
+}
+
+/** Tokens go to whoever answers there, so that it has to be https, on whatever machine. */
+function readScriptUrl(from: string, text: string): string {
+	const url = URL.canParse(text) ? new URL(text) : undefined;
+	if (url?.protocol !== "https:" || url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "")
+		throw new UsageError(
+			`${from} is ${JSON.stringify(text)}; it must be https://HOST, with a port and a path where it has them.`,
+		);
+	return url.href.replace(/\/$/, "");
 }
 
 const readPem = (from: string, file: string): string => readText(from, file);

@@ -14,6 +14,7 @@ new runs, those under way have the time of --drain; a second signal ends it at o
 	examples: [
 		"cronium serve",
 		"cronium serve --data ./data --listen 127.0.0.1:8080 --limit maxWorkers=4",
+		"cronium serve --tls-names cronium.example.com --listen 0.0.0.0:8443",
 		"cronium serve --config cronium.toml --tls-cert cert.pem --tls-key key.pem --listen 0.0.0.0:8443",
 	],
 	run,
@@ -25,6 +26,7 @@ async function run(line: CommandLine): Promise<number> {
 	const { serve } = await import("../serve.ts");
 	const server = await serve(options);
 	printError(`runtime API on ${server.url}`);
+	if (server.scriptUrl) printError(`scripts on SSH hosts reach it by ${server.scriptUrl}`);
 	if (server.sidecarUrl) printError(`sidecar processes on ${server.sidecarUrl}`);
 	if (server.agentUrl) printError(`agents on ${server.agentUrl}`);
 	printError(`control API on ${server.controlUrl}, with the credential in ${server.operatorTokenFile}`);

@@ -16,6 +16,8 @@ export interface LimitDefinition {
 		| "containers"
 		| "files"
 		| "handshakes"
+		| "requests"
+		| "failures"
 		| "processes"
 		| "millicpus";
 	readonly default: number;
@@ -87,7 +89,7 @@ export const limitDefinitions = {
 		64,
 		1,
 		10_000,
-		"Connections of a run to its local door at one time; one more is closed.",
+		"Connections of a run to its door at one time; one more is refused.",
 	),
 	maxRunHandshakesPerSecond: define(
 		"run",
@@ -195,6 +197,46 @@ export const limitDefinitions = {
 		1,
 		1_000_000,
 		"Connections that a server has at one time, never more than a third of the files that the process may open.",
+	),
+	maxAddressConnections: define(
+		"host",
+		"connections",
+		512,
+		1,
+		1_000_000,
+		"Connections to the runtime API from one address at one time; one more is closed.",
+	),
+	maxAddressHandshakesPerSecond: define(
+		"host",
+		"handshakes",
+		200,
+		1,
+		10_000,
+		"TLS handshakes at the runtime API from one address in one second; more of them wait, and addresses take turns.",
+	),
+	maxAddressRequestsPerSecond: define(
+		"host",
+		"requests",
+		5_000,
+		1,
+		1_000_000,
+		"Requests to the runtime API from one address in one second.",
+	),
+	maxAddressFailuresPerMinute: define(
+		"host",
+		"failures",
+		60,
+		1,
+		1_000_000,
+		"Requests from one address in one minute whose token is refused; then only tokens that are known are taken from there.",
+	),
+	maxAddressPendingBytes: define(
+		"host",
+		"bytes",
+		128 * MiB,
+		64 * KiB,
+		64 * 1024 * MiB,
+		"Bodies and answers of the calls from one address that are under way at the runtime API.",
 	),
 	maxHandshakesPerSecond: define(
 		"host",

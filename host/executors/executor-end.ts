@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import type { RuntimeError } from "../contract/errors.ts";
 import type { Limits } from "../contract/limits.ts";
 import type { Failure, FinalStatus, Usage } from "../execution.ts";
@@ -50,6 +51,14 @@ export function stopFailure(limits: Limits, signal: AbortSignal): Failure {
 	if (code === "timed-out")
 		return limitFailure(limits, details.limit?.name === "maxCpuTimeMs" ? "maxCpuTimeMs" : "maxWallTimeMs");
 	return { code: "cancelled", message: "The run was cancelled." };
+}
+
+/** Why a script failed that ended with this exit code, as a shell would have it: 128 and its number for one that was ended by a signal. */
+export function scriptFailure(exitCode: number): Failure | undefined {
+	if (exitCode === 0) return undefined;
+	const name = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0];
+	const ended = name ? `was ended by ${name}, exit code ${exitCode}.` : `ended with exit code ${exitCode}.`;
+	return { code: "script-error", message: `The script ${ended}` };
 }
 
 /** The final status that a failure means. */

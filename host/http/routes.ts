@@ -9,7 +9,7 @@ import { largeBodyBytes } from "./large-bodies.ts";
 import { answerWriter } from "./operation-answer.ts";
 import { bodyLimit, type RequestParts, requestReader } from "./operation-request.ts";
 import { readBody } from "./request-body.ts";
-import { type CallTraffic, type Traffic, tellRate } from "./traffic.ts";
+import { type CallOrigin, type CallTraffic, type Traffic, tellRate } from "./traffic.ts";
 
 /** Whoever makes a call, once it is known: a run, and what its credential allows of the run's scopes. */
 export interface Caller {
@@ -23,6 +23,8 @@ export type Identify<Known extends Caller = Caller> = (request: FastifyRequest) 
 export interface OperationRoutesOptions {
 	readonly identify: Identify;
 	readonly traffic: Traffic;
+	/** Where a request comes from, when that has limits of its own. */
+	readonly originOf?: ((request: FastifyRequest) => CallOrigin | undefined) | undefined;
 	/** Makes a new token for the holder of the one that the request came with. */
 	readonly renew: (request: FastifyRequest) => Promise<Pick<IssuedToken, "token" | "expiresAt">>;
 }
@@ -38,12 +40,12 @@ declare module "fastify" {
 /** Every operation of the contract, as a Fastify plugin. It holds no decisions: who is it, is the shape right, call the helper. */
 export async function operationRoutes(
 	server: FastifyInstance,
-	{ identify, traffic, renew }: OperationRoutesOptions,
+	{ identify, traffic, originOf, renew }: OperationRoutesOptions,
 ): Promise<void> {
 	server.decorateRequest("caller", null);
 	server.decorateRequest("traffic", null);
 	const admit = (request: FastifyRequest, reply: FastifyReply, caller: Caller): void => {
-		const admitted = traffic.admit(caller.run);
+		const admitted = traffic.admit(caller.run, originOf?.(request));
 		request.caller = caller;
 		request.traffic = admitted;
 		tellRate(reply, admitted);

@@ -1,5 +1,6 @@
 import { type RequestListener, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { httpStatus, RuntimeError } from "../contract/errors.ts";
 import { excerpt } from "../contract/excerpt.ts";
@@ -28,6 +29,8 @@ export interface ServerOptions {
 	readonly stalledTimeoutMs?: number;
 	/** Connections at one time, each of which takes a descriptor; one more is closed. The limit `maxConnections` where it is not given. */
 	readonly maxConnections?: number;
+	/** With TLS: connections are not read until somebody says so, so that their handshakes can take turns. */
+	readonly pauseOnConnect?: boolean;
 	/** Called with what went wrong in the host itself; clients get a neutral message. */
 	readonly onInternalError?: (error: Error) => void;
 }
@@ -62,8 +65,7 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 				cert: tls.certificate,
 				minVersion: "TLSv1.3",
 				handshakeTimeout: headersTimeoutMs,
-				// As it is without TLS.
-				allowHalfOpen: true,
+				pauseOnConnect: options.pauseOnConnect === true,
 				...(tls.clientIssuers !== undefined && { ca: tls.clientIssuers, requestCert: true, rejectUnauthorized: true }),
 				...connections,
 			},
@@ -90,6 +92,9 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 	server.server.on("checkExpectation", (request, response) => void server.server.emit("request", request, response));
 	// A client that has ended its side with its request still gets the answer. Node has no option for it.
 	Object.assign(server.server, { httpAllowHalfOpen: true });
+	// One that has ended it before the handshake was done holds no place.
+	if (tls)
+		server.server.prependListener("secureConnection", (socket: TLSSocket) => Object.assign(socket, { allowHalfOpen: true }));
 	if (!options.http2) limitPipelining(server.server);
 	server.removeAllContentTypeParsers();
 	server.setErrorHandler((error: unknown, request, reply) => {

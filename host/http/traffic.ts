@@ -1,9 +1,15 @@
 import type { FastifyReply } from "fastify";
 import { RuntimeError } from "../contract/errors.ts";
-import { describeLimit, type Limits } from "../contract/limits.ts";
+import { describeLimit, type LimitName, type Limits } from "../contract/limits.ts";
 import type { ServedRun } from "../executors/served-runs.ts";
 import { LargeBodies } from "./large-bodies.ts";
 import { RateBudget } from "./rate-limit.ts";
+
+/** Where calls come from, when that has limits of its own: the limit `maxAddressPendingBytes` of the host. */
+export interface CallOrigin {
+	/** Bodies and answers of its calls that are under way. */
+	bytes: number;
+}
 
 /** What the calls of runs and namespaces use of their rates and of memory, in one process. */
 export class Traffic {
@@ -19,10 +25,10 @@ export class Traffic {
 	}
 
 	/**
-	 * Takes one call of the run, which has to be closed afterwards. Throws `rate-limited`, naming the limit, when the run or its namespace makes too
+	 * Takes one call of the run, which comes from there and has to be closed afterwards. Throws `rate-limited`, naming the limit, when the run or its namespace makes too
 	 * many in a second, when the run has too many under way, or when it has made all that it may.
 	 */
-	admit(run: ServedRun): CallTraffic {
+	admit(run: ServedRun, origin?: CallOrigin): CallTraffic {
 		const { limits } = run.execution;
 		const now = performance.now();
 		let ofRun = this.#runs.get(run);
@@ -42,7 +48,7 @@ export class Traffic {
 			throw refusal(limits, "maxPendingCalls", "This run has too many calls under way", 100);
 		if (run.calls >= limits.maxHostCalls) throw refusal(limits, "maxHostCalls", "This run has made all the calls that it may");
 		run.calls += 1;
-		return new CallTraffic(ofRun, limits, ofNamespace, this.#limits);
+		return new CallTraffic(ofRun, limits, ofNamespace, this.#limits, origin);
 	}
 
 	#namespace(namespace: string, now: number): Usage {
@@ -86,6 +92,7 @@ export class CallTraffic {
 	readonly #runLimits: Limits;
 	readonly #namespace: Usage;
 	readonly #hostLimits: Limits;
+	readonly #origin: CallOrigin | undefined;
 	#bytes = 0;
 	#isHandled = false;
 	/** Whether its connection is done with it. */
@@ -93,11 +100,12 @@ export class CallTraffic {
 	/** Called when that comes to be. */
 	onClose: (() => void) | undefined;
 
-	constructor(run: Usage, runLimits: Limits, namespace: Usage, hostLimits: Limits) {
+	constructor(run: Usage, runLimits: Limits, namespace: Usage, hostLimits: Limits, origin: CallOrigin | undefined) {
 		this.#run = run;
 		this.#runLimits = runLimits;
 		this.#namespace = namespace;
 		this.#hostLimits = hostLimits;
+		this.#origin = origin;
 		run.calls += 1;
 		namespace.calls += 1;
 	}
@@ -109,7 +117,7 @@ export class CallTraffic {
 
 	/**
 	 * Makes room for a body before it is read, or for an answer before it is handed over. One call has always room: how long a value may be is another
-	 * limit. Throws `rate-limited` when the bodies and answers under way, of the run or of its namespace, are too many bytes.
+	 * limit. Throws `rate-limited` when the bodies and answers under way, of the run, of its namespace or from its address, are too many bytes.
 	 */
 	reserve(bytes: number): void {
 		const wanted = this.#bytes + bytes;
@@ -122,6 +130,13 @@ export class CallTraffic {
 				"The calls of this namespace that are under way have too many bytes",
 				100,
 			);
+		if (this.#origin && hasNoRoom(this.#origin.bytes - this.#bytes, wanted, this.#hostLimits.maxAddressPendingBytes))
+			throw refusal(
+				this.#hostLimits,
+				"maxAddressPendingBytes",
+				"The calls from this address that are under way have too many bytes",
+				100,
+			);
 		this.count(bytes);
 	}
 
@@ -130,6 +145,7 @@ export class CallTraffic {
 		this.#bytes += bytes;
 		this.#run.bytes += bytes;
 		this.#namespace.bytes += bytes;
+		if (this.#origin) this.#origin.bytes += bytes;
 	}
 
 	/** Its helper is called. */
@@ -159,18 +175,8 @@ export class CallTraffic {
 
 const hasNoRoom = (ofOthers: number, wanted: number, limit: number): boolean => ofOthers > 0 && ofOthers + wanted > limit;
 
-function refusal(
-	limits: Limits,
-	name:
-		| "maxCallsPerSecond"
-		| "maxNamespaceCallsPerSecond"
-		| "maxPendingCalls"
-		| "maxPendingBytes"
-		| "maxNamespacePendingBytes"
-		| "maxHostCalls",
-	what: string,
-	retryAfterMs?: number,
-): RuntimeError {
+/** An error `rate-limited` that names the limit. */
+export function refusal(limits: Limits, name: LimitName, what: string, retryAfterMs?: number): RuntimeError {
 	return new RuntimeError("rate-limited", `${what}; the limit ${name} is ${limits[name]}.`, {
 		limit: describeLimit(limits, name),
 		...(retryAfterMs !== undefined && { retryAfterMs }),

@@ -22,7 +22,8 @@ export async function addSdk(tree: RootTree, name: ImageName, path: string, work
 	}
 }
 
-async function findJavascriptSdk({ directory: work, signal }: Workplace): Promise<string> {
+/** Where the `dist/` of the JavaScript SDK is. A clone, which has none, makes it in the workplace. */
+export async function findJavascriptSdk({ directory: work, signal }: Workplace): Promise<string> {
 	const { sdkBuild } = programFiles;
 	if (sdkBuild === undefined) return join(sdkDirectory("js"), "dist");
 	const directory = join(work, "js-sdk");

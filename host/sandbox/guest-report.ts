@@ -26,6 +26,7 @@ export const failureCodes: Readonly<Record<FailureCode, true>> = {
 	"host-login-refused": true,
 	"host-unsuitable": true,
 	"host-connection-lost": true,
+	denied: true,
 	internal: true,
 };
 

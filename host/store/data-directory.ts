@@ -7,9 +7,17 @@ import { keysDirectoryName } from "./audit-key.ts";
 /** The store's file inside the data directory. */
 export const storeFileName = "store.lmdb";
 
+/** How the process that serves it is reached. */
+export const servingFileName = "serving.json";
+
 /** Everything in a data directory that is the runtime's: nothing else in it is ever touched. */
 function isOwnName(name: string): boolean {
-	return name.startsWith(storeFileName) || ["hosts", "roles", "engines", keysDirectoryName, runsName].includes(name);
+	return (
+		name.startsWith(storeFileName) ||
+		name.startsWith(servingFileName) ||
+		name.startsWith("hosts.toml") ||
+		["hosts", "roles", "engines", keysDirectoryName, runsName].includes(name)
+	);
 }
 
 /** Containers under way read what is in it, by their group or as anybody; it is closed itself. */

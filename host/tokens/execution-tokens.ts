@@ -5,6 +5,7 @@ import { excerpt } from "../contract/excerpt.ts";
 import type { Scope } from "../contract/generated/types.ts";
 import type { Limits } from "../contract/limits.ts";
 import type { ServedRun } from "../executors/served-runs.ts";
+import { canonicalAddress } from "../http/client-address.ts";
 import { type KeyRing, tokenAlgorithm } from "./key-ring.ts";
 
 /** The doors that a token can be for. One for one door is refused at the others. */
@@ -129,7 +130,7 @@ export class ExecutionTokens {
 			audience: terms.audience,
 			lifetimeMs,
 			certificateThumbprint: terms.certificateThumbprint,
-			address: terms.address,
+			address: terms.address === undefined ? undefined : canonicalAddress(terms.address),
 			agent: terms.agent,
 			text: undefined,
 			expiresAt,
@@ -269,7 +270,7 @@ function requireGood(token: LiveToken, audience: Audience, proof: TokenProof): V
 	if (token.audience !== audience) throw refused("The execution token is not valid.");
 	if (token.certificateThumbprint !== undefined && token.certificateThumbprint !== proof.certificateThumbprint)
 		throw refused("The execution token is bound to a client certificate, which this connection has not shown.");
-	if (token.address !== undefined && token.address !== proof.address)
+	if (token.address !== undefined && token.address !== canonicalAddress(proof.address ?? ""))
 		throw refused("The execution token is bound to another address than this connection comes from.");
 	if (token.agent !== undefined && token.agent !== proof.agent)
 		throw refused("The execution token is bound to an agent, whose channel this is not.");

@@ -4,9 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { builtProgram } from "../built-program.ts";
 
 export const projectDirectory = fileURLToPath(new URL("../..", import.meta.url));
-export const launcher = join(projectDirectory, "bin", "cronium.js");
+export const launcher = join(builtProgram(), "bin", "cronium.js");
+/** That of the clone, which runs its sources. */
+export const cloneLauncher = join(projectDirectory, "bin", "cronium.js");
 
 export interface Ended {
 	readonly code: number | null;
@@ -20,6 +23,8 @@ export interface CliOptions {
 	readonly stdin?: string;
 	readonly env?: Record<string, string>;
 	readonly nodeArguments?: readonly string[];
+	/** The built program's when not given. */
+	readonly launcher?: string;
 	/** The user and group that run it; this process's own when not given. */
 	readonly identity?: { readonly uid?: number; readonly gid?: number };
 	/** Called with everything that is on standard error so far, whenever there is more. */
@@ -30,7 +35,7 @@ export interface CliOptions {
 export function cronium(argv: readonly string[], options: CliOptions = {}): Promise<Ended> {
 	return new Promise((resolve, reject) => {
 		const { NO_COLOR: _, FORCE_COLOR: __, CRONIUM_DATA: ___, NODE_COMPILE_CACHE: ____, ...env } = process.env;
-		const child = spawn(process.execPath, [...(options.nodeArguments ?? []), launcher, ...argv], {
+		const child = spawn(process.execPath, [...(options.nodeArguments ?? []), options.launcher ?? launcher, ...argv], {
 			cwd: options.cwd ?? projectDirectory,
 			env: { ...env, ...options.env },
 			...options.identity,

@@ -27,7 +27,7 @@ describe("cronium run, of scripts for containers", () => {
 	test.each([
 		["a.sh", "echo", ["--in", "sandbox"], '"a.sh" is bash, which the sandbox does not run; --in container does.'],
 		["a", "#!/usr/bin/env python3\n", ["--in", "sandbox"], '"a" is python, which the sandbox does not run; --in container does.'],
-		["a.sh", "echo", ["--in", "vm"], '--in is "vm"; it must be sandbox or container.'],
+		["a.sh", "echo", ["--in", "vm"], '--in is "vm"; it must be sandbox, container, or ssh:NAME with the name of an SSH host.'],
 		[
 			"a.js",
 			"1",
@@ -38,7 +38,7 @@ describe("cronium run, of scripts for containers", () => {
 			"a.js",
 			"1",
 			["--file", "x"],
-			"--file is for containers, and this script runs in the sandbox; --in container runs it in one.",
+			"--file is for containers and SSH hosts, and this script runs in the sandbox; --in container runs it in one.",
 		],
 		["a.js", "1", ["x"], '"x" is one argument too many: a script in the sandbox takes none.'],
 		["a.sh", "echo", ["--engine", "quickjs-wasi"], "--engine is for the sandbox, and this script runs in a container."],

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { requireUnprivileged } from "../other-user.ts";
-import { type CliOptions, createDirectory, cronium, projectDirectory } from "./cronium.ts";
+import { type CliOptions, createDirectory, cronium, launcher, projectDirectory } from "./cronium.ts";
 
 /** Runs a script of these lines in a directory of its own, with a data directory of its own unless one is given. */
 async function runScript(source: string, argv: readonly string[] = [], options: CliOptions & { file?: string } = {}) {
@@ -251,10 +251,10 @@ describe("cronium run", () => {
 		const directory = createDirectory();
 		writeFileSync(join(directory, "big.js"), 'export default () => "x".repeat(900_000);');
 		const { spawnSync } = await import("node:child_process");
-		const command = `"$NODE" bin/cronium.js run ${directory}/big.js --data ${directory}/data | head -c 10; exit "\${PIPESTATUS[0]}"`;
+		const command = `"$NODE" "$LAUNCHER" run ${directory}/big.js --data ${directory}/data | head -c 10; exit "\${PIPESTATUS[0]}"`;
 		const { status, stderr, stdout } = spawnSync("bash", ["-c", command], {
 			cwd: projectDirectory,
-			env: { ...process.env, NODE: process.execPath },
+			env: { ...process.env, NODE: process.execPath, LAUNCHER: launcher },
 			encoding: "utf8",
 		});
 		expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '"xxxxxxxxx', stderr: "" });

@@ -197,6 +197,10 @@ describe("cronium serve", () => {
 		[["--control-listen", "[::]:0"], "beyond loopback"],
 		[["--listen", "8080"], "HOST:PORT"],
 		[["--tls-cert", "/nowhere.pem"], "cannot be read (ENOENT)"],
+		[["--tls-names", "a b"], '"a b"; it must be names of hosts or IP addresses'],
+		[["--tls-names", ","], "it must be names"],
+		[["--url", "http://cronium.example.com"], "must be https://"],
+		[["--url", "https://name:secret@cronium.example.com"], "must be https://"],
 		[["--limit", "maxThings=1"], 'no limit named "maxThings"'],
 		[["--guests", "here"], "process or threads"],
 		[["--config", "/nowhere.toml"], "cannot be read"],
@@ -217,6 +221,23 @@ describe("cronium serve", () => {
 			writeFileSync(file, text);
 			const result = await cronium(["serve", "--config", file]);
 			expect(result, text).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
+		}
+	});
+
+	test("beyond loopback it shows a certificate of its own authority, which the data directory says whom to trust for", async () => {
+		const data = join(createDirectory(), "data");
+		const beyond = ["--listen", "0.0.0.0:0", "--control-listen", "0.0.0.0:0"];
+		const server = await startServer([...beyond, "--data", data, "--tls-names", "localhost,127.0.0.1,::1"]);
+		const url = /scripts on SSH hosts reach it by (\S+)/.exec(server.lines.join("\n"))?.[1] as string;
+		const { control, trust } = JSON.parse(readFileSync(join(data, "serving.json"), "utf8"));
+		expect(url).toMatch(/^https:\/\/localhost:\d+$/);
+		for (const [where, path] of [
+			[url, "/healthz"],
+			[control, "/readyz"],
+		]) {
+			const { hostname, port } = new URL(where);
+			expect(await overTls({ host: hostname, port, ca: trust.authority }, "GET", path, {})).toMatchObject({ status: 200 });
+			await expect(overTls({ host: hostname, port }, "GET", path, {})).rejects.toThrow();
 		}
 	});
 

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { limitDefinitions } from "../../host/contract/limits.ts";
-import { createDirectory, cronium, projectDirectory } from "./cronium.ts";
+import { type CliOptions, cloneLauncher, createDirectory, cronium, projectDirectory } from "./cronium.ts";
 
 const hello = join(projectDirectory, "examples", "hello.js");
 
@@ -125,7 +125,8 @@ describe.concurrent("help", () => {
 	});
 });
 
-describe.concurrent("the launcher", () => {
+describe.concurrent("the launcher of a clone", () => {
+	const inClone = (argv: readonly string[], options: CliOptions = {}) => cronium(argv, { ...options, launcher: cloneLauncher });
 	const oldNode = [
 		"--import",
 		"data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.1.0'}})",
@@ -133,7 +134,7 @@ describe.concurrent("the launcher", () => {
 
 	test("starts the Node that the clone brings when its own is too old, and says so when that does not help", async () => {
 		// The pinned Node gets the same arguments, so it is too old as well: that it says so shows that it was started, once.
-		const { code, stdout, stderr } = await cronium(["--version"], { nodeArguments: oldNode });
+		const { code, stdout, stderr } = await inClone(["--version"], { nodeArguments: oldNode });
 		expect({ code, stdout, stderr }).toEqual({
 			code: 125,
 			stdout: "",
@@ -144,11 +145,11 @@ describe.concurrent("the launcher", () => {
 	test("caches compiled code where only this user can read and write", async () => {
 		const home = createDirectory();
 		const env = { HOME: home, XDG_CACHE_HOME: "", NODE_COMPILE_CACHE: "" };
-		expect((await cronium(["--version"], { env })).code).toBe(0);
+		expect((await inClone(["--version"], { env })).code).toBe(0);
 		const cache = join(home, ".cache", "cronium");
 		expect(statSync(cache).mode & 0o777).toBe(0o700);
 		chmodSync(cache, 0o777);
-		expect((await cronium(["--version"], { env })).code).toBe(0);
+		expect((await inClone(["--version"], { env })).code).toBe(0);
 		expect(statSync(cache).mode & 0o777).toBe(0o700);
 	});
 
@@ -156,7 +157,7 @@ describe.concurrent("the launcher", () => {
 		const image = join(projectDirectory, "node_modules", ".cache", "cronium", "quickjs-wasi.image");
 		const runInNewDirectory = async (): Promise<{ readonly names: readonly string[]; readonly changed: number }> => {
 			const data = createDirectory();
-			expect((await cronium(["run", hello, "--data", data])).code).toBe(0);
+			expect((await inClone(["run", hello, "--data", data])).code).toBe(0);
 			return { names: readdirSync(data), changed: statSync(image).mtimeMs };
 		};
 		const [first, second] = [await runInNewDirectory(), await runInNewDirectory()];
@@ -166,7 +167,7 @@ describe.concurrent("the launcher", () => {
 
 	test("works without a home that it can write to", async () => {
 		const env = { HOME: "/dev/null/home", XDG_CACHE_HOME: "", NODE_COMPILE_CACHE: "" };
-		expect((await cronium(["--version"], { env })).code).toBe(0);
+		expect((await inClone(["--version"], { env })).code).toBe(0);
 		expect(existsSync("/dev/null/home")).toBe(false);
 	});
 });

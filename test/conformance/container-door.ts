@@ -11,10 +11,11 @@ import { createRunDoors, type RunDoorServer } from "../../sidecar/run-doors.ts";
 import type { EngineKind } from "../containers/engines.ts";
 import type { ConformanceColumn, ConformanceDoor, ConformanceSession, FinishedRun } from "./conformance.ts";
 import type { ConformanceCase } from "./conformance-case.ts";
-import { type ContainerGuest, type ContainerSdk, containerSdks, startContainerGuest } from "./container-guest.ts";
+import { type ContainerGuest, startContainerGuest } from "./container-guest.ts";
 import { openCuttingProxy } from "./cutting-proxy.ts";
 import { takeSteps } from "./guest-session.ts";
 import { readVariables, seedElsewhere } from "./namespace.ts";
+import { type PlacedSdk, placedSdks } from "./placed-guest.ts";
 import { sdkLacks } from "./sdk-lacks.ts";
 
 /**
@@ -22,7 +23,7 @@ import { sdkLacks } from "./sdk-lacks.ts";
  * their own whose doors are made inside the door of that one, and reached as every script in a container reaches its own.
  */
 export function containerDoor(kind: EngineKind, address: string): ConformanceDoor {
-	return { name: `container (${kind})`, columns: containerSdks.map((sdk) => column(sdk, address)) };
+	return { name: `container (${kind})`, columns: placedSdks.map((sdk) => column(sdk, address)) };
 }
 
 /** What the cases of a column have in common. */
@@ -34,7 +35,7 @@ interface Column {
 	readonly internalErrors: readonly Error[];
 }
 
-function column(sdk: ContainerSdk, engine: string): ConformanceColumn {
+function column(sdk: PlacedSdk, engine: string): ConformanceColumn {
 	return {
 		name: sdk,
 		lacks: {

@@ -1,6 +1,8 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { builtProgram } from "../built-program.ts";
 import type { StepResult } from "./conformance-case.ts";
 import { type GuestCall, toLine } from "./guest-step.ts";
 import { bashCall, bashEnvironment, readBashResult } from "./guests/bash.ts";
@@ -19,9 +21,9 @@ export interface SdkGuest extends AsyncDisposable {
 const sdkDirectory = join(import.meta.dirname, "../../guest-sdks");
 export const guestFile = (name: string): string => join(import.meta.dirname, "guests", name);
 
-/** Builds what is built of the SDKs into the directory: guests use what is published, not its sources. */
+/** Puts what is built of the SDKs into the directory: guests use what is published, not its sources. */
 export function buildSdks(directory: string): void {
-	execFileSync(process.execPath, [join(sdkDirectory, "js/build.ts"), join(directory, "js")]);
+	cpSync(join(builtProgram(), "guest-sdks/js/dist"), join(directory, "js"), { recursive: true });
 }
 
 /** Starts a guest. `directory` has what `buildSdks` made; the guest's working directory is `cwd`. */
@@ -73,18 +75,19 @@ function speakJson(channel: GuestChannel): SdkGuest {
 	};
 }
 
-/** Messages are commands; all texts end with NUL. */
+/** Messages are commands; all texts of answers end with NUL. */
 function speakToBash(channel: GuestChannel): SdkGuest {
 	const guest = exchange(channel, "\0");
+	const write = (kind: string, text: string): string => `${kind} ${Buffer.byteLength(text)}\n${text}`;
 	let leave = "";
 	return {
 		async enter(environment) {
-			await guest.ask(`${leave}enter\0${bashEnvironment(environment)}\0`, 1);
-			leave = "leave\0\0";
+			await guest.ask(leave + write("enter", bashEnvironment(environment)), 1);
+			leave = write("leave", "");
 		},
 		async perform(call) {
 			const [status = "", stdout = "", stderr = "", currentVersion = "", limit = ""] = await guest.ask(
-				`call\0${bashCall(call)}\0`,
+				write("call", bashCall(call)),
 				5,
 			);
 			return readBashResult(call, { status: Number(status), stdout, stderr, currentVersion, limit });

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connectEngine } from "../../host/executors/container/engine-client.ts";
+import { type ContainerEngine, connectEngine } from "../../host/executors/container/engine-client.ts";
 import { buildOffline } from "../../host/images/build-image.ts";
 import { type ImageName, imageInstructions, imageNames, imageReference } from "../../host/images/images.ts";
 import { engineObstacle, startEngine } from "./engine-process.ts";
@@ -48,11 +48,17 @@ export async function findTestEngine(kind: EngineKind, images: readonly ImageNam
 	}
 	for (const image of images)
 		await once(directory, `${kind}.${image}`, async () => {
-			const archive = await once(directory, image, () => pack(image, join(directory, `${image}.tar`)));
 			await using engine = await connectEngine(found.address);
-			return await engine.importImage(createReadStream(archive), imageReference(image), { changes: imageInstructions(image) });
+			return await importTestImage(engine, image);
 		});
 	return found;
+}
+
+/** Gives an engine an image of this version, which is built once for the whole suite. */
+export async function importTestImage(engine: ContainerEngine, image: ImageName): Promise<string> {
+	const directory = process.env[enginesVariable] as string;
+	const archive = await once(directory, image, () => pack(image, join(directory, `${image}.tar`)));
+	return await engine.importImage(createReadStream(archive), imageReference(image), { changes: imageInstructions(image) });
 }
 
 /** Puts what the suite has found out about its engines into a new data directory. */

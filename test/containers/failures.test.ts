@@ -6,11 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectEngine } from "../../host/executors/container/engine-client.ts";
-import { buildOffline } from "../../host/images/build-image.ts";
 import { type ImageName, imageReference } from "../../host/images/images.ts";
 import { type ContainerHost, openContainerHost, printed, processesThatSee } from "./container-host.ts";
 import { type EngineProcess, engineObstacle, startEngine } from "./engine-process.ts";
-import { type EngineKind, engineKinds, findTestEngine } from "./engines.ts";
+import { type EngineKind, engineKinds, findTestEngine, importTestImage } from "./engines.ts";
 
 describe("without an engine that can be used", () => {
 	test("a run fails, says why, and leaves nothing", async () => {
@@ -59,7 +58,7 @@ describe.each(engineKinds)("with %s", async (kind) => {
 			const tar = spawn("tar", ["-c", "-C", "/var", "--no-recursion", "tmp"]);
 			await containers.engine.importImage(tar.stdout, reference, { changes });
 		}
-	});
+	}, 120_000);
 	afterAll(async () => {
 		for (const reference of Object.values(references)) await containers?.engine.removeImage(reference);
 		await containers?.[Symbol.asyncDispose]();
@@ -217,7 +216,7 @@ async function startOwnEngine(kind: EngineKind, image?: ImageName): Promise<OwnE
 		await own.startAgain();
 		if (image === undefined) return own;
 		await using engine = await connectEngine(own.address);
-		await buildOffline(engine, image, AbortSignal.timeout(60_000));
+		await importTestImage(engine, image);
 		return own;
 	} catch (cause) {
 		await own[Symbol.asyncDispose]();

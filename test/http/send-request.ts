@@ -16,6 +16,8 @@ export type Target =
 			readonly url: string;
 			/** With an `https:` URL. */
 			readonly tls?: ClientTls;
+			/** From which address of this machine the connection comes. */
+			readonly localAddress?: string;
 	  }
 	| { readonly socketPath: string; readonly tls?: ClientTls };
 
@@ -38,7 +40,12 @@ export function sendRequest(target: Target, method: string, path: string, option
 		const isTls = "url" in target ? target.url.startsWith("https:") : target.tls !== undefined;
 		const call = (isTls ? requestOverTls : requestInClear)({
 			...("url" in target
-				? { host: new URL(target.url).hostname, port: new URL(target.url).port, ...target.tls }
+				? {
+						host: new URL(target.url).hostname,
+						port: new URL(target.url).port,
+						...target.tls,
+						...(target.localAddress !== undefined && { localAddress: target.localAddress }),
+					}
 				: { socketPath: target.socketPath, ...(target.tls && { ...target.tls, servername: "localhost" }) }),
 			agent: false,
 			method,
@@ -79,7 +86,11 @@ export interface RawConnection extends Disposable {
 export async function openConnection(target: Target): Promise<RawConnection> {
 	const socket =
 		"url" in target
-			? connect(Number(new URL(target.url).port), new URL(target.url).hostname)
+			? connect({
+					host: new URL(target.url).hostname,
+					port: Number(new URL(target.url).port),
+					...(target.localAddress !== undefined && { localAddress: target.localAddress }),
+				})
 			: connect({ path: target.socketPath });
 	let text = "";
 	const waiting = new Set<() => void>();

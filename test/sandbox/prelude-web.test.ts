@@ -123,11 +123,7 @@ const same: Record<string, string> = {
 		const refused = [() => crypto.getRandomValues(new Uint8Array(65537)), () => crypto.getRandomValues(new Float32Array(1)), () => crypto.getRandomValues([])].map((call) => { try { call() } catch (error) { return error instanceof Error } });
 		return [new Set(array).size > 1, new Set(bytes).size === 256, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(crypto.randomUUID()), crypto.randomUUID() !== crypto.randomUUID(), refused];
 	})()`,
-	performance:
-		`[performance.now() >= 0, performance.now() < 30000, Math.abs(performance.timeOrigin + performance.now() - Date.now()) < 30000]`.replace(
-			"30000]",
-			"30000]",
-		),
+	performance: `[performance.now() >= 0, Math.abs(performance.timeOrigin + performance.now() - Date.now()) < 30000]`,
 	"names of classes and functions": `["AbortController", "AbortSignal", "Blob", "CustomEvent", "Event", "EventTarget", "File", "Headers", "Request", "Response", "TextDecoder", "TextEncoder", "URL", "URLSearchParams", "fetch", "setTimeout", "clearTimeout", "setInterval", "atob", "btoa", "structuredClone", "queueMicrotask"]
 		.map((name) => { const value = globalThis[name]; return [value.name, Object.getOwnPropertyDescriptor(globalThis, name).configurable, value.prototype?.[Symbol.toStringTag]] })`,
 };
@@ -138,6 +134,10 @@ const evaluateHere = async (expression: string): Promise<unknown> =>
 describeGuests(({ run, evaluate }) => {
 	test.each(Object.entries(same))("%s behaves as in Node", async (_, expression) => {
 		expect(await evaluate(`JSON.parse(JSON.stringify(await (${expression})))`)).toEqual(await evaluateHere(expression));
+	});
+
+	test("the time of performance begins with the run", async () => {
+		expect(await evaluate("performance.now() < 30000")).toBe(true);
 	});
 
 	test("Math.random is seeded anew for every run, and is spread evenly", async () => {

@@ -35,6 +35,10 @@ export interface TestSshd extends AsyncDisposable {
 	stop(): Promise<void>;
 	/** Starts it again, on the same port. */
 	start(): Promise<void>;
+	/** Stops all of its processes without ending them, as a host does that hangs. */
+	freeze(): void;
+	/** Lets them go on. */
+	thaw(): void;
 	/** Starts it with other host keys: what somebody in its place would show. */
 	changeHostKeys(): Promise<void>;
 }
@@ -44,8 +48,12 @@ export interface SshdOptions {
 	readonly accounts?: Readonly<Record<string, { readonly shell?: string }>>;
 	/** Lines of its configuration, before all others: the first one of each keyword counts. */
 	readonly configuration?: readonly string[];
+	/** Types of host keys that it has beside the ed25519 one; their files are `host-key-TYPE` in its directory. */
+	readonly moreHostKeys?: readonly string[];
 	/** A network namespace that it runs in, and its address there. */
 	readonly network?: { readonly namespace: string; readonly address: string };
+	/** The size of a disk of its own, `disk` in its directory, which everybody can write to. Needs root. */
+	readonly diskBytes?: number;
 	/** The address that it listens on; another one than `127.0.0.1` is a host of its own for whoever counts by addresses. */
 	readonly address?: string;
 }
@@ -71,12 +79,18 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 	const directory = mkdtempSync(join(tmpdir(), "sshd-"));
 	// Accounts go through it to their homes.
 	chmodSync(directory, 0o755);
+	const disk = join(directory, "disk");
+	mkdirSync(disk);
 	const isRoot = process.getuid?.() === 0;
 	const keyFile = join(directory, "key");
 	makeKey(keyFile);
 	const publicKey = readFileSync(`${keyFile}.pub`, "utf8");
 	const hostKeyFile = join(directory, "host-key");
 	makeKey(hostKeyFile);
+	const otherKeyFiles = (options.moreHostKeys ?? []).map((type) => {
+		makeKey(`${hostKeyFile}-${type}`, type);
+		return `${hostKeyFile}-${type}`;
+	});
 	const accounts = isRoot ? makeAccounts(directory, { runner: {}, ...options.accounts }) : ownAccount();
 	writeFileSync(join(directory, "authorized-keys"), publicKey, { mode: 0o644 });
 	const address = options.network?.address ?? options.address ?? "127.0.0.1";
@@ -87,7 +101,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 		[
 			...(options.configuration ?? []),
 			`ListenAddress ${address}:${port}`,
-			`HostKey ${hostKeyFile}`,
+			...[hostKeyFile, ...otherKeyFiles].map((file) => `HostKey ${file}`),
 			`AuthorizedKeysFile ${join(directory, "authorized-keys")}`,
 			"PasswordAuthentication no",
 			"KbdInteractiveAuthentication no",
@@ -102,7 +116,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 	let child: ChildProcess | undefined;
 	const log = join(directory, "log");
 	const start = async (): Promise<void> => {
-		const [program, ...args] = command(directory, configuration, log, isRoot, options.network?.namespace);
+		const [program, ...args] = command(directory, configuration, log, isRoot, options);
 		// In a session of its own, so that all of it can be ended at once.
 		const started = spawn(program as string, args, {
 			stdio: "ignore",
@@ -125,6 +139,9 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 		for (const pid of descendants(stopped.pid as number)) kill(pid);
 		await gone;
 	};
+	const signalAll = (signal: NodeJS.Signals): void => {
+		for (const pid of child?.pid === undefined ? [] : descendants(child.pid)) kill(pid, signal);
+	};
 	const knownHostsFile = join(directory, "known_hosts");
 	const host: Omit<TestSshd, typeof Symbol.asyncDispose> = {
 		address,
@@ -141,6 +158,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 		processesOf: ({ uid }) => (isRoot ? processes(uid) : []),
 		stop,
 		start,
+		freeze: () => signalAll("SIGSTOP"),
+		thaw: () => signalAll("SIGCONT"),
 		async changeHostKeys() {
 			await stop();
 			rmSync(hostKeyFile);
@@ -167,8 +186,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 	});
 }
 
-function makeKey(file: string): void {
-	execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file]);
+function makeKey(file: string, type = "ed25519"): void {
+	execFileSync("ssh-keygen", ["-q", "-t", type, ...(type === "rsa" ? ["-b", "2048"] : []), "-N", "", "-C", "", "-f", file]);
 }
 
 function command(
@@ -176,15 +195,16 @@ function command(
 	configuration: string,
 	log: string,
 	isRoot: boolean,
-	namespace: string | undefined,
+	{ network, diskBytes }: SshdOptions,
 ): readonly string[] {
 	const sshd = [sshdPath, "-D", "-f", configuration, "-E", log];
 	if (!isRoot) return sshd;
 	const mounts = ["passwd", "shadow", "group"].map((name) => `mount --bind "${join(directory, name)}" /etc/${name} &&`);
+	if (diskBytes !== undefined) mounts.push(`mount -t tmpfs -o size=${diskBytes},mode=1777 tmpfs "${join(directory, "disk")}" &&`);
 	// What sshd locks its children into; there is none where no sshd was ever started.
 	const privileges = "mkdir -p /run/sshd &&";
 	const inside = ["unshare", "--mount", "sh", "-c", `${privileges} ${mounts.join(" ")} exec "$@"`, "sh", ...sshd];
-	return namespace === undefined ? inside : ["ip", "netns", "exec", namespace, ...inside];
+	return network === undefined ? inside : ["ip", "netns", "exec", network.namespace, ...inside];
 }
 
 function makeAccounts(directory: string, wanted: NonNullable<SshdOptions["accounts"]>): Record<string, RemoteAccount> {
@@ -218,7 +238,8 @@ function ownAccount(): Record<string, RemoteAccount> {
 	return { [username]: { name: username, uid, home: homedir } };
 }
 
-async function freePort(host: string): Promise<number> {
+/** A port that nobody has for now. */
+export async function freePort(host: string): Promise<number> {
 	const server = createServer();
 	await new Promise<void>((resolve) => server.listen(0, host, resolve));
 	const { port } = server.address() as { readonly port: number };
@@ -229,13 +250,18 @@ async function freePort(host: string): Promise<number> {
 async function answers(host: string, port: number, namespace: string | undefined): Promise<boolean> {
 	if (namespace !== undefined)
 		return spawnSync("ip", ["netns", "exec", namespace, "ssh-keyscan", "-T", "1", "-p", `${port}`, host]).stdout.length > 0;
-	return (await new Promise((resolve) => {
-		const socket = connect({ host, port });
-		socket.once("data", () => resolve(true));
-		socket.once("error", () => resolve(false));
-		socket.once("close", () => resolve(false));
-		socket.setTimeout(2_000, () => socket.destroy());
-	}).finally(() => undefined)) as boolean;
+	const socket = connect({ host, port });
+	try {
+		return await new Promise<boolean>((resolve) => {
+			socket.once("data", () => resolve(true));
+			socket.once("error", () => resolve(false));
+			socket.once("close", () => resolve(false));
+			socket.setTimeout(2_000, () => resolve(false));
+		});
+	} finally {
+		// A connection that does not log in is one of those that sshd counts.
+		socket.destroy();
+	}
 }
 
 function processes(uid: number): readonly string[] {
@@ -255,9 +281,9 @@ function descendants(pid: number): readonly number[] {
 	return found;
 }
 
-function kill(pid: number): void {
+function kill(pid: number, signal: NodeJS.Signals = "SIGKILL"): void {
 	try {
-		process.kill(pid, "SIGKILL");
+		process.kill(pid, signal);
 	} catch {
 		// It has ended by itself.
 	}

@@ -1,12 +1,11 @@
-import { constants } from "node:os";
 import { describeLimit, type Limits } from "../../contract/limits.ts";
 import type { Failure } from "../../execution.ts";
-import { FairQueue } from "../../fair-queue.ts";
-import { within } from "../../within.ts";
-import { describeEnd, type ExecutorEnd, endWithout, stopFailure } from "../executor-end.ts";
+import { unlessAborted, within } from "../../within.ts";
+import { describeEnd, type ExecutorEnd, endWithout, scriptFailure, stopFailure } from "../executor-end.ts";
+import { PlaceQueue } from "../place-queue.ts";
+import { describeJob, type PlacedScript } from "../script-job.ts";
 import type { ServedPlan, ServedRuns } from "../served-runs.ts";
-import { type ContainerScript, describeJob } from "./container-script.ts";
-import type { ContainerLimits } from "./container-spec.ts";
+import { type ContainerLimits, containerPaths } from "./container-spec.ts";
 import { EngineError } from "./engine-error.ts";
 import type { OpenedEngine, UsableImage } from "./opened-engine.ts";
 import { credentialEnvironment, type ReachedDoors, type RunDoor, type RunDoors } from "./run-door.ts";
@@ -17,7 +16,7 @@ import { UsageMeter } from "./usage-meter.ts";
 /** One run for this executor. */
 export interface ContainerRun extends ServedPlan {
 	readonly namespace: string;
-	readonly script: ContainerScript;
+	readonly script: PlacedScript;
 	/** Undefined: that of the script's language. */
 	readonly image: string | undefined;
 	readonly limits: Limits;
@@ -34,11 +33,6 @@ export interface ContainerExecutorParts {
 	readonly openDoors: () => Promise<ReachedDoors>;
 }
 
-/** A place that is waited for. */
-interface Waiting {
-	readonly resolve: (hasPlace: boolean) => void;
-}
-
 /** How long the last of its output is waited for when a container has ended, in milliseconds. */
 const lastOutputMs = 2_000;
 
@@ -48,7 +42,7 @@ const refillAfterMs = 1_000;
 /** Puts scripts into the container mode. */
 export class ContainerExecutor implements AsyncDisposable {
 	readonly #parts: ContainerExecutorParts;
-	readonly #waiting: FairQueue<Waiting>;
+	readonly #places: PlaceQueue;
 	readonly #defaults: ContainerLimits;
 	#engine: Promise<OpenedEngine> | undefined;
 	#doors: Promise<ReachedDoors> | undefined;
@@ -56,7 +50,7 @@ export class ContainerExecutor implements AsyncDisposable {
 	constructor(parts: ContainerExecutorParts) {
 		this.#parts = parts;
 		const { maxContainers, maxNamespaceRuns } = parts.limits;
-		this.#waiting = new FairQueue({ places: maxContainers, maxOwnerPlaces: maxNamespaceRuns });
+		this.#places = new PlaceQueue({ places: maxContainers, maxOwnerPlaces: maxNamespaceRuns });
 		this.#defaults = containerLimits(parts.limits);
 	}
 
@@ -68,17 +62,16 @@ export class ContainerExecutor implements AsyncDisposable {
 	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */
 	async run(run: ContainerRun): Promise<ExecutorEnd> {
 		const { namespace, limits, signal } = run;
-		if (!(await this.#takePlace(namespace, signal))) return endWithout(stopFailure(limits, signal));
+		if (!(await this.#places.take(namespace, signal))) return endWithout(stopFailure(limits, signal));
 		try {
 			return await this.#runInPlace(run);
 		} finally {
-			this.#waiting.release(namespace);
-			this.#assign();
+			this.#places.release(namespace);
 		}
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
-		for (const { resolve } of this.#waiting.clear()) resolve(false);
+		this.#places.close();
 		await (await this.#engine?.catch(() => undefined))?.[Symbol.asyncDispose]();
 		await (await this.#doors?.catch(() => undefined))?.doors[Symbol.asyncDispose]();
 	}
@@ -126,7 +119,7 @@ export class ContainerExecutor implements AsyncDisposable {
 				directory: slot.doorDirectory,
 				...(slot.groupId !== undefined && { groupId: slot.groupId }),
 			});
-			slot.begin(describeJob(run.script));
+			slot.begin(describeJob(run.script, containerPaths.script));
 			exit = await untilExit(slot, signal, this.#parts.limits.containerGraceMs, close);
 		} catch (cause) {
 			problem = describeEngineFailure(cause);
@@ -168,27 +161,6 @@ export class ContainerExecutor implements AsyncDisposable {
 		});
 		return this.#doors;
 	}
-
-	/** Waits for one of `maxContainers` places; false when the run was stopped meanwhile. */
-	#takePlace(namespace: string, signal: AbortSignal): Promise<boolean> {
-		return new Promise((resolve) => {
-			if (signal.aborted) return resolve(false);
-			const waiting: Waiting = { resolve };
-			this.#waiting.add(namespace, waiting);
-			signal.addEventListener(
-				"abort",
-				() => {
-					if (this.#waiting.delete(namespace, waiting)) resolve(false);
-				},
-				{ once: true },
-			);
-			this.#assign();
-		});
-	}
-
-	#assign(): void {
-		for (let next = this.#waiting.next(); next; next = this.#waiting.next()) next.resolve(true);
-	}
 }
 
 /** What every script finds in its environment. Nothing of the host, and no secrets: an engine shows it to everyone who may ask. */
@@ -212,16 +184,6 @@ export function containerLimits(limits: Limits): ContainerLimits {
 		temporary: disk,
 		work: disk,
 	};
-}
-
-/** Rejects when the signal aborts first. */
-function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-	return new Promise((resolve, reject) => {
-		const onAbort = (): void => reject(signal.reason);
-		if (signal.aborted) onAbort();
-		signal.addEventListener("abort", onAbort, { once: true });
-		work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-	});
 }
 
 /** Waits for the end of the container, which is brought about when the signal aborts. Nothing takes effect from then on. */
@@ -252,10 +214,12 @@ function describeExit(exit: ContainerExit | undefined, limits: Limits, peakBytes
 			message: `The script needs more than ${limit.value} bytes of memory (${limit.name}).`,
 			limit,
 		};
-	const name = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0];
-	const ended = name ? `was ended by ${name}, exit code ${exitCode}.` : `ended with exit code ${exitCode}.`;
-	const reason = isOutOfMemory ? ` A process of it needed more than ${limit.value} bytes of memory (${limit.name}).` : "";
-	return { code: "script-error", message: `The script ${ended}${reason}` };
+	const failure = scriptFailure(exitCode) as Failure;
+	if (!isOutOfMemory) return failure;
+	return {
+		...failure,
+		message: `${failure.message} A process of it needed more than ${limit.value} bytes of memory (${limit.name}).`,
+	};
 }
 
 function describeEngineFailure(cause: unknown): Failure {

@@ -1,8 +1,6 @@
-import { createHash } from "node:crypto";
-import { statSync } from "node:fs";
-import { realpath } from "node:fs/promises";
 import type { Limits } from "../../contract/limits.ts";
 import { imageNames, imageReference } from "../../images/images.ts";
+import { installationId } from "../../installation.ts";
 import type { ScriptLanguage } from "../../script-language.ts";
 import type { UserNamespace } from "./container-spec.ts";
 import { type ContainerEngine, findEngine } from "./engine-client.ts";
@@ -141,13 +139,6 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
 		},
 		[Symbol.asyncDispose]: () => owned.disposeAsync(),
 	};
-}
-
-/** Tells the containers of this data directory from those of others of the machine, also of a copy of it. */
-async function installationId(dataDirectory: string): Promise<string> {
-	const path = await realpath(dataDirectory);
-	const { dev, ino } = statSync(path);
-	return createHash("sha256").update(`${path}\0${dev}:${ino}`).digest("hex").slice(0, 32);
 }
 
 function describeMissing({ address }: ContainerEngine, reference: string): string {

@@ -6,7 +6,7 @@ import type { Writable } from "node:stream";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { excerpt } from "../../contract/excerpt.ts";
 import { within } from "../../within.ts";
-import type { ContainerJob } from "./container-script.ts";
+import type { ScriptJob } from "../script-job.ts";
 import { type ContainerOptions, containerSpec } from "./container-spec.ts";
 import type { ContainerEngine, ContainerStreams } from "./engine-client.ts";
 import { EngineError } from "./engine-error.ts";
@@ -124,7 +124,7 @@ export class Slot implements AsyncDisposable {
 	}
 
 	/** Hands over the job. Throws what the file system says when the files cannot be written. */
-	begin({ files, command }: ContainerJob): void {
+	begin({ files, command }: ScriptJob): void {
 		for (const [path, contents] of files) {
 			const file = join(this.#scriptDirectory, path);
 			mkdirSync(dirname(file), { recursive: true, mode: 0o700 });

@@ -13,9 +13,11 @@ export interface RemoteSession {
 	readonly stdin: Writable;
 	readonly stdout: Readable;
 	readonly stderr: Readable;
-	/** Resolves when it has ended and its output has come, or the connection broke. Never rejects. */
+	/** Resolves when the command has ended, or the connection broke, or the session was given up. What it has started may go on and write. Never rejects. */
+	readonly exited: Promise<RemoteExit>;
+	/** As `exited`, and its output was read. Both outputs have to be. */
 	readonly ended: Promise<RemoteExit>;
-	/** Gives up the session. The command goes on. */
+	/** Gives up the session. The command goes on, and counts among the sessions that the host allows until it has ended. */
 	close(): void;
 }
 

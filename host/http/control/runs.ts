@@ -182,7 +182,7 @@ async function startRun({ host }: ControlContext, runId: string, request: RunReq
 		...(variables !== undefined && { variables: Object.fromEntries(jsonMembers(variables) ?? []) }),
 	};
 	if (mode === "external") {
-		for (const name of ["engine", "allowedHosts", "image", "arguments", "files"] as const)
+		for (const name of ["engine", "allowedHosts", "image", "host", "reach", "arguments", "files"] as const)
 			if (request?.[name] !== undefined) throw new RuntimeError("invalid", `${name} is for runs that this host starts.`);
 		if (script !== undefined) throw new RuntimeError("invalid", "An external run has no script here.");
 		const run = await host.open(given, runId);

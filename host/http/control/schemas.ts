@@ -1,5 +1,6 @@
 import { errorCodes, scopes } from "../../contract/generated/types.ts";
 import { limitDefinitions } from "../../contract/limits.ts";
+import { reaches } from "../../executors/ssh/ssh-host.ts";
 import { runModes } from "../../run-options.ts";
 import { scriptLanguages } from "../../script-language.ts";
 import { audiences } from "../../tokens/execution-tokens.ts";
@@ -39,7 +40,7 @@ export const runRequest = {
 			type: "string",
 			enum: [...runModes, "external"],
 			description:
-				"Where the script runs: the sandbox, or, when that does not run its language, a container, if nothing is said. `external`: somebody else starts it and gives it a token; it reaches the helpers over HTTP.",
+				"Where the script runs: the sandbox, or, when that does not run its language, a container, if nothing is said; `ssh`: the SSH host that `host` names. `external`: somebody else starts it and gives it a token; it reaches the helpers over HTTP.",
 		},
 		script: {
 			description: "What to run: a script, or a bundle that was uploaded.",
@@ -73,11 +74,21 @@ export const runRequest = {
 			maxLength: 512,
 			description: "The image of a container; that of the script's language if nothing is said.",
 		},
-		arguments: { type: "array", items: { type: "string" }, description: "What a script in a container is called with." },
+		host: { type: "string", minLength: 1, maxLength: 255, description: "The SSH host, by its name in hosts.toml." },
+		reach: {
+			type: "string",
+			enum: ["auto", ...reaches],
+			description: "How a script on an SSH host reaches its helpers; as the host's entry says if nothing is said.",
+		},
+		arguments: {
+			type: "array",
+			items: { type: "string" },
+			description: "What a script in a container or on an SSH host is called with.",
+		},
 		files: {
 			type: "object",
 			description:
-				"Files that a script in a container finds beside itself, by their paths relative to it: a text, or bytes in base64.",
+				"Files that a script in a container or on an SSH host finds beside itself, by their paths relative to it: a text, or bytes in base64.",
 			// Not `oneOf`, whose first complaint is about the text that was not meant.
 			additionalProperties: {
 				type: ["string", "object"],
@@ -90,7 +101,10 @@ export const runRequest = {
 		event,
 		namespace: { type: "string", default: "default", description: "The owner of the run's variables." },
 		variables: { type: "object", additionalProperties: json, description: "Written before the script starts." },
-		scopes: { ...scopeList, description: "What the run may do; everything when not given." },
+		scopes: {
+			...scopeList,
+			description: "What the run may do; when not given everything, and on an SSH host what its entry says, or the least.",
+		},
 		limits,
 		allowedHosts: { type: "array", items: { type: "string" }, description: "Hosts that `fetch` may reach." },
 		engine: { type: "string", enum: ["quickjs-wasi", "quickjs-emscripten"] },
@@ -111,6 +125,7 @@ export const run = {
 		scopes: scopeList,
 		event,
 		engine: { type: "string" },
+		host: { type: "string", description: "The SSH host that it runs on." },
 		script: {
 			type: "object",
 			properties: { name: { type: "string" }, sha256: { type: "string" }, bytes: count },

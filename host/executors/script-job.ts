@@ -1,10 +1,9 @@
 import { posix } from "node:path";
-import { scriptFileName } from "../../container-files.ts";
-import type { ScriptLanguage } from "../../script-language.ts";
-import { containerPaths } from "./container-spec.ts";
+import { scriptFileName } from "../container-files.ts";
+import type { ScriptLanguage } from "../script-language.ts";
 
-/** What a container is to run. */
-export interface ContainerScript {
+/** What is to be run in a container or on an SSH host. */
+export interface PlacedScript {
 	readonly language: ScriptLanguage;
 	/** As its author calls it: `reports/orders.py`. */
 	readonly name: string;
@@ -15,9 +14,9 @@ export interface ContainerScript {
 	readonly files: ReadonlyMap<string, string | Uint8Array>;
 }
 
-/** A script as a container gets it. */
-export interface ContainerJob {
-	/** By their paths in `/script`. */
+/** A script as a container or an SSH host gets it. */
+export interface ScriptJob {
+	/** By their paths in the script's directory. */
 	readonly files: ReadonlyMap<string, string | Uint8Array>;
 	/** The program and its arguments. */
 	readonly command: readonly string[];
@@ -37,21 +36,21 @@ if (typeof main === "function") {
 } else if (main !== undefined) console.error("Warning: the default export is not a function and is ignored.");
 `;
 
-/** Puts a script into the form that its image's interpreter takes. */
-export function describeJob({ language, name, source, arguments: given, files }: ContainerScript): ContainerJob {
+/** Puts a script into the form that its interpreter takes. `directory` is where its files are put. */
+export function describeJob({ language, name, source, arguments: given, files }: PlacedScript, directory: string): ScriptJob {
 	const file = scriptFileName(name, language);
-	const path = posix.join(containerPaths.script, file);
-	const all = new Map([...files, [file, source]]);
+	const path = posix.join(directory, file);
 	switch (language) {
 		case "javascript":
 		case "typescript":
 			return {
-				files: all.set(runnerName, javascriptRunner),
-				command: ["node", posix.join(containerPaths.script, runnerName), path, ...given],
+				files: new Map([...files, [file, source], [runnerName, javascriptRunner]]),
+				command: ["node", posix.join(directory, runnerName), path, ...given],
 			};
 		case "python":
-			return { files: all, command: ["python3", path, ...given] };
+			return { files: new Map([...files, [file, source]]), command: ["python3", path, ...given] };
 		case "bash":
-			return { files: all, command: ["bash", path, ...given] };
+			// Bash takes a carriage return for a part of the command.
+			return { files: new Map([...files, [file, source.replaceAll("\r\n", "\n")]]), command: ["bash", path, ...given] };
 	}
 }

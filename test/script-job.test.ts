@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { scriptFileName } from "../../host/container-files.ts";
-import { type ContainerScript, describeJob } from "../../host/executors/container/container-script.ts";
-import type { ScriptLanguage } from "../../host/script-language.ts";
+import { scriptFileName } from "../host/container-files.ts";
+import { describeJob, type PlacedScript } from "../host/executors/script-job.ts";
+import type { ScriptLanguage } from "../host/script-language.ts";
 
-const script = (language: ScriptLanguage, name: string, more: Partial<ContainerScript> = {}): ContainerScript => ({
+const script = (language: ScriptLanguage, name: string, more: Partial<PlacedScript> = {}): PlacedScript => ({
 	language,
 	name,
 	source: "the source",
@@ -12,7 +12,7 @@ const script = (language: ScriptLanguage, name: string, more: Partial<ContainerS
 	...more,
 });
 
-describe("the file of a script in its container", () => {
+describe("the file of a script in its container or on its host", () => {
 	test.each<[ScriptLanguage, string, string]>([
 		["javascript", "orders.js", "orders.mjs"],
 		["javascript", "orders.cjs", "orders.mjs"],
@@ -51,9 +51,17 @@ describe("the file of a script in its container", () => {
 
 	test("its interpreter is given it by an absolute path, and the arguments behind it as they are", () => {
 		const given = ["--since", "2026-01-01", "", "a\nb", "$(id)"];
-		expect(describeJob(script("bash", "-c", { arguments: given })).command).toEqual(["bash", "/script/-c.sh", ...given]);
-		expect(describeJob(script("python", "a.py", { arguments: given })).command).toEqual(["python3", "/script/a.py", ...given]);
-		expect(describeJob(script("javascript", "a.js", { arguments: given })).command).toEqual([
+		expect(describeJob(script("bash", "-c", { arguments: given }), "/script").command).toEqual([
+			"bash",
+			"/script/-c.sh",
+			...given,
+		]);
+		expect(describeJob(script("python", "a.py", { arguments: given }), "/script").command).toEqual([
+			"python3",
+			"/script/a.py",
+			...given,
+		]);
+		expect(describeJob(script("javascript", "a.js", { arguments: given }), "/script").command).toEqual([
 			"node",
 			"/script/.cronium.mjs",
 			"/script/a.mjs",
@@ -61,9 +69,15 @@ describe("the file of a script in its container", () => {
 		]);
 	});
 
+	test("a script in Bash has line breaks that Bash takes for such, and others stay as they are", () => {
+		const source = "echo one\r\necho two\r\n";
+		expect(describeJob(script("bash", "a.sh", { source }), "/script").files.get("a.sh")).toBe("echo one\necho two\n");
+		expect(describeJob(script("python", "a.py", { source }), "/script").files.get("a.py")).toBe(source);
+	});
+
 	test("the files of the run are beside it", () => {
 		const files = new Map<string, string | Uint8Array>([["lib/rates.py", new Uint8Array([1])]]);
-		expect([...describeJob(script("python", "a.py", { files })).files]).toEqual([
+		expect([...describeJob(script("python", "a.py", { files }), "/script").files]).toEqual([
 			["lib/rates.py", new Uint8Array([1])],
 			["a.py", "the source"],
 		]);
