@@ -8,6 +8,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildAgent } from "../build-agent.ts";
+import { command as agentCommand } from "../host/cli/agent.ts";
+import { group as agents } from "../host/cli/agents.ts";
 import { group as audit } from "../host/cli/audit.ts";
 import { command as bundleCommand } from "../host/cli/bundle-command.ts";
 import { type Command, exitCodes } from "../host/cli/command.ts";
@@ -212,13 +214,12 @@ describe("docs/scripts.md", () => {
 
 describe("docs/command-line.md", () => {
 	const page = read("docs/command-line.md");
-	const groups = [variables, executions, hosts, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
+	const groups = [variables, executions, agents, hosts, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
 
 	test.each(
-		[run, devCommand, ...groups, serveCommand, sidecarCommand, bundleCommand, limits].map((command): [string, Command] => [
-			command.name,
-			command,
-		]),
+		[run, devCommand, ...groups, serveCommand, sidecarCommand, agentCommand, bundleCommand, limits].map(
+			(command): [string, Command] => [command.name, command],
+		),
 	)("describes %s with every option and no other", (name, { operands, options }) => {
 		const text = section(page, name);
 		expect(text).toContain(`\`${`${name} ${operands}`.trim()}\``);
