@@ -254,6 +254,12 @@ describe("docs/library.md", () => {
 	});
 });
 
+describe("docs/ssh.md", () => {
+	test("explains every member of a host in hosts.toml and no other", () => {
+		expect(firstCells(section(read("docs/ssh.md"), "Hosts"))).toEqual([...hostMembers].sort());
+	});
+});
+
 describe("docs/operating.md", () => {
 	const page = read("docs/operating.md");
 
@@ -292,10 +298,6 @@ describe("docs/operating.md", () => {
 		await role.close();
 		const onlyWithEngines = engine ? [] : ["engines/", "runs/"];
 		expect(firstCells(section(page, "The data directory"))).toEqual([...found, ...onlyWithEngines].sort());
-	});
-
-	test("explains every member of a host in hosts.toml and no other", () => {
-		expect(firstCells(section(page, "SSH hosts"))).toEqual([...hostMembers].sort());
 	});
 
 	test("explains every member of an entry of the journal", () => {
@@ -411,7 +413,10 @@ async function openRemote(place: string) {
 	const programs = join(place, ".programs");
 	mkdirSync(programs);
 	const sshd = opened.use(
-		await startSshd({ accounts: { deploy: {} }, configuration: [`SetEnv PATH=${programs}:/usr/local/bin:/usr/bin:/bin`] }),
+		await startSshd({
+			accounts: { deploy: {} },
+			configuration: [`SetEnv PATH=${programs}:/usr/local/bin:/usr/bin:/bin`, "Subsystem sftp internal-sftp"],
+		}),
 	);
 	// Its account cannot enter the directory of the clone.
 	for (const path of [directory, place, programs]) chmodSync(path, 0o755);
