@@ -16,7 +16,6 @@ import { printJson, RawJson, stringify } from "./json-print.ts";
 import { containerOptions, dataOption, jsonOption, namespaceOption, openHost } from "./options.ts";
 import { describeDuration, readDuration, readLimit, readSize } from "./quantity.ts";
 import { prepareScriptFile, readScriptFile, type ScriptFile } from "./script-file.ts";
-import { runAtServer } from "./serving.ts";
 import { escapeText, paint, printError, startProgress } from "./terminal.ts";
 
 const engines = ["quickjs-wasi", "quickjs-emscripten"] as const;
@@ -133,12 +132,7 @@ async function run(line: CommandLine): Promise<number> {
 
 	const request = { ...options, script: prepared.script };
 	const { signal } = cancel;
-	const served =
-		mode === "ssh"
-			? await watchLog(scriptFile.name, (onLog) =>
-					runAtServer(resolveDataDirectory(line.value("data")), request, { onLog, signal }),
-				)
-			: undefined;
+	const served = mode === "ssh" ? await runServed(line, scriptFile.name, request, signal) : undefined;
 	const recording = line.value("record");
 	await using host = served && recording === undefined ? undefined : await (opening ?? openHere());
 	const outcome = served ?? (await watchLog(scriptFile.name, (onLog) => (host as Host).run({ ...request, signal, onLog })));
@@ -158,6 +152,17 @@ async function writeRecording(file: string, text: string): Promise<void> {
 	} catch (cause) {
 		throw new UsageError(`--record: ${JSON.stringify(file)} cannot be written (${(cause as NodeJS.ErrnoException).code}).`);
 	}
+}
+
+/** Runs the script in the process that serves the data directory; undefined when none does. Other runs do without its modules, and start sooner. */
+async function runServed(
+	line: CommandLine,
+	name: string,
+	request: RunOptions,
+	signal: AbortSignal,
+): Promise<Outcome | undefined> {
+	const { runAtServer } = await import("./serving.ts");
+	return await watchLog(name, (onLog) => runAtServer(resolveDataDirectory(line.value("data")), request, { onLog, signal }));
 }
 
 /** Runs the script, and prints its log as it comes. */
