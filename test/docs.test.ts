@@ -12,6 +12,7 @@ import { command as bundleCommand } from "../host/cli/bundle-command.ts";
 import { type Command, exitCodes } from "../host/cli/command.ts";
 import { command as devCommand } from "../host/cli/dev.ts";
 import { group as executions } from "../host/cli/executions.ts";
+import { group as hosts } from "../host/cli/hosts.ts";
 import { group as images } from "../host/cli/images.ts";
 import { group as keys } from "../host/cli/keys.ts";
 import { command as limits } from "../host/cli/limits.ts";
@@ -24,8 +25,11 @@ import { httpStatus } from "../host/contract/errors.ts";
 import { operations } from "../host/contract/generated/operations.ts";
 import { type LimitDefinition, limitDefinitions } from "../host/contract/limits.ts";
 import type { LogLine } from "../host/execution.ts";
+import { hostMembers } from "../host/executors/ssh/host-entry.ts";
+import { hostsFile, SshHosts } from "../host/executors/ssh/hosts-file.ts";
 import { createHost, type Host } from "../host/index.ts";
 import { failureCodes } from "../host/sandbox/guest-report.ts";
+import { publishServing } from "../host/serving.ts";
 import { lockExclusive } from "../host/store/exclusive-role.ts";
 import { engineKinds, findTestEngine } from "./containers/engines.ts";
 
@@ -193,7 +197,7 @@ describe("docs/scripts.md", () => {
 
 describe("docs/command-line.md", () => {
 	const page = read("docs/command-line.md");
-	const groups = [variables, executions, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
+	const groups = [variables, executions, hosts, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
 
 	test.each(
 		[run, devCommand, ...groups, serveCommand, sidecarCommand, bundleCommand, limits].map((command): [string, Command] => [
@@ -256,6 +260,15 @@ describe("docs/operating.md", () => {
 		await using listed = await createHost({ dataDirectory, audit: true, containers: { ...(engine && { engine }) } });
 		await listed.run({ script: { name: "empty.js", source: "" } });
 		if (engine) await listed.run({ script: { name: "empty.sh", source: "" } });
+		const fingerprints = [`SHA256:${"a".repeat(43)}`];
+		await new SshHosts(hostsFile(dataDirectory)).add("web1", { address: "10.0.0.5", user: "cronium", agent: true, fingerprints });
+		publishServing(dataDirectory, {
+			pid: process.pid,
+			host: "none",
+			control: "http://127.0.0.1:8781",
+			asksForCertificates: false,
+			operatorTokenFile: "operator.token",
+		});
 		const role = await lockExclusive(dataDirectory, "serve", listed);
 		const found = readdirSync(dataDirectory, { withFileTypes: true }).map(
 			(entry) => entry.name + (entry.isDirectory() ? "/" : ""),
@@ -263,6 +276,10 @@ describe("docs/operating.md", () => {
 		await role.close();
 		const onlyWithEngines = engine ? [] : ["engines/", "runs/"];
 		expect(firstCells(section(page, "The data directory"))).toEqual([...found, ...onlyWithEngines].sort());
+	});
+
+	test("explains every member of a host in hosts.toml and no other", () => {
+		expect(firstCells(section(page, "SSH hosts"))).toEqual([...hostMembers].sort());
 	});
 
 	test("explains every member of an entry of the journal", () => {

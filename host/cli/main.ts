@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, Entry>> = {
 	serve: { summary: "Serve the runtime API and the control API.", load: () => import("./serve.ts") },
 	sidecar: { summary: "Be the local door of one run, beside its container.", load: () => import("./sidecar.ts") },
 	bundle: { summary: "Make one file of a script and what it imports.", load: () => import("./bundle-command.ts") },
+	hosts: { summary: "Add, list, test and remove SSH hosts that scripts run on.", load: () => import("./hosts.ts") },
 	images: { summary: "Build, list and remove the images of container mode.", load: () => import("./images.ts") },
 	keys: { summary: "List and rotate keys, renew the operator's credential.", load: () => import("./keys.ts") },
 	audit: { summary: "List, verify and export the audit log.", load: () => import("./audit.ts") },

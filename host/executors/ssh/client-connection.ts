@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, ClientChannel } from "ssh2";
+import { excerpt } from "../../contract/excerpt.ts";
 import { within } from "../../within.ts";
 import type { RemoteExit, RemoteSession, SshConnection } from "./ssh-connection.ts";
 import { SshError } from "./ssh-error.ts";
@@ -40,6 +41,7 @@ export class ClientConnection implements SshConnection {
 	readonly #listeners = new Map<string, (stream: Duplex) => void>();
 	#isDisposed = false;
 	#failure: Error | undefined;
+	#silence: string | undefined;
 
 	constructor(client: Client, socket: Socket, { description, hostKey, silenceMs }: ConnectionFacts) {
 		this.#client = client;
@@ -158,13 +160,15 @@ export class ClientConnection implements SshConnection {
 		return setInterval(() => {
 			silent += 1;
 			if (silent < ticks) return;
-			this.#failure ??= new Error(`it has shown no life for ${silenceMs} ms`);
+			this.#silence = `it has shown no life for ${silenceMs} ms`;
 			this.#socket.destroy();
 		}, silenceMs / ticks).unref();
 	}
 
 	#lost(): SshError {
-		const why = this.#isDisposed ? "it was closed" : (this.#failure?.message ?? "the host closed it");
+		const why = this.#isDisposed
+			? "it was closed"
+			: (this.#silence ?? (this.#failure ? excerpt(this.#failure.message, 200) : "the host closed it"));
 		return new SshError("host-connection-lost", `The connection to ${this.#description} has ended: ${why}.`, {
 			cause: this.#failure,
 		});

@@ -30,7 +30,7 @@ export interface HostMembers {
 }
 
 /** All there are: a table that does not compile without one of them. */
-const memberNames = Object.keys({
+export const hostMembers: readonly string[] = Object.keys({
 	address: true,
 	port: true,
 	user: true,
@@ -139,14 +139,14 @@ const word = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 function requireMembers(name: string, members: Readonly<Record<string, unknown>>): void {
 	for (const [member, value] of Object.entries(members)) {
-		if (memberNames.includes(member)) continue;
+		if (hostMembers.includes(member)) continue;
 		if (secretMember.test(member))
 			throw refusal(
 				`The host ${name} has ${excerpt(member)}: passwords and other secrets do not belong into hosts.toml. A key file (key) or an SSH agent (agent) logs in.`,
 			);
 		const inner = typeof value === "object" && value !== null && !Array.isArray(value);
 		const hint = inner ? ` A name with a dot needs quotes: [hosts.${JSON.stringify(`${name}.${member}`)}].` : "";
-		throw refusal(`The host ${name} has the unknown member ${excerpt(member)}; it may have ${memberNames.join(", ")}.${hint}`);
+		throw refusal(`The host ${name} has the unknown member ${excerpt(member)}; it may have ${hostMembers.join(", ")}.${hint}`);
 	}
 }
 
