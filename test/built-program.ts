@@ -18,7 +18,18 @@ export function builtProgram(): string {
 }
 
 /** What a build is made of, and all that is beside it in the published package. */
-const sources = ["bin", "host", "sidecar", "ssh-bridge", "guest-sdks", "images", "build.ts", "build-agent.ts", "package.json", "package-lock.json"];
+const sources = [
+	"bin",
+	"host",
+	"sidecar",
+	"ssh-bridge",
+	"guest-sdks",
+	"images",
+	"build.ts",
+	"build-agent.ts",
+	"package.json",
+	"package-lock.json",
+];
 const published = [
 	"bin",
 	"images",

@@ -4,8 +4,8 @@ import { hostsFile, SshHosts } from "../../host/executors/ssh/hosts-file.ts";
 import { openConnection } from "../../host/executors/ssh/open-connection.ts";
 import type { ScriptPlace } from "../../host/executors/ssh/script-door.ts";
 import type { Reach } from "../../host/executors/ssh/ssh-host.ts";
-import { issueCertificate } from "../../sidecar/certificates.ts";
 import { CertificateAuthority } from "../../sidecar/certificate-authority.ts";
+import { issueCertificate } from "../../sidecar/certificates.ts";
 import { openSshRuns, type SshRuns } from "../ssh/ssh-runs.ts";
 import type { ConformanceColumn, ConformanceDoor, ConformanceSession, FinishedRun } from "./conformance.ts";
 import type { ConformanceCase } from "./conformance-case.ts";
@@ -13,8 +13,8 @@ import { type CuttingProxy, openCuttingProxy } from "./cutting-proxy.ts";
 import { takeSteps } from "./guest-session.ts";
 import { readVariables, seedElsewhere } from "./namespace.ts";
 import { describeGuest, describeProblem, openChannel, type PlacedSdk, placedSdks } from "./placed-guest.ts";
-import { sdkLacks } from "./sdk-lacks.ts";
 import { type SdkGuest, speakTo } from "./sdk-guests.ts";
+import { sdkLacks } from "./sdk-lacks.ts";
 import { openSshDoors, type SshDoorServer } from "./ssh-door-server.ts";
 
 /**
