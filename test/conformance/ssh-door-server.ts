@@ -21,11 +21,11 @@ export interface SshDoorServer extends ScriptDoors, AsyncDisposable {
 	readonly internalErrors: readonly Error[];
 }
 
-/** Opens the doors, and gives them to the host for its own runs. */
-export async function openSshDoors(reach: Reach, runs: SshRuns): Promise<SshDoorServer> {
+/** Opens the doors at an address of this machine, and gives them to the host for its own runs. */
+export async function openSshDoors(reach: Reach, runs: SshRuns, address = "127.0.0.1"): Promise<SshDoorServer> {
 	await using opened = new AsyncDisposableStack();
 	const internalErrors: Error[] = [];
-	const doors = await openers[reach](runs, opened, (error) => void internalErrors.push(error));
+	const doors = await openers[reach]({ ...runs, address }, opened, (error) => void internalErrors.push(error));
 	const owned = opened.move();
 	return {
 		internalErrors,
@@ -34,16 +34,20 @@ export async function openSshDoors(reach: Reach, runs: SshRuns): Promise<SshDoor
 	};
 }
 
-type Opener = (runs: SshRuns, opened: AsyncDisposableStack, onInternalError: (error: Error) => void) => Promise<ScriptDoors>;
+type Opener = (
+	runs: Pick<SshRuns, "host" | "dataDirectory" | "sshd"> & { readonly address: string },
+	opened: AsyncDisposableStack,
+	onInternalError: (error: Error) => void,
+) => Promise<ScriptDoors>;
 
 const openers: Readonly<Record<Reach, Opener>> = {
-	async url({ host, dataDirectory }, opened, onInternalError) {
+	async url({ host, dataDirectory, address }, opened, onInternalError) {
 		const tokens = await host.tokens();
-		const certificate = opened.use(await ServerCertificate.open(dataDirectory, ["127.0.0.1"]));
+		const certificate = opened.use(await ServerCertificate.open(dataDirectory, [address]));
 		const { tls } = certificate;
 		const server = await createBridge({ ...(await basisOf(host)), tls, hasAddresses: true, onInternalError });
 		opened.defer(() => drainServer(server, 100));
-		const url = await server.listen({ host: "127.0.0.1", port: 0 });
+		const url = await server.listen({ host: address, port: 0 });
 		const doors = createUrlDoors({ url, tokens, trusted: () => certificate.trusted });
 		host.sshDoors.url = doors;
 		return doors;
@@ -54,9 +58,9 @@ const openers: Readonly<Record<Reach, Opener>> = {
 	},
 
 	async agent(runs, opened, onInternalError) {
-		const { host, dataDirectory } = runs;
+		const { host, dataDirectory, address } = runs;
 		const registry = await host.agents();
-		const listen = { host: "127.0.0.1", port: 0 };
+		const listen = { host: address, port: 0 };
 		const server = opened.use(
 			await AgentServer.listen({ ...(await basisOf(host)), dataDirectory, listen, registry, onInternalError }),
 		);
@@ -76,7 +80,7 @@ async function basisOf(host: SshRuns["host"]) {
 }
 
 /** The agent of the host, in the one file that is installed there, as the account that scripts run as. */
-function startAgent({ sshd: { account } }: SshRuns, joinToken: string) {
+function startAgent({ sshd: { account } }: Pick<SshRuns, "sshd">, joinToken: string) {
 	const state = join(account.home, "agent");
 	const isRoot = process.getuid?.() === 0;
 	mkdirSync(state, { mode: 0o700 });
