@@ -48,6 +48,7 @@ export class ClientConnection implements SshConnection {
 		this.#socket = socket;
 		this.#description = description;
 		this.hostKey = hostKey;
+		writeTogether(socket);
 		this.remoteAddress = (socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
 		// Of the first thing that went wrong; what follows is its consequence, and an error that nobody hears ends the process.
 		client.on("error", (error) => {
@@ -210,5 +211,24 @@ function openSession(channel: ClientChannel): RemoteSession {
 			// sshd answers when the command has ended, which it does when it likes.
 			end();
 		},
+	};
+}
+
+/**
+ * What one turn of the event loop writes leaves as one piece. A write for each packet of SSH wakes the sshd each time: a quarter of this process's time with many runs at once.
+ */
+function writeTogether(socket: Socket): void {
+	const write = socket.write;
+	let isWaiting = false;
+	socket.write = (...given: unknown[]): boolean => {
+		if (!isWaiting) {
+			isWaiting = true;
+			socket.cork();
+			setImmediate(() => {
+				isWaiting = false;
+				socket.uncork();
+			});
+		}
+		return Reflect.apply(write, socket, given);
 	};
 }

@@ -30,6 +30,8 @@ const answerTimeoutMs = 30_000;
 const endTimeoutMs = 3_000;
 /** How often it is told that this process lives, at most. */
 const maxBeatMs = 5_000;
+/** One that takes long, because much has to be removed, holds up no other. */
+const maxEndsUnderWay = 2;
 /** A complaint comes on another stream than the answer. In milliseconds. */
 const complaintMs = 50;
 const maxComplaintCharacters = 300;
@@ -53,6 +55,9 @@ export class Keeper implements AsyncDisposable {
 	/** Directories that are made ahead of their runs. */
 	readonly #spares = new Map<SdkName, Promise<KeptRun>>();
 	readonly #beat: NodeJS.Timeout;
+	/** Runs that are to be ended, and have not been said to the host. */
+	readonly #ending: { readonly name: string; readonly ended: Promise<unknown> }[] = [];
+	#endsUnderWay = 0;
 	#isDisposed = false;
 
 	private constructor(session: RemoteSession, plan: KeeperPlan, nonce: string, directory: string, answers: Answers) {
@@ -105,7 +110,8 @@ export class Keeper implements AsyncDisposable {
 	/** Kills what there is of a run, and removes its directory. False when the keeper has gone or does not say so: what is left is then removed with a later connection. */
 	async end({ name, sdk }: KeptRun): Promise<boolean> {
 		const ended = this.#answers.expect(`ended ${name}`);
-		this.#tell(`end ${name}`);
+		this.#ending.push({ name, ended });
+		this.#tellEnds();
 		const answer = await within(ended, answerTimeoutMs);
 		if (answer !== undefined && !this.#isDisposed && !this.#spares.has(sdk)) this.#keepSpare(sdk);
 		return answer !== undefined;
@@ -127,6 +133,18 @@ export class Keeper implements AsyncDisposable {
 			await answer;
 		});
 		await Promise.all(swept);
+	}
+
+	/** Runs that end while the host is busy with the end of others are ended together: it looks at all of its processes for each time. */
+	#tellEnds(): void {
+		if (this.#ending.length === 0 || this.#endsUnderWay >= maxEndsUnderWay) return;
+		const batch = this.#ending.splice(0);
+		this.#endsUnderWay += 1;
+		this.#tell(`end ${batch.map(({ name }) => name).join(" ")}`);
+		void within(Promise.all(batch.map(({ ended }) => ended)), answerTimeoutMs).then(() => {
+			this.#endsUnderWay -= 1;
+			this.#tellEnds();
+		});
 	}
 
 	/** Makes a directory for the next run, which does not wait for it then. */
