@@ -84,11 +84,15 @@ class IdleAgent implements Disposable {
 	readonly #channel: HostChannel;
 	/** Resolves when the connection has ended. */
 	readonly closed: Promise<unknown>;
+	isOpen = true;
 
 	private constructor(id: string, channel: HostChannel, session: ClientHttp2Session) {
 		this.id = id;
 		this.#channel = channel;
 		this.closed = new Promise((resolve) => session.once("close", resolve));
+		session.once("close", () => {
+			this.isOpen = false;
+		});
 	}
 
 	static connect({ id, certificate }: BenchAgent, { address, trusted }: BenchBridge, key: string): Promise<IdleAgent> {
@@ -172,7 +176,8 @@ async function measureRevocations(directory: string, agents: readonly IdleAgent[
 	await using host = await createHost({ dataDirectory: join(directory, "data") });
 	const registry = await host.agents();
 	const taken: number[] = [];
-	for (const { id, closed } of agents) {
+	for (const { id, closed, isOpen } of agents) {
+		if (!isOpen) throw new Error("An idle agent has lost its connection.");
 		await registry.revoke(id);
 		const started = performance.now();
 		await closed;

@@ -1,4 +1,5 @@
 import { type RequestListener, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Http2Server } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -95,7 +96,8 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 	// One that has ended it before the handshake was done holds no place.
 	if (tls)
 		server.server.prependListener("secureConnection", (socket: TLSSocket) => Object.assign(socket, { allowHalfOpen: true }));
-	if (!options.http2) limitPipelining(server.server);
+	if (options.http2) heedPings(server.server as unknown as Http2Server, stalledTimeoutMs);
+	else limitPipelining(server.server);
 	server.removeAllContentTypeParsers();
 	server.setErrorHandler((error: unknown, request, reply) => {
 		const problem = fromFramework(error);
@@ -129,6 +131,11 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 		else discardBody(raw).then(send, done);
 	});
 	return server;
+}
+
+/** A client that pings is there. To Node its session is idle all the same, and would be ended while it waits for what may come. */
+function heedPings(server: Http2Server, stalledTimeoutMs: number): void {
+	server.on("session", (session) => session.on("ping", () => session.setTimeout(stalledTimeoutMs)));
 }
 
 /** Requests of a connection that wait behind another one of it. Few clients send any. */
