@@ -72,7 +72,7 @@ export async function measure(effort: Effort): Promise<Measurement> {
 		],
 		notes: [
 			`resident memory of the bridge: ${(after / megabyte).toFixed(0)} MB in all; every agent pings every ${pingEveryMs / 1_000} s, and has a stream open`,
-			"the agent is dist/agent.js, one file, as a process of its own; the others are connections as it has them, from one process",
+			"the agent is dist/agent.js, one file, as a process of its own, with small heaps (docs/cronium-agent.service); the others are connections as it has them, from one process",
 			"bridge, agent and load share the cores",
 		],
 	};
@@ -116,7 +116,9 @@ async function startAgent(directory: string, { joinToken }: BenchBridge) {
 	await buildAgent(file);
 	const token = join(directory, "join.token");
 	writeFileSync(token, joinToken, { mode: 0o600 });
-	const argv = [process.execPath, file, "--state", join(directory, "agent"), "--join", token] as const;
+	// As the unit for systemd starts it.
+	const heaps = ["--max-semi-space-size=1", "--max-old-space-size=64"];
+	const argv = [process.execPath, ...heaps, file, "--state", join(directory, "agent"), "--join", token] as const;
 	const agent = Program.start(argv, { cwd: directory, says: "stderr" });
 	while (!(await agent.line()).includes("is connected"));
 	return {

@@ -3,7 +3,7 @@ import { RateBudget } from "../host/http/rate-limit.ts";
 /** A place where connections wait for their handshake. */
 export interface HandshakeLane extends Disposable {
 	/** Calls `begin` when it is the connection's turn. Returns what takes it out of the lane: one that was closed takes no turn, and no memory. */
-	add(begin: () => void): () => void;
+	add(begin: () => void, address?: string): () => void;
 }
 
 interface Lane {

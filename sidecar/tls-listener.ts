@@ -91,7 +91,7 @@ export class TlsListener implements AsyncDisposable {
 	#take(socket: Socket): void {
 		this.#open.add(socket);
 		socket.on("error", () => socket.destroy());
-		const leave = this.#options.lane.add(() => void this.#begin(socket));
+		const leave = this.#options.lane.add(() => void this.#begin(socket), socket.remoteAddress);
 		socket.once("close", () => {
 			this.#open.delete(socket);
 			leave();

@@ -14,11 +14,11 @@ import { createServer } from "../host/http/server.ts";
 import type { Traffic } from "../host/http/traffic.ts";
 import { connectionLimit } from "../host/process-limits.ts";
 import type { ExecutionTokens, VerifiedToken } from "../host/tokens/execution-tokens.ts";
+import { AddressLanes } from "../sidecar/address-lanes.ts";
 import { agentPaths, type IssuedIdentity, runHeader } from "../sidecar/agent-messages.ts";
 import { CertificateAuthority } from "../sidecar/certificate-authority.ts";
 import { readSubject } from "../sidecar/certificate-kind.ts";
 import { requireRequestedKey, ServerIdentity } from "../sidecar/certificates.ts";
-import { HandshakeTurns } from "../sidecar/handshake-turns.ts";
 import { TlsListener } from "../sidecar/tls-listener.ts";
 import { attachServer } from "../sidecar/unheard-server.ts";
 import { AgentChannel } from "./agent-channel.ts";
@@ -116,7 +116,7 @@ export class AgentServer implements AgentDoors, AsyncDisposable {
 		this.#listener = await TlsListener.listen({
 			address: listen,
 			maxConnections: connectionLimit(limits.maxConnections),
-			lane: new HandshakeTurns(limits.maxHandshakesPerSecond).open(limits.maxHandshakesPerSecond),
+			lane: new AddressLanes(limits.maxHandshakesPerSecond),
 			credentials: () => identity.current(),
 			protocol: "h2",
 			onConnection: (socket) => void this.#take(socket),

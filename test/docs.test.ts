@@ -8,6 +8,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildAgent } from "../build-agent.ts";
+import { command as agentCommand } from "../host/cli/agent.ts";
+import { group as agents } from "../host/cli/agents.ts";
 import { group as audit } from "../host/cli/audit.ts";
 import { command as bundleCommand } from "../host/cli/bundle-command.ts";
 import { type Command, exitCodes } from "../host/cli/command.ts";
@@ -30,6 +32,7 @@ import { hostMembers } from "../host/executors/ssh/host-entry.ts";
 import { hostsFile, SshHosts } from "../host/executors/ssh/hosts-file.ts";
 import { createHost, type Host } from "../host/index.ts";
 import { failureCodes } from "../host/sandbox/guest-report.ts";
+import { publishServing } from "../host/serving.ts";
 import { lockExclusive } from "../host/store/exclusive-role.ts";
 import { engineKinds, findTestEngine } from "./containers/engines.ts";
 import { sshdObstacle, startSshd } from "./ssh/sshd.ts";
@@ -211,13 +214,12 @@ describe("docs/scripts.md", () => {
 
 describe("docs/command-line.md", () => {
 	const page = read("docs/command-line.md");
-	const groups = [variables, executions, hosts, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
+	const groups = [variables, executions, agents, hosts, images, keys, audit].flatMap(({ commands }) => Object.values(commands));
 
 	test.each(
-		[run, devCommand, ...groups, serveCommand, sidecarCommand, bundleCommand, limits].map((command): [string, Command] => [
-			command.name,
-			command,
-		]),
+		[run, devCommand, ...groups, serveCommand, sidecarCommand, agentCommand, bundleCommand, limits].map(
+			(command): [string, Command] => [command.name, command],
+		),
 	)("describes %s with every option and no other", (name, { operands, options }) => {
 		const text = section(page, name);
 		expect(text).toContain(`\`${`${name} ${operands}`.trim()}\``);
@@ -252,6 +254,12 @@ describe("docs/library.md", () => {
 	});
 });
 
+describe("docs/ssh.md", () => {
+	test("explains every member of a host in hosts.toml and no other", () => {
+		expect(firstCells(section(read("docs/ssh.md"), "Hosts"))).toEqual([...hostMembers].sort());
+	});
+});
+
 describe("docs/operating.md", () => {
 	const page = read("docs/operating.md");
 
@@ -276,6 +284,13 @@ describe("docs/operating.md", () => {
 		if (engine) await listed.run({ script: { name: "empty.sh", source: "" } });
 		const fingerprints = [`SHA256:${"a".repeat(43)}`];
 		await new SshHosts(hostsFile(dataDirectory)).add("web1", { address: "10.0.0.5", user: "cronium", agent: true, fingerprints });
+		publishServing(dataDirectory, {
+			pid: process.pid,
+			host: "none",
+			control: "http://127.0.0.1:8781",
+			asksForCertificates: false,
+			operatorTokenFile: "operator.token",
+		});
 		const role = await lockExclusive(dataDirectory, "serve", listed);
 		const found = readdirSync(dataDirectory, { withFileTypes: true }).map(
 			(entry) => entry.name + (entry.isDirectory() ? "/" : ""),
@@ -283,10 +298,6 @@ describe("docs/operating.md", () => {
 		await role.close();
 		const onlyWithEngines = engine ? [] : ["engines/", "runs/"];
 		expect(firstCells(section(page, "The data directory"))).toEqual([...found, ...onlyWithEngines].sort());
-	});
-
-	test("explains every member of a host in hosts.toml and no other", () => {
-		expect(firstCells(section(page, "SSH hosts"))).toEqual([...hostMembers].sort());
 	});
 
 	test("explains every member of an entry of the journal", () => {
@@ -402,7 +413,10 @@ async function openRemote(place: string) {
 	const programs = join(place, ".programs");
 	mkdirSync(programs);
 	const sshd = opened.use(
-		await startSshd({ accounts: { deploy: {} }, configuration: [`SetEnv PATH=${programs}:/usr/local/bin:/usr/bin:/bin`] }),
+		await startSshd({
+			accounts: { deploy: {} },
+			configuration: [`SetEnv PATH=${programs}:/usr/local/bin:/usr/bin:/bin`, "Subsystem sftp internal-sftp"],
+		}),
 	);
 	// Its account cannot enter the directory of the clone.
 	for (const path of [directory, place, programs]) chmodSync(path, 0o755);

@@ -7,7 +7,7 @@ import { createDirectory, cronium, type Ended } from "./cronium.ts";
 
 const obstacle = sshdObstacle(true);
 
-describe.skipIf(obstacle)("cronium hosts", () => {
+describe.skipIf(obstacle !== undefined)("cronium hosts", () => {
 	let sshd: TestSshd;
 	/** Programs of the host: only those, so that what is missing there is missing. */
 	let programs: string;

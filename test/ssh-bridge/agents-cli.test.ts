@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	existsSync,
+	lstatSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -96,7 +106,9 @@ describe("cronium agent", () => {
 		]);
 		expect(await agents("approve", "web-1")).toMatchObject({ code: 0, stdout: "" });
 		await agent.says(/of the host web-1 is connected to 127\.0\.0\.1:/);
-		expect((await agents("list")).stdout).toMatch(/^ID .*HOST .*STATE .*SINCE .*FROM\n\w{20} +web-1 +approved +\S+ +127\.0\.0\.1\n$/);
+		expect((await agents("list")).stdout).toMatch(
+			/^ID .*HOST .*STATE .*SINCE .*FROM\n\w{20} +web-1 +approved +\S+ +127\.0\.0\.1\n$/,
+		);
 		const directoryMode = lstatSync(state("one")).mode & 0o777;
 		const fileMode = lstatSync(join(state("one"), "identity.json")).mode & 0o777;
 		expect([directoryMode, fileMode]).toEqual([0o700, 0o600]);

@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { identifyByToken } from "../../host/http/credentials.ts";
 import { runtimeApi } from "../../host/http/runtime-api.ts";
@@ -245,8 +246,24 @@ describe("the bridge", () => {
 		await until(() => agents.server.find("web-1"));
 	});
 
+	test("lets addresses take turns, so that a flood from one does not keep agents of others away", async () => {
+		await using slow = await openAgentHost({ limits: { maxHandshakesPerSecond: 4 } });
+		let secured = 0;
+		const flood = Array.from({ length: 60 }, () => {
+			const line = connect({ host: "127.0.0.1", port: slow.server.port, localAddress: "127.0.0.2" });
+			const socket = connectTls({ socket: line, rejectUnauthorized: false });
+			return socket.on("error", () => undefined).once("secureConnect", () => secured++);
+		});
+		await until(() => secured > 0);
+		(await connectBridge(slow))[Symbol.dispose]();
+		expect(secured).toBeLessThan(flood.length / 2);
+		for (const socket of flood) socket.destroy();
+	});
+
 	test("takes no socket path from an agent that could be something else", async () => {
-		await using other = await agents.startAgent({ terms: { host: "liar" } });
+		const other = await agents.startAgent({ terms: { host: "liar" } });
+		await other[Symbol.asyncDispose]();
+		await until(() => agents.server.find("liar") === undefined);
 		using client = await connectBridge(agents, other.identity);
 		const stream = client.session.request({ ":path": "/agent/v1/runs" });
 		const opened = new Promise<string>((resolve) => {

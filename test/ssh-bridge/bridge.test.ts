@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
@@ -136,7 +137,7 @@ describe("the public door", () => {
 		expect(await connectionsOf(door)).toBe(0);
 	});
 
-	test("a new certificate is shown without a restart, and clients that trust the former authority go on", async () => {
+	test("another certificate is shown without a restart, and clients that trust the former authority go on", async () => {
 		const before = door.certificate.tls.certificate;
 		const trustedBefore = await readFile(door.trustFile, "utf8");
 		await rotateAuthority(door.dataDirectory);
@@ -153,7 +154,24 @@ describe("the public door", () => {
 		expect(door.certificate.tls.certificate).toBe(before);
 		const socket = await openTls(door);
 		expect(socket.authorized).toBe(true);
-		socket.destroy();
+		// As it is when all that the oldest has issued is over.
+		rmSync(join(door.dataDirectory, "keys", "ca-1.pem"));
+		await expect
+			.poll(
+				async () => {
+					await door.certificate.refresh();
+					return door.certificate.tls.certificate;
+				},
+				{ timeout: 10_000 },
+			)
+			.not.toBe(before);
+		const shown = await openTls(door);
+		expect(shown.getPeerX509Certificate()?.toString().trim()).toBe(door.certificate.tls.certificate.trim());
+		expect(shown.getProtocol()).toBe("TLSv1.3");
+		await expect(openTls(door, undefined, { maxVersion: "TLSv1.2" })).rejects.toThrow();
+		// Connections that were there are not cut.
+		expect(socket.destroyed).toBe(false);
+		for (const one of [socket, shown]) one.destroy();
 	});
 });
 

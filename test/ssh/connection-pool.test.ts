@@ -38,7 +38,7 @@ async function run(connection: SshConnection, command: string): Promise<number |
 	return (await ended).exitCode;
 }
 
-describe.skipIf(obstacle)("a pool of connections", () => {
+describe.skipIf(obstacle !== undefined)("a pool of connections", () => {
 	let sshd: TestSshd;
 	beforeAll(async () => {
 		sshd = await startSshd();

@@ -11,7 +11,7 @@ import { testHost, testLimits } from "./test-host.ts";
 
 const obstacle = sshdObstacle();
 
-describe.skipIf(obstacle)("a connection", () => {
+describe.skipIf(obstacle !== undefined)("a connection", () => {
 	let sshd: TestSshd;
 	beforeAll(async () => {
 		sshd = await startSshd();

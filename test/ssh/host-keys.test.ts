@@ -8,7 +8,7 @@ import { testHost, testLimits } from "./test-host.ts";
 
 const obstacle = sshdObstacle();
 
-describe.skipIf(obstacle)("host keys", () => {
+describe.skipIf(obstacle !== undefined)("host keys", () => {
 	let sshd: TestSshd;
 	/** Other keys of the same host, by their types. */
 	const others: Record<string, { readonly fingerprint: string; readonly line: string }> = {};

@@ -13,7 +13,7 @@ import { testHost, testLimits } from "./test-host.ts";
 const obstacle = sshdObstacle();
 const keyTypes = ["ed25519", "ecdsa", "rsa"];
 
-describe.skipIf(obstacle)("logins", () => {
+describe.skipIf(obstacle !== undefined)("logins", () => {
 	let directory: string;
 	let sshd: TestSshd;
 	const at = (name: string): string => join(directory, name);

@@ -115,9 +115,11 @@ async function conduct(plan: RemoteRunPlan, run: HeldRun, door: ScriptDoor, sess
 	]);
 	const exit = await untilExit(plan, run, session);
 	// What it has started may hold its output open.
-	await Promise.all([plan.close(), run.end()]);
+	const [hasEnded] = await Promise.all([run.end(), plan.close()]);
 	await within(printing, lastOutputMs);
-	if (exit.exitCode === undefined && exit.signal === undefined) throw await lostConnection(plan);
+	// A keeper that goes kills the script, which may be heard of before that it has gone.
+	const isAbandoned = !hasEnded && exit.signal === "KILL" && !plan.signal.aborted;
+	if (isAbandoned || (exit.exitCode === undefined && exit.signal === undefined)) throw await lostConnection(plan);
 	if (stdout.line !== "begun") throw new SshError("host-unsuitable", describeRefusal(host, stdout, stderr, exit));
 	return exitCodeOf(exit);
 }
