@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hostsFile, SshHosts } from "../../host/executors/ssh/hosts-file.ts";
@@ -104,7 +105,7 @@ cronium_set_output "$(cronium_get_variable n)"`;
 		try {
 			const trusted = join(directory, "ca.pem");
 			writeFileSync(trusted, door.files?.["ca.pem"] as string);
-			const ask = ({ namespace }: TestNetwork): string => {
+			const ask = async ({ namespace }: TestNetwork): Promise<string> => {
 				const curl = [
 					"curl",
 					"-q",
@@ -120,12 +121,13 @@ cronium_set_output "$(cronium_get_variable n)"`;
 					"-K",
 					"-",
 				];
-				const input = `url = "${url}/v1/condition"\nheader = "Authorization: Bearer ${token}"\n`;
-				return spawnSync("ip", ["netns", "exec", namespace, ...curl], { input, encoding: "utf8" }).stdout;
+				const child = spawn("ip", ["netns", "exec", namespace, ...curl], { stdio: ["pipe", "pipe", "inherit"] });
+				child.stdin.end(`url = "${url}/v1/condition"\nheader = "Authorization: Bearer ${token}"\n`);
+				return await text(child.stdout);
 			};
-			expect(ask(own)).toBe("200");
-			expect(ask(far as TestNetwork)).toBe("401");
-			expect(ask(own)).toBe("200");
+			expect(await ask(own)).toBe("200");
+			expect(await ask(far as TestNetwork)).toBe("401");
+			expect(await ask(own)).toBe("200");
 		} finally {
 			rmSync(directory, { recursive: true, force: true });
 		}
