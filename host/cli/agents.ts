@@ -48,6 +48,7 @@ to nobody else. Who joins gets nothing before cronium agents approve, unless --a
 		const { readAddress } = await import("../../sidecar/sidecar-credentials.ts");
 		const { formatJoinToken } = await import("../../sidecar/join-token.ts");
 		const { CertificateAuthority } = await import("../../sidecar/certificate-authority.ts");
+		const { hostsFile, SshHosts } = await import("../executors/ssh/hosts-file.ts");
 		const dataDirectory = resolveDataDirectory(line.value("data"));
 		await using opened = await openHost(line, { audit: true });
 		const registry = await opened.agents();
@@ -59,6 +60,7 @@ to nobody else. Who joins gets nothing before cronium agents approve, unless --a
 		readAddress(address);
 		const { trusted } = await new CertificateAuthority(dataDirectory).current();
 		const isApproved = line.flag("approved");
+		const isHost = new SshHosts(hostsFile(dataDirectory)).list().some(({ name }) => name === host);
 		const { secret } = await registry.invite({
 			host,
 			scopes: given.length > 0 ? (given as Scope[]) : every,
@@ -66,6 +68,7 @@ to nobody else. Who joins gets nothing before cronium agents approve, unless --a
 			lifetimeMs,
 		});
 		print(`${formatJoinToken({ address, trusted, secret })}\n`);
+		if (!isHost) printError(`There is no SSH host "${host}" yet: its agent has no runs until \`cronium hosts add\` adds it.`);
 		return exitCodes.succeeded;
 	},
 };

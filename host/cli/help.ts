@@ -32,7 +32,7 @@ export function describeProgram(commands: readonly (readonly [string, string])[]
 	]);
 	return `cronium <command>
 
-Runs automation scripts in WebAssembly sandboxes and in containers, and looks at what they left.
+Runs automation scripts in WebAssembly sandboxes, in containers and on SSH hosts, and looks at what they left.
 
 Commands
 ${alignRows(commands).join("\n")}

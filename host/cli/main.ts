@@ -9,7 +9,7 @@ interface Entry {
 
 /** Modules are loaded only for the command that was named: start-up is what a user waits for. */
 const commands: Readonly<Record<string, Entry>> = {
-	run: { summary: "Run a script in the sandbox or in a container.", load: () => import("./run.ts") },
+	run: { summary: "Run a script in the sandbox, in a container or on SSH hosts.", load: () => import("./run.ts") },
 	dev: { summary: "Run a script with the SDKs' stub at every save.", load: () => import("./dev.ts") },
 	variables: { summary: "Get, set, list and delete variables.", load: () => import("./variables.ts") },
 	executions: { summary: "List runs, show one, show its journal.", load: () => import("./executions.ts") },

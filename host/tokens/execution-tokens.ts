@@ -229,6 +229,9 @@ export class ExecutionTokens {
 			({ sub: subject = "", jti: id = "" } = payload);
 		} catch (cause) {
 			if (!(cause instanceof errors.JOSEError)) throw cause;
+			// Its signature was verified before: what it says of itself was written here.
+			const meant = cause instanceof errors.JWTClaimValidationFailed && cause.claim === "aud" ? cause.payload.aud : undefined;
+			if (typeof meant === "string") throw refused(otherDoor(meant, audience), cause);
 			const problem =
 				cause instanceof errors.JWTExpired ? "The execution token has expired." : "The execution token is not valid.";
 			throw refused(problem, cause);
@@ -267,7 +270,7 @@ export class ExecutionTokens {
 function requireGood(token: LiveToken, audience: Audience, proof: TokenProof): VerifiedToken {
 	if (token.run.ended.aborted) throw refused("The run of this execution token has ended, or the token was revoked.");
 	if (token.expiresAt <= Date.now()) throw refused("The execution token has expired.");
-	if (token.audience !== audience) throw refused("The execution token is not valid.");
+	if (token.audience !== audience) throw refused(otherDoor(token.audience, audience));
 	if (token.certificateThumbprint !== undefined && token.certificateThumbprint !== proof.certificateThumbprint)
 		throw refused("The execution token is bound to a client certificate, which this connection has not shown.");
 	if (token.address !== undefined && token.address !== canonicalAddress(proof.address ?? ""))
@@ -276,6 +279,9 @@ function requireGood(token: LiveToken, audience: Audience, proof: TokenProof): V
 		throw refused("The execution token is bound to an agent, whose channel this is not.");
 	return token;
 }
+
+const otherDoor = (meant: string, audience: Audience): string =>
+	`The execution token is for the ${meant} door, and this is the ${audience} door.`;
 
 /** Why a credential was refused. */
 function refused(message: string, cause?: unknown): RuntimeError {

@@ -11,7 +11,7 @@ describe.concurrent("wrong usage ends with 2, one line on standard error and not
 		[
 			"an unknown command",
 			["frobnicate"],
-			/There is no command "frobnicate"; there are run, dev, variables, executions, serve, sidecar, bundle, images, keys, audit, doctor, limits/,
+			/There is no command "frobnicate"; there are run, dev, variables, executions, serve, sidecar, agent, agents, bundle, hosts, images, keys, audit, doctor, limits/,
 		],
 		["a command named like a property of objects", ["constructor"], /There is no command "constructor"/],
 		["an unknown command of a group", ["variables", "steal"], /There is no command "steal" in cronium variables/],

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { forEverySdk } from "./every-sdk.ts";
 import { type Answer, openScriptedServer, problem, type ScriptedServer, value } from "./scripted-server.ts";
 
-/** A token by its looks: made so many seconds ago, and good for so many more. */
+/** A token by its looks: made so many seconds ago, and good for so many more; by a clock that is fast, both are less than nothing. */
 function makeToken(name: string, agoSeconds: number, leftSeconds: number): string {
 	const now = Math.floor(Date.now() / 1_000);
 	const payload = { sub: name, iat: now - agoSeconds, exp: now + leftSeconds, scope: "ä".repeat(3) };
@@ -37,6 +37,25 @@ forEverySdk(({ sdk, enter, call, callTogether, directory }) => {
 		const [request] = server.received;
 		expect(request).toMatchObject({ method: "POST", body: "" });
 		expect(request?.headers["idempotency-key"]).toBeUndefined();
+	});
+
+	test("a clock that is ten minutes fast renews a token once, and lets the next one have its life", async () => {
+		const renewed = makeToken("renewed", 600, 0);
+		server.answer(renews(value(JSON.stringify({ token: renewed, expiresAt: "" }))));
+		await enterWith(makeToken("old", 601, -1));
+		for (let calls = 0; calls < 3; calls++) expect(await call("getInput")).toBe(1);
+		expect(tokensOf("/v1/token")).toHaveLength(1);
+		expect(tokensOf("/v1/input")).toEqual([renewed, renewed, renewed]);
+	});
+
+	test("a clock that is ten minutes slow makes no token last longer than it says", async () => {
+		const old = makeToken("old", -600, 602);
+		const renewed = makeToken("renewed", -600, 602);
+		server.answer(renews(value(JSON.stringify({ token: renewed, expiresAt: "" }))));
+		await enterWith(old);
+		expect(await call("getInput")).toBe(1);
+		// Both of them in less than two seconds.
+		await expect.poll(() => call("getInput").then(() => tokensOf("/v1/token")), { timeout: 10_000 }).toEqual([old, renewed]);
 	});
 
 	test("a token with more of its life left is not", async () => {

@@ -86,7 +86,9 @@ const state = (name: string): string => join(directory, name);
 describe("cronium agent", () => {
 	test("joins, waits, serves and is revoked, as one file in an empty directory", async () => {
 		const invited = await agents("invite", "web-1", "--scope", "input:read", "--scope", "variables:write");
-		expect(invited).toMatchObject({ code: 0, stderr: "", stdout: expect.stringMatching(/^cronium-join-1\.[\w-]+\n$/) });
+		expect(invited).toMatchObject({ code: 0, stdout: expect.stringMatching(/^cronium-join-1\.[\w-]+\n$/) });
+		// A name that was misspelt would be an agent that waits for ever.
+		expect(invited.stderr).toMatch(/^cronium: There is no SSH host "web-1" yet: .*\n$/);
 		const { secret } = readJoinToken(invited.stdout);
 		const agent = runAgent(state("one"), ["--join", "-"], invited.stdout);
 		await agent.says(/joined as agent \w+ of the host web-1\n.*waits for approval/s);

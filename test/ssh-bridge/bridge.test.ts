@@ -62,7 +62,10 @@ describe("the public door", () => {
 
 	test.each(["tunnel", "agent", "sidecar"] as const)("a token for the %s door is refused", async (audience) => {
 		const run = await door.openRun({}, { audience });
-		expect(await run.call("GET", "/v1/input")).toMatchObject(unauthenticated);
+		expect(await run.call("GET", "/v1/input")).toMatchObject({
+			...unauthenticated,
+			body: { detail: `The execution token is for the ${audience} door, and this is the bridge door.` },
+		});
 		await run.end();
 	});
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hostsFile, SshHosts } from "../../host/executors/ssh/hosts-file.ts";
 import { type RunningServer, serve } from "../../host/serve.ts";
 import { cronium } from "../cli/cronium.ts";
+import { filesWith, processesWith, secretOf } from "../ssh/secret-search.ts";
 import { sshdObstacle, startSshd, type TestSshd } from "../ssh/sshd.ts";
 
 const obstacle = sshdObstacle(true);
@@ -81,6 +82,29 @@ describe.skipIf(obstacle !== undefined)("a script on an SSH host, of a data dire
 			code: 0,
 			stdout: expect.stringMatching(/^\[1(\.0)?\]\n$/),
 		});
+	});
+
+	test("has a token for the URL that is in no list of processes and no file, and none that is shown to who asks for the run", async () => {
+		const file = join(directory, "secret.sh");
+		writeFileSync(file, ". cronium.sh; cronium_get_input; echo begun; sleep 60");
+		let found: readonly string[] | undefined;
+		let secret = "";
+		const result = await cronium(["run", "--data", data, file, "--in", "ssh:web", "--input", "1"], {
+			onStderr: (text, child) => {
+				if (found || !text.includes("begun")) return;
+				secret = secretOf(sshd);
+				found = [...processesWith(secret), ...filesWith(secret, [directory, sshd.directory])];
+				child.kill("SIGINT");
+			},
+		});
+		expect(found).toEqual([]);
+		expect(result.stdout + result.stderr).not.toContain(secret);
+		for (const argv of [
+			["executions", "list", "--json"],
+			["audit", "list"],
+		])
+			expect((await cronium([...argv, "--data", data])).stdout).not.toContain(secret);
+		expect(filesWith(secret, [directory, sshd.directory])).toEqual([]);
 	});
 
 	test("prints all of the outcome, and records it, as if it had run here", async () => {

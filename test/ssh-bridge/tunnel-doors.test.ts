@@ -95,7 +95,12 @@ describe.skipIf(obstacle !== undefined)("the socket that the SSH connection of a
 		await run.end();
 		await using trail = await openAuditTrail(tunnel.dataDirectory);
 		const failures = (await trail.list({ type: "authentication-failure" })).map(({ text }) => JSON.parse(text).entry);
-		expect(failures).toContainEqual(expect.objectContaining({ door: "tunnel", reason: "The execution token is not valid." }));
+		expect(failures).toContainEqual(
+			expect.objectContaining({
+				door: "tunnel",
+				reason: "The execution token is for the bridge door, and this is the tunnel door.",
+			}),
+		);
 	});
 
 	test("it has the limit of connections of its run, and takes another one when one is closed", async () => {

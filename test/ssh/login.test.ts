@@ -59,7 +59,7 @@ describe.skipIf(obstacle !== undefined)("logins", () => {
 
 	test("a key that the host does not take is refused, and said which", async () => {
 		expect(await refusal({ key: at("ed25519") })).toMatch(
-			/^host-login-refused: web1 \(.*\) refuses the login: the key .*\/ed25519 \(ssh-ed25519\) is not accepted for .* \(the host offers "publickey"\)\.$/,
+			/^host-login-refused: web1 \(.*\) refuses the login: the key .*\/ed25519 \(ssh-ed25519\) is not accepted for .* \(the host offers "publickey"\); the log of its sshd says why\.$/,
 		);
 		expect(await refusal({ user: "nobody-of-that-name" })).toContain("is not accepted for nobody-of-that-name");
 	});

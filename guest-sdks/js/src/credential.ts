@@ -7,6 +7,8 @@ export type Renew = (token: string) => Promise<string>;
 const renewalPart = 0.25;
 /** A renewal that failed is tried again after this time. */
 const retryMs = 5_000;
+/** So old a token is at most that has just been made: it says so in whole seconds. */
+const justMadeMs = 1_000;
 
 /** The execution token of a client: renewed before it expires, also while nobody calls, and kept in memory only. */
 export class Credential {
@@ -22,7 +24,7 @@ export class Credential {
 		this.#file = tokenFile;
 		this.#renew = renew;
 		this.#token = token ?? this.#read();
-		this.#schedule();
+		this.#schedule(Number.POSITIVE_INFINITY);
 	}
 
 	/** The token to call with. */
@@ -38,7 +40,7 @@ export class Credential {
 		const token = this.#read();
 		if (token === refused) return false;
 		this.#token = token;
-		this.#schedule();
+		this.#schedule(Number.POSITIVE_INFINITY);
 		return true;
 	}
 
@@ -59,7 +61,7 @@ export class Credential {
 			.then(
 				(token) => {
 					this.#token = token;
-					this.#schedule();
+					this.#schedule(justMadeMs);
 				},
 				() => {
 					this.#renewAt = Date.now() + retryMs;
@@ -72,11 +74,16 @@ export class Credential {
 		return this.#renewing;
 	}
 
-	#schedule(): void {
+	/**
+	 * By the clock here, which need not be that of the host: a token lasts as long as it says, from when it came. How old it was then is what this clock says, within what can be.
+	 */
+	#schedule(maxAgeMs: number): void {
 		clearTimeout(this.#timer);
 		const { iat, exp } = readTimes(this.#token);
-		this.#expiresAt = exp * 1_000;
-		this.#renewAt = this.#expiresAt - (exp - iat) * 1_000 * renewalPart;
+		const lifetimeMs = (exp - iat) * 1_000;
+		const now = Date.now();
+		this.#expiresAt = now - Math.max(0, Math.min(maxAgeMs, now - iat * 1_000)) + lifetimeMs;
+		this.#renewAt = this.#expiresAt - lifetimeMs * renewalPart;
 		if (Number.isFinite(this.#renewAt)) this.#wake(Math.max(0, this.#renewAt - Date.now()));
 		else this.#renewAt = Number.POSITIVE_INFINITY;
 	}

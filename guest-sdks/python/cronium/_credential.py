@@ -13,6 +13,8 @@ from ._errors import RuntimeError
 _RENEWAL_PART = 0.25
 # A renewal that failed is tried again after this time, in seconds.
 _RETRY = 5.0
+# So old a token is at most that has just been made: it says so in whole seconds.
+_JUST_MADE = 1.0
 
 
 class Credential:
@@ -71,15 +73,18 @@ class Credential:
                 if self._renew_at < self._expires_at:
                     self._wake(_RETRY)
                 return
-            self._schedule()
+            self._schedule(_JUST_MADE)
 
-    def _schedule(self) -> None:
+    def _schedule(self, max_age: float = float("inf")) -> None:
+        """By the clock here, which need not be that of the host: a token lasts as long as it says, from when it came. How old it was then is what this clock says, within what can be."""
         times = _read_times(self._token)
         if times is None:
             self._renew_at = self._expires_at = float("inf")
             return
-        made, self._expires_at = times
-        self._renew_at = self._expires_at - (self._expires_at - made) * _RENEWAL_PART
+        made, expires = times
+        lifetime, now = expires - made, time.time()
+        self._expires_at = now - max(0.0, min(max_age, now - made)) + lifetime
+        self._renew_at = self._expires_at - lifetime * _RENEWAL_PART
         self._wake(max(0.0, self._renew_at - time.time()))
 
     def _wake(self, wait: float) -> None:

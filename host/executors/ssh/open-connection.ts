@@ -208,7 +208,7 @@ class Attempt {
 			const why = this.#isPartial
 				? `is not enough: the host wants ${methods} as well, which a program cannot give`
 				: error.level === "client-authentication"
-					? `is not accepted for ${this.#host.user}${methods === "" ? "" : ` (the host offers ${methods})`}`
+					? `is not accepted for ${this.#host.user}${methods === "" ? "" : ` (the host offers ${methods})`}; the log of its sshd says why`
 					: `was not accepted: ${said}`;
 			return new SshError("host-login-refused", `${at} refuses the login: ${this.#login.description} ${why}.${agent}`, {
 				cause: error,
