@@ -6,6 +6,9 @@ const long = [
 	/containers\/(?:failures|life|exhaustion)/,
 	/cli\/run/,
 	/cli\/serve/,
+	/ssh\/(?:scripts|ends)/,
+	/ssh-bridge\/agents-cli/,
+	/test\/docs/,
 ];
 
 const rank = ({ moduleId }: TestSpecification): number => {
