@@ -36,7 +36,6 @@ export async function measure(effort: Effort): Promise<Measurement> {
 	const described = JSON.parse(await bridge.ask(`describe ${spki}`)) as BenchBridge;
 
 	const agent = opened.use(await startAgent(directory, described));
-	const calls = await measureCalls(bridge, described, effort);
 	const agents = JSON.parse(await bridge.ask(`agents ${connections + 20}`)) as readonly BenchAgent[];
 	const idle = (one: BenchAgent): Promise<IdleAgent> => IdleAgent.connect(one, described, key);
 	// The first ones pay for what all share.
@@ -52,6 +51,8 @@ export async function measure(effort: Effort): Promise<Measurement> {
 	const bridgeShare = ((bridge.processorTime - bridgeBefore) / elapsed) * 100;
 	const agentShare = ((agent.processorTime - agentBefore) / elapsed) * 100;
 	const addedMb = (after - before) / megabyte;
+	// What calls leave in the heap would hide what connections take.
+	const calls = await measureCalls(bridge, described, effort);
 	const revoked = await measureRevocations(directory, all.slice(0, revocations));
 	return {
 		question: "agents of SSH hosts: idle ones, and a helper call through the socket of one",
