@@ -22,6 +22,8 @@ export interface ServerOptions {
 	readonly tls?: ServerTls;
 	/** Speaks HTTP/2, in clear: with connections that somebody else has made secure. Its clients are sidecar processes; times of requests are theirs to keep. */
 	readonly http2?: boolean;
+	/** Requests of an HTTP/2 connection at one time; one more is refused, and its client asks later. 1,000 when not given. */
+	readonly maxStreams?: number;
 	/** Longest time from the first byte of a request to its last, in milliseconds. */
 	readonly requestTimeoutMs?: number;
 	/** Longest time that a connection may be idle between two requests, in milliseconds. */
@@ -48,7 +50,7 @@ const privateHeaders = { "Cache-Control": "no-store", "X-Content-Type-Options": 
  */
 export function createServer(options: ServerOptions = {}): FastifyInstance {
 	const { tls, requestTimeoutMs = 30_000, idleTimeoutMs = 75_000, stalledTimeoutMs = 120_000, onInternalError = warn } = options;
-	const { maxConnections = defaultLimits.maxConnections } = options;
+	const { maxConnections = defaultLimits.maxConnections, maxStreams = 1_000 } = options;
 	const headersTimeoutMs = Math.min(10_000, requestTimeoutMs);
 	const connections = {
 		maxHeaderSize: maxHeaderBytes,
@@ -72,7 +74,12 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 			},
 		}),
 		...(!tls && !options.http2 && { http: connections }),
-		...(options.http2 && { http2: true as unknown as false, http2SessionTimeout: stalledTimeoutMs }),
+		...(options.http2 && {
+			http2: true as unknown as false,
+			http2SessionTimeout: stalledTimeoutMs,
+			// Node has no limit of its own: one connection, of a stranger even, had 11,000 of them, which took 60 MB and kept the thread for five seconds.
+			http: { settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes } } as object,
+		}),
 		requestTimeout: requestTimeoutMs,
 		keepAliveTimeout: idleTimeoutMs,
 		// Longer than any call that waits: for the end of a run at most a minute, and streams say something before.

@@ -36,7 +36,11 @@ const maxEndsUnderWay = 2;
 const complaintMs = 50;
 const maxComplaintCharacters = 300;
 /** No answer of a keeper is longer. */
-const maxAnswerCharacters = 64 * 1024;
+const maxAnswerCharacters = 8 * 1024;
+/** Directories that are swept with one connection; what is more is swept with the next one. */
+const maxSwept = 1_000;
+/** An absolute path that can be an entry of a list of paths, and has nothing that a terminal obeys. */
+const usablePath = /^\/[^\p{Cc}:]{0,1023}$/u;
 
 /** The host's side of a keeper (keeper-program.ts): what owns the runs of one connection on their host. */
 export class Keeper implements AsyncDisposable {
@@ -87,8 +91,7 @@ export class Keeper implements AsyncDisposable {
 		const settings = [nonce, host.directory ?? "", name, family, Math.ceil(silenceMs / 1_000)];
 		session.stdin.write(`${[keeperProgram, ...settings].join("\n")}\n`);
 		const directory = (await within(ready, answerTimeoutMs))?.slice("ready ".length);
-		if (directory !== undefined && posix.isAbsolute(directory) && !directory.includes(":"))
-			return new Keeper(session, plan, nonce, directory, answers);
+		if (directory !== undefined && usablePath.test(directory)) return new Keeper(session, plan, nonce, directory, answers);
 		session.close();
 		throw new SshError("host-unsuitable", `${describeHost(host)} ${answers.describeRefusal(directory)}`);
 	}
@@ -127,12 +130,11 @@ export class Keeper implements AsyncDisposable {
 	async #sweep({ findLeftBehind }: KeeperPlan): Promise<void> {
 		const { left } = this.#answers;
 		if (left.length === 0) return;
-		const swept = (await findLeftBehind(left)).map(async (path) => {
+		for (const path of await findLeftBehind(left)) {
 			const answer = this.#answers.expect(`swept ${path}`);
 			this.#tell(`sweep ${path}`);
-			await answer;
-		});
-		await Promise.all(swept);
+			if ((await within(answer, answerTimeoutMs)) === undefined) return;
+		}
 	}
 
 	/** Runs that end while the host is busy with the end of others are ended together: it looks at all of its processes for each time. */
@@ -262,7 +264,7 @@ class Answers {
 	/** Why there is no keeper. */
 	describeRefusal(directory: string | undefined): string {
 		if (directory !== undefined)
-			return `has a directory for runs whose path has a colon or is not absolute: ${excerpt(directory, 300)}.`;
+			return `has a directory for runs whose path is not absolute, is longer than 1,024 characters, or has a colon or a control character: ${excerpt(directory, 300)}.`;
 		if (this.#refusal !== undefined)
 			return `has no directory for runs that can be made and written to: ${excerpt(this.#refusal, maxComplaintCharacters)}.`;
 		const said = [this.#output.noise, this.#errors.noise].filter((text) => text !== "").join(" / ");
@@ -278,8 +280,9 @@ class Answers {
 	}
 
 	#hear(line: string): void {
-		if (line.startsWith("left ")) this.left.push(line.slice("left ".length));
-		else if (line.startsWith("unusable ")) this.#refusal = line.slice("unusable ".length);
+		if (line.startsWith("left ")) {
+			if (this.left.length < maxSwept) this.left.push(line.slice("left ".length));
+		} else if (line.startsWith("unusable ")) this.#refusal = line.slice("unusable ".length);
 		else
 			for (const [beginning, resolve] of this.#expected)
 				if (line === beginning || line.startsWith(`${beginning} `)) {
