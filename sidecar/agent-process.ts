@@ -90,7 +90,9 @@ export class AgentProcess implements AsyncDisposable {
 			const problem = `The certificate of this agent has expired; it has to join again: cronium agents invite ${host}.`;
 			this.#ended.reject(new RuntimeError("unauthenticated", problem));
 		} else if (why === "refused")
-			this.#say(`The bridge at ${address} refuses this agent: it was revoked, or is not known there.`);
+			this.#say(
+				`The bridge at ${address} refuses this agent: it was revoked, or is not known there. To join again it needs another --state and another token.`,
+			);
 		else this.#say(`The connection to the bridge at ${address} is ${why === "cut" ? "cut" : "not to be had"}; trying again.`);
 	}
 

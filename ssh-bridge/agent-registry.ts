@@ -105,7 +105,10 @@ export class AgentRegistry {
 			});
 			if (joined) return agent;
 		}
-		throw new RuntimeError("unauthenticated", "The join token has been used, has expired or was revoked.");
+		throw new RuntimeError(
+			"unauthenticated",
+			"The join token has been used, has expired or was revoked: cronium agents invite makes another one.",
+		);
 	}
 
 	async get(id: string): Promise<Agent | undefined> {

@@ -61,7 +61,10 @@ export class JoinServer implements AsyncDisposable {
 		const { secret, request: asked } = await readMembers(request, ["secret", "request"]);
 		// Nothing else of a stranger's request is looked at.
 		if (!(await registry.isInvited(secret)))
-			throw new RuntimeError("unauthenticated", "The join token has been used, has expired or was revoked.");
+			throw new RuntimeError(
+				"unauthenticated",
+				"The join token has been used, has expired or was revoked: cronium agents invite makes another one.",
+			);
 		const key = await requireRequestedKey(asked);
 		return await issuer.issue(await registry.join(secret, request.ip), key);
 	}

@@ -1,3 +1,4 @@
+import { RuntimeError } from "../contract/errors.ts";
 import type { Outcome } from "../execution.ts";
 import { hostsFile, SshHosts } from "../executors/ssh/hosts-file.ts";
 import type { SshHost } from "../executors/ssh/ssh-host.ts";
@@ -83,7 +84,10 @@ export async function runOnHosts(
 /** One line of JSON for the run of a host. */
 export function describeHostRun({ host, outcome }: HostRun): string {
 	if (outcome === undefined) return stringify({ host, status: "not-started" });
-	if (outcome instanceof Error) return stringify({ host, status: "failed", error: { message: outcome.message } });
+	if (outcome instanceof Error) {
+		const code = outcome instanceof RuntimeError ? outcome.code : "internal";
+		return stringify({ host, status: "failed", error: { code, message: outcome.message } });
+	}
 	const { executionId, status, exitCode, outputText, condition, error } = outcome;
 	return stringify({
 		...{ host, status, exitCode, executionId },

@@ -92,4 +92,15 @@ describe.skipIf(obstacle !== undefined)(`cronium run on several SSH hosts${obsta
 		const { code, stderr } = await run("name.sh", ...words);
 		expect({ code, stderr: stderr.split("\n", 1)[0] }).toEqual({ code: 2, stderr: `cronium: ${message} Try --help.` });
 	});
+
+	test("one that does not take the run is refused alone, with its code", async () => {
+		await runs.addHost("web-3", { port: 2, namespaces: ["tenant"] });
+		const { code, outcomes, stderr } = await run("name.sh", "--in", "ssh:web-2,web-3");
+		expect(outcomes).toMatchObject([
+			{ host: "web-2", status: "succeeded" },
+			{ host: "web-3", status: "failed", error: { code: "denied", message: expect.stringContaining("namespace default") } },
+		]);
+		expect(stderr).toContain("cronium: 2 hosts: 1 succeeded, 1 failed (web-3)\n");
+		expect(code).toBe(1);
+	});
 });

@@ -23,7 +23,10 @@ afterAll(async () => {
 	await agents[Symbol.asyncDispose]();
 });
 
-const unauthenticated = { code: "unauthenticated", message: "The join token has been used, has expired or was revoked." };
+const unauthenticated = {
+	code: "unauthenticated",
+	message: "The join token has been used, has expired or was revoked: cronium agents invite makes another one.",
+};
 
 describe("joining", () => {
 	test("gives a certificate of the agent's own, and leaves its key where it was made", async () => {

@@ -172,7 +172,9 @@ describe("cronium agent", () => {
 		await agent.says(/joined as agent/);
 		const other = runAgent(state("four"), ["--join", "-"], token);
 		await until(() => other.child.exitCode !== null);
-		expect(other.stderr).toBe("cronium: The join token has been used, has expired or was revoked.\n");
+		expect(other.stderr).toBe(
+			"cronium: The join token has been used, has expired or was revoked: cronium agents invite makes another one.\n",
+		);
 		expect(existsSync(join(state("four"), "identity.json"))).toBe(false);
 	});
 });

@@ -192,17 +192,22 @@ _cronium_take_token() {
 	[[ $1 =~ ^[[:space:]]*([A-Za-z0-9._~+/=-]+)[[:space:]]*$ ]] && _cronium_token=${BASH_REMATCH[1]}
 }
 
-# A token is renewed when less than a quarter of its lifetime is left.
+# A token is renewed when less than a quarter of its lifetime is left, by the clock here, which need not be that of the host: a token lasts as long as it says, from when it
+# came. How old it was then is what this clock says, within what can be: $1 seconds for one that has just been made.
 _cronium_schedule() {
-	local _payload=${_cronium_token#*.} _made _expires
+	local _payload=${_cronium_token#*.} _made _lifetime _now _age
 	_cronium_renew_at=never
 	_payload=${_payload%%.*}
 	_cronium_decode_base64 "$_payload"
 	if [[ $_cronium_result =~ \"iat\":([0-9]{1,12})[,\}] ]]; then
 		_made=${BASH_REMATCH[1]}
 		if [[ $_cronium_result =~ \"exp\":([0-9]{1,12})[,\}] ]]; then
-			_expires=${BASH_REMATCH[1]}
-			_cronium_renew_at=$((_expires - (_expires - _made + 3) / 4))
+			_lifetime=$((BASH_REMATCH[1] - _made))
+			printf -v _now '%(%s)T' -1
+			_age=$((_now - _made))
+			((_age >= 0)) || _age=0
+			((_age <= ${1-_age})) || _age=$1
+			_cronium_renew_at=$((_now - _age + _lifetime - (_lifetime + 3) / 4))
 		fi
 	fi
 	_cronium_remember "$_cronium_token $_cronium_renew_at"$'\n'
@@ -234,7 +239,7 @@ _cronium_renew() {
 	# A failure is not told: the token may still be good, and the call will say if it is not.
 	if _cronium_try POST /v1/token '' none && [[ $_cronium_status == 200 ]] && _cronium_parse "$_cronium_body" && _cronium_member token &&
 		[[ $_cronium_result == \"* ]] && _cronium_unquote "$_cronium_result" && _cronium_take_token "$_cronium_result"; then
-		_cronium_schedule
+		_cronium_schedule 1
 	else
 		_cronium_renew_at=$((_now + 5))
 		_cronium_remember "$_cronium_token $_cronium_renew_at"$'\n'
