@@ -36,7 +36,6 @@ export async function measure(effort: Effort): Promise<Measurement> {
 	const described = JSON.parse(await bridge.ask(`describe ${spki}`)) as BenchBridge;
 
 	const agent = opened.use(await startAgent(directory, described));
-	const calls = await measureCalls(bridge, described, effort);
 	const agents = JSON.parse(await bridge.ask(`agents ${connections + 20}`)) as readonly BenchAgent[];
 	const idle = (one: BenchAgent): Promise<IdleAgent> => IdleAgent.connect(one, described, key);
 	// The first ones pay for what all share.
@@ -52,6 +51,8 @@ export async function measure(effort: Effort): Promise<Measurement> {
 	const bridgeShare = ((bridge.processorTime - bridgeBefore) / elapsed) * 100;
 	const agentShare = ((agent.processorTime - agentBefore) / elapsed) * 100;
 	const addedMb = (after - before) / megabyte;
+	// What calls leave in the heap would hide what connections take.
+	const calls = await measureCalls(bridge, described, effort);
 	const revoked = await measureRevocations(directory, all.slice(0, revocations));
 	return {
 		question: "agents of SSH hosts: idle ones, and a helper call through the socket of one",
@@ -84,11 +85,15 @@ class IdleAgent implements Disposable {
 	readonly #channel: HostChannel;
 	/** Resolves when the connection has ended. */
 	readonly closed: Promise<unknown>;
+	isOpen = true;
 
 	private constructor(id: string, channel: HostChannel, session: ClientHttp2Session) {
 		this.id = id;
 		this.#channel = channel;
 		this.closed = new Promise((resolve) => session.once("close", resolve));
+		session.once("close", () => {
+			this.isOpen = false;
+		});
 	}
 
 	static connect({ id, certificate }: BenchAgent, { address, trusted }: BenchBridge, key: string): Promise<IdleAgent> {
@@ -172,7 +177,8 @@ async function measureRevocations(directory: string, agents: readonly IdleAgent[
 	await using host = await createHost({ dataDirectory: join(directory, "data") });
 	const registry = await host.agents();
 	const taken: number[] = [];
-	for (const { id, closed } of agents) {
+	for (const { id, closed, isOpen } of agents) {
+		if (!isOpen) throw new Error("An idle agent has lost its connection.");
 		await registry.revoke(id);
 		const started = performance.now();
 		await closed;

@@ -99,6 +99,11 @@ export class AgentServer implements AgentDoors, AsyncDisposable {
 		this.#server.addHook("onRequest", async (request) => this.#requireApproved(request));
 		await this.#server.register(async (own) => {
 			leaveBodies(own);
+			// Who has the socket of a run is its script, and not the agent, which hands on what comes through it.
+			own.addHook("onRequest", async ({ headers }) => {
+				if (headers[runHeader] !== undefined)
+					throw new RuntimeError("denied", "What an agent asks for itself does not come through the socket of a run.");
+			});
 			own.get(agentPaths.runs, (request, reply) => this.#listen(request, reply));
 			own.post<{ Params: { run: string } }>(`${agentPaths.runs}/:run`, (request, reply) => this.#report(request, reply));
 			own.post(agentPaths.certificate, (request) => this.#renew(request));

@@ -32,7 +32,7 @@ export class JoinServer implements AsyncDisposable {
 	constructor(options: JoinServerOptions) {
 		this.#options = options;
 		const { audit, onInternalError } = options;
-		this.#server = createServer({ http2: true, ...(onInternalError && { onInternalError }) });
+		this.#server = createServer({ http2: true, maxStreams: 1, ...(onInternalError && { onInternalError }) });
 		leaveBodies(this.#server);
 		this.#server.server.on("session", (session: ServerHttp2Session) => session.on("error", () => session.destroy()));
 		this.#server.post(

@@ -2,10 +2,13 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that take a minute or so. Begun last, one of them would run alone at the end. */
 const long = [
-	/conformance\/doors\/(?:container|http|sidecar|stub)/,
+	/conformance\/doors\/(?:container|ssh|sidecar|stub)/,
 	/containers\/(?:failures|life|exhaustion)/,
 	/cli\/run/,
 	/cli\/serve/,
+	/ssh\/(?:scripts|ends)/,
+	/ssh-bridge\/agents-cli/,
+	/test\/docs/,
 ];
 
 const rank = ({ moduleId }: TestSpecification): number => {

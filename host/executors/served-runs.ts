@@ -30,6 +30,8 @@ export interface OpenedRun extends Pick<BoundHelpers, "print" | "settle"> {
 	close(): void;
 }
 
+const hasEnded = "The run has ended.";
+
 /** The runs whose scripts run elsewhere, by id. Their helpers are in this thread, because no guest code is. */
 export class ServedRuns {
 	readonly #store: Store;
@@ -67,7 +69,8 @@ export class ServedRuns {
 			settle: bound.settle,
 			close: () => {
 				this.#runs.delete(record.id);
-				ended.abort();
+				// Without a reason one is made, with its stack.
+				ended.abort(hasEnded);
 			},
 		};
 	}

@@ -1,4 +1,5 @@
 import { type RequestListener, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Http2Server } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -21,6 +22,8 @@ export interface ServerOptions {
 	readonly tls?: ServerTls;
 	/** Speaks HTTP/2, in clear: with connections that somebody else has made secure. Its clients are sidecar processes; times of requests are theirs to keep. */
 	readonly http2?: boolean;
+	/** Requests of an HTTP/2 connection at one time; one more is refused, and its client asks later. 1,000 when not given. */
+	readonly maxStreams?: number;
 	/** Longest time from the first byte of a request to its last, in milliseconds. */
 	readonly requestTimeoutMs?: number;
 	/** Longest time that a connection may be idle between two requests, in milliseconds. */
@@ -47,7 +50,7 @@ const privateHeaders = { "Cache-Control": "no-store", "X-Content-Type-Options": 
  */
 export function createServer(options: ServerOptions = {}): FastifyInstance {
 	const { tls, requestTimeoutMs = 30_000, idleTimeoutMs = 75_000, stalledTimeoutMs = 120_000, onInternalError = warn } = options;
-	const { maxConnections = defaultLimits.maxConnections } = options;
+	const { maxConnections = defaultLimits.maxConnections, maxStreams = 1_000 } = options;
 	const headersTimeoutMs = Math.min(10_000, requestTimeoutMs);
 	const connections = {
 		maxHeaderSize: maxHeaderBytes,
@@ -71,7 +74,12 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 			},
 		}),
 		...(!tls && !options.http2 && { http: connections }),
-		...(options.http2 && { http2: true as unknown as false, http2SessionTimeout: stalledTimeoutMs }),
+		...(options.http2 && {
+			http2: true as unknown as false,
+			http2SessionTimeout: stalledTimeoutMs,
+			// Node has no limit of its own: one connection, of a stranger even, had 11,000 of them, which took 60 MB and kept the thread for five seconds.
+			http: { settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes } } as object,
+		}),
 		requestTimeout: requestTimeoutMs,
 		keepAliveTimeout: idleTimeoutMs,
 		// Longer than any call that waits: for the end of a run at most a minute, and streams say something before.
@@ -95,7 +103,8 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 	// One that has ended it before the handshake was done holds no place.
 	if (tls)
 		server.server.prependListener("secureConnection", (socket: TLSSocket) => Object.assign(socket, { allowHalfOpen: true }));
-	if (!options.http2) limitPipelining(server.server);
+	if (options.http2) heedPings(server.server as unknown as Http2Server, stalledTimeoutMs);
+	else limitPipelining(server.server);
 	server.removeAllContentTypeParsers();
 	server.setErrorHandler((error: unknown, request, reply) => {
 		const problem = fromFramework(error);
@@ -129,6 +138,11 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 		else discardBody(raw).then(send, done);
 	});
 	return server;
+}
+
+/** A client that pings is there. To Node its session is idle all the same, and would be ended while it waits for what may come. */
+function heedPings(server: Http2Server, stalledTimeoutMs: number): void {
+	server.on("session", (session) => session.on("ping", () => session.setTimeout(stalledTimeoutMs)));
 }
 
 /** Requests of a connection that wait behind another one of it. Few clients send any. */

@@ -69,10 +69,11 @@ export function conformance(door: ConformanceDoor): void {
 /** Two columns at a time: much of what a case takes is waiting. The last ones first, because Bash takes longest: each of its calls is a process. */
 async function runColumns(columns: readonly RunningColumn[]): Promise<void> {
 	const waiting = [...columns];
-	const lane = async (): Promise<void> => {
+	const runLane = async (): Promise<void> => {
 		for (let column = waiting.pop(); column; column = waiting.pop()) await column.run();
 	};
-	await Promise.all([lane(), lane()]);
+	// Nothing of the other lane is left behind by one that fails.
+	for (const lane of await Promise.allSettled([runLane(), runLane()])) if (lane.status === "rejected") throw lane.reason;
 }
 
 /** A column whose cases are run one after another; a test waits for the one that is its own. */

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { request } from "undici";
 import { type Door, type DoorRun, openDoor } from "../http/door.ts";
 import type { ConformanceColumn, ConformanceDoor, ConformanceSession, FinishedRun } from "./conformance.ts";
 import type { ConformanceCase } from "./conformance-case.ts";
@@ -11,12 +10,12 @@ import { readVariables, seedElsewhere } from "./namespace.ts";
 import { buildSdks, type Sdk, type SdkGuest, startGuest } from "./sdk-guests.ts";
 import { sdkLacks } from "./sdk-lacks.ts";
 
-/** The runtime API over one transport: SDKs, each through a proxy that can cut its connections. */
-export function httpDoor(name: string, transport: { readonly unixSocket: boolean }, columns: readonly Sdk[]): ConformanceDoor {
-	return { name, columns: columns.map((sdk) => column(sdk, transport)) };
+/** The runtime API without TLS: SDKs, each through a proxy that can cut its connections. */
+export function httpDoor(name: string, columns: readonly Sdk[]): ConformanceDoor {
+	return { name, columns: columns.map(column) };
 }
 
-function column(sdk: Sdk, { unixSocket }: { readonly unixSocket: boolean }): ConformanceColumn {
+function column(sdk: Sdk): ConformanceColumn {
 	return {
 		name: sdk,
 		lacks: sdkLacks[sdk],
@@ -24,15 +23,11 @@ function column(sdk: Sdk, { unixSocket }: { readonly unixSocket: boolean }): Con
 			await using opened = new AsyncDisposableStack();
 			const directory = await mkdtemp(join(tmpdir(), "cronium-conformance-"));
 			opened.defer(() => rm(directory, { recursive: true, force: true }));
-			const door = opened.use(await openDoor({ unixSocket }));
-			const socketPath = unixSocket ? join(directory, "proxy.sock") : undefined;
-			const target = door.socketPath ? { path: door.socketPath } : { host: "127.0.0.1", port: Number(new URL(door.url).port) };
-			const proxy = opened.use(await openCuttingProxy(target, socketPath));
+			const door = opened.use(await openDoor());
+			const proxy = opened.use(await openCuttingProxy({ host: "127.0.0.1", port: Number(new URL(door.url).port) }));
 			buildSdks(directory);
 			const guest = opened.use(startGuest(sdk, directory, directory));
-			const address: Record<string, string> = socketPath
-				? { CRONIUM_SOCKET: socketPath }
-				: { CRONIUM_API_URL: `http://127.0.0.1:${proxy.port}` };
+			const address = { CRONIUM_API_URL: `http://127.0.0.1:${proxy.port}` };
 			const owned = opened.move();
 			let runs = 0;
 			return {
@@ -62,7 +57,7 @@ async function runCase(
 	const results = await takeSteps(guest, given, {
 		cutNextAnswer: proxy.cutNextAnswer,
 		endRun: async () => void (await run.end()),
-		requireFirstTokenRefused: () => requireRefused(door, run),
+		requireFirstTokenRefused: () => requireRefused(run),
 	});
 	const outcome = await run.end();
 	const cuts = given.steps.filter((step) => "cutNextAnswer" in step).length;
@@ -71,17 +66,7 @@ async function runCase(
 	return { results, outcome, variables: await readVariables(door.host, namespace) };
 }
 
-async function requireRefused({ url, socketPath }: Door, { token }: DoorRun): Promise<void> {
-	const { Client } = await import("undici");
-	const dispatcher = new Client(url, socketPath ? { socketPath } : {});
-	try {
-		const { statusCode, body } = await request(`${url}/v1/condition`, {
-			dispatcher,
-			headers: { authorization: `Bearer ${token}` },
-		});
-		await body.dump();
-		if (statusCode !== 401) throw new Error(`The first token is still good: the status is ${statusCode}.`);
-	} finally {
-		await dispatcher.close();
-	}
+async function requireRefused({ call }: DoorRun): Promise<void> {
+	const { status } = await call("GET", "/v1/condition");
+	if (status !== 401) throw new Error(`The first token is still good: the status is ${status}.`);
 }

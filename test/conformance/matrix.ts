@@ -91,11 +91,13 @@ function listColumns(cells: readonly Cell[]): readonly { readonly door: string; 
 const doors = [
 	"sandbox",
 	"HTTP over TCP",
-	"HTTP over a Unix socket",
 	"sidecar",
 	"sidecar process",
 	"container (docker)",
 	"container (podman)",
+	"ssh-url",
+	"ssh-tunnel",
+	"ssh-agent",
 	"stub",
 ];
 const rank = (door: string): number => (doors.includes(door) ? doors.indexOf(door) : doors.length);

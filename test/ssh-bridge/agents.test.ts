@@ -8,6 +8,7 @@ import { runtimeApi } from "../../host/http/runtime-api.ts";
 import { createServer } from "../../host/http/server.ts";
 import { CertificateAuthority } from "../../sidecar/certificate-authority.ts";
 import type { CertificateSubject } from "../../sidecar/certificate-kind.ts";
+import { createCertificateRequest } from "../../sidecar/certificate-request.ts";
 import { issueCertificate } from "../../sidecar/certificates.ts";
 import { SidecarServer } from "../../sidecar/sidecar-server.ts";
 import { sendRequest } from "../http/send-request.ts";
@@ -77,6 +78,20 @@ describe("an agent", () => {
 				() => false,
 			),
 		);
+		await run.end();
+	});
+
+	test("lets a script ask through its socket for nothing that is the agent's own", async () => {
+		const run = await agents.openRun();
+		const body = JSON.stringify({ request: createCertificateRequest().request });
+		for (const [method, path, given] of [
+			["POST", "/agent/v1/certificate", { body }],
+			["POST", `/agent/v1/runs/${run.id}`, { body: '{"socketPath":"/tmp/s"}' }],
+			["GET", "/agent/v1/runs", {}],
+		] as const)
+			expect(await run.call(method, path, given), path).toMatchObject({ status: 403, body: { code: "denied" } });
+		// The agent still hears of runs.
+		expect(await (await agents.openRun()).call("GET", "/v1/input")).toMatchObject({ status: 200 });
 		await run.end();
 	});
 
@@ -204,6 +219,13 @@ describe("the bridge", () => {
 		await using theirs = await elsewhere.startAgent();
 		await expect(connectBridge(agents, theirs.identity)).rejects.toThrow();
 		(await connectBridge(agents, await issueFor({ kind: "agent", id })))[Symbol.dispose]();
+	});
+
+	test("takes few requests of a connection at one time, each of which takes memory", async () => {
+		using stranger = await connectBridge(agents);
+		expect(stranger.session.remoteSettings).toMatchObject({ maxConcurrentStreams: 1, maxHeaderListSize: 16 * 1024 });
+		using known = await connectBridge(agents, await issueFor({ kind: "agent", id: agent.identity.agent }));
+		expect(known.session.remoteSettings).toMatchObject({ maxConcurrentStreams: 1_000, maxHeaderListSize: 16 * 1024 });
 	});
 
 	test("lets nobody do anything but join without a certificate", async () => {

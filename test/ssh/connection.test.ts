@@ -253,6 +253,14 @@ describe.skipIf(obstacle !== undefined)("a connection", () => {
 		expect(sshd.log().slice(before)).not.toContain("Disconnected");
 	});
 
+	test("lets no host choose a group for the exchange of keys, which takes minutes to look at", async () => {
+		await using choosing = await startSshd({ configuration: ["KexAlgorithms diffie-hellman-group-exchange-sha256"] });
+		await expect(openConnection(testHost(choosing), { limits: testLimits })).rejects.toMatchObject({
+			code: "host-unreachable",
+			message: expect.stringContaining("failed at the exchange of keys"),
+		});
+	});
+
 	test("takes no host key by a signature with SHA-1", async () => {
 		await using weak = await startSshd({ configuration: ["HostKeyAlgorithms ssh-rsa"], moreHostKeys: ["rsa"] });
 		await expect(openConnection(testHost(weak), { limits: testLimits })).rejects.toMatchObject({

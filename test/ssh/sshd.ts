@@ -69,7 +69,9 @@ export function sshdObstacle(needsAccounts = false): string | undefined {
 }
 
 const sshdPath = "/usr/sbin/sshd";
-const firstUid = 61_000;
+const firstUid = 1_000_000;
+/** Hosts that this process has started: none has the ids of another, whose processes are ended with it. */
+let hosts = 0;
 
 /**
  * Starts an sshd. As root it sees accounts of its own: a mount namespace shows it other files in the place of `/etc/passwd` and the like, and nothing of the
@@ -212,7 +214,7 @@ function makeAccounts(directory: string, wanted: NonNullable<SshdOptions["accoun
 	const passwd = [readFileSync("/etc/passwd", "utf8").trimEnd()];
 	const shadow = [readFileSync("/etc/shadow", "utf8").trimEnd()];
 	const group = [readFileSync("/etc/group", "utf8").trimEnd()];
-	let uid = firstUid + (process.pid % 500) * 8;
+	let uid = firstUid + ((process.pid % 65_536) * 64 + (hosts++ % 64)) * 8;
 	for (const [name, { shell = "/bin/bash" }] of Object.entries(wanted)) {
 		uid += 1;
 		const home = join(directory, "homes", name);

@@ -167,13 +167,12 @@ export class Transport {
 	/** TLS is loaded by those who need it. */
 	async #open(): Promise<http.Agent> {
 		const { secure, tls, socketPath, hostname } = this.#connection;
-		if (!secure) return new http.Agent({ keepAlive: true });
+		if (!secure) return new http.Agent({ keepAlive: true, maxSockets });
 		const https = await import("node:https");
 		this.#request = https.request as typeof http.request;
 		return new https.Agent({
 			keepAlive: true,
-			// A handshake costs either side milliseconds, and a local door takes 64 connections.
-			maxSockets: maxSecureSockets,
+			maxSockets,
 			minVersion: "TLSv1.2",
 			...tls,
 			...(socketPath !== undefined && { servername: hostname }),
@@ -181,7 +180,8 @@ export class Transport {
 	}
 }
 
-const maxSecureSockets = 32;
+/** A door takes 64 connections of a run and cuts those beyond; a handshake costs either side milliseconds. */
+const maxSockets = 32;
 
 /** Answers with a status of 5xx that a repetition would meet again. */
 const final: ReadonlySet<ErrorCode> = new Set(["timed-out", "tool-failed", "internal", "unsupported"]);

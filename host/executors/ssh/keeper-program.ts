@@ -17,9 +17,14 @@ trap "" HUP INT QUIT PIPE TERM;
 ${unpackFunctions}
 _say() { printf "%s\\n" "$*"; };
 _clear() {
-	_tries=0;
+	_tries=$#;
+	while [ "$_tries" -gt 0 ]; do
+		set -- "$@" -e "${runMark}=$1";
+		shift;
+		_tries=$((_tries - 1));
+	done;
 	while [ "$_tries" -lt 100 ]; do
-		_found=$(grep -lsF "${runMark}=$1" /proc/[0-9]*/environ 2>/dev/null);
+		_found=$(grep -lsF "$@" /proc/[0-9]*/environ 2>/dev/null);
 		[ -n "$_found" ] || break;
 		for _each in $_found; do
 			_each=\${_each#/proc/};
@@ -41,9 +46,18 @@ _remove() {
 	rm -rf "$@" 2>/dev/null;
 };
 _end() {
-	! _group "$1" || kill -KILL "-$_pid" 2>/dev/null;
-	_clear "$_name/$1";
-	_remove "$1" "$1.pid" "$1.left";
+	for _run in "$@"; do
+		! _group "$_run" || kill -KILL "-$_pid" 2>/dev/null;
+		set -- "$@" "$_name/$_run";
+		shift;
+	done;
+	_clear "$@";
+	for _run in "$@"; do
+		_run=\${_run##*/};
+		set -- "$@" "$_run" "$_run.pid" "$_run.left";
+		shift;
+	done;
+	_remove "$@";
 };
 _finish() {
 	for _each in *.pid; do
@@ -129,7 +143,8 @@ while IFS= read -r _line; do
 		! _group "$2" || kill "-$3" "-$_pid" 2>/dev/null || kill "-$3" "$_pid" 2>/dev/null;
 		;;
 	end)
-		( _end "$2"; _say ended "$2" ) </dev/null &
+		shift;
+		( _end "$@"; for _run in "$@"; do _say ended "$_run"; done ) </dev/null &
 		;;
 	sweep)
 		( _path=\${_line#sweep }; _clear "\${_path##*/}/"; _remove "$_path"; _say swept "$_path" ) </dev/null &

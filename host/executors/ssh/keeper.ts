@@ -30,11 +30,17 @@ const answerTimeoutMs = 30_000;
 const endTimeoutMs = 3_000;
 /** How often it is told that this process lives, at most. */
 const maxBeatMs = 5_000;
+/** One that takes long, because much has to be removed, holds up no other. */
+const maxEndsUnderWay = 2;
 /** A complaint comes on another stream than the answer. In milliseconds. */
 const complaintMs = 50;
 const maxComplaintCharacters = 300;
 /** No answer of a keeper is longer. */
-const maxAnswerCharacters = 64 * 1024;
+const maxAnswerCharacters = 8 * 1024;
+/** Directories that are swept with one connection; what is more is swept with the next one. */
+const maxSwept = 1_000;
+/** An absolute path that can be an entry of a list of paths, and has nothing that a terminal obeys. */
+const usablePath = /^\/[^\p{Cc}:]{0,1023}$/u;
 
 /** The host's side of a keeper (keeper-program.ts): what owns the runs of one connection on their host. */
 export class Keeper implements AsyncDisposable {
@@ -53,6 +59,9 @@ export class Keeper implements AsyncDisposable {
 	/** Directories that are made ahead of their runs. */
 	readonly #spares = new Map<SdkName, Promise<KeptRun>>();
 	readonly #beat: NodeJS.Timeout;
+	/** Runs that are to be ended, and have not been said to the host. */
+	readonly #ending: { readonly name: string; readonly ended: Promise<unknown> }[] = [];
+	#endsUnderWay = 0;
 	#isDisposed = false;
 
 	private constructor(session: RemoteSession, plan: KeeperPlan, nonce: string, directory: string, answers: Answers) {
@@ -82,8 +91,7 @@ export class Keeper implements AsyncDisposable {
 		const settings = [nonce, host.directory ?? "", name, family, Math.ceil(silenceMs / 1_000)];
 		session.stdin.write(`${[keeperProgram, ...settings].join("\n")}\n`);
 		const directory = (await within(ready, answerTimeoutMs))?.slice("ready ".length);
-		if (directory !== undefined && posix.isAbsolute(directory) && !directory.includes(":"))
-			return new Keeper(session, plan, nonce, directory, answers);
+		if (directory !== undefined && usablePath.test(directory)) return new Keeper(session, plan, nonce, directory, answers);
 		session.close();
 		throw new SshError("host-unsuitable", `${describeHost(host)} ${answers.describeRefusal(directory)}`);
 	}
@@ -105,7 +113,8 @@ export class Keeper implements AsyncDisposable {
 	/** Kills what there is of a run, and removes its directory. False when the keeper has gone or does not say so: what is left is then removed with a later connection. */
 	async end({ name, sdk }: KeptRun): Promise<boolean> {
 		const ended = this.#answers.expect(`ended ${name}`);
-		this.#tell(`end ${name}`);
+		this.#ending.push({ name, ended });
+		this.#tellEnds();
 		const answer = await within(ended, answerTimeoutMs);
 		if (answer !== undefined && !this.#isDisposed && !this.#spares.has(sdk)) this.#keepSpare(sdk);
 		return answer !== undefined;
@@ -121,12 +130,23 @@ export class Keeper implements AsyncDisposable {
 	async #sweep({ findLeftBehind }: KeeperPlan): Promise<void> {
 		const { left } = this.#answers;
 		if (left.length === 0) return;
-		const swept = (await findLeftBehind(left)).map(async (path) => {
+		for (const path of await findLeftBehind(left)) {
 			const answer = this.#answers.expect(`swept ${path}`);
 			this.#tell(`sweep ${path}`);
-			await answer;
+			if ((await within(answer, answerTimeoutMs)) === undefined) return;
+		}
+	}
+
+	/** Runs that end while the host is busy with the end of others are ended together: it looks at all of its processes for each time. */
+	#tellEnds(): void {
+		if (this.#ending.length === 0 || this.#endsUnderWay >= maxEndsUnderWay) return;
+		const batch = this.#ending.splice(0);
+		this.#endsUnderWay += 1;
+		this.#tell(`end ${batch.map(({ name }) => name).join(" ")}`);
+		void within(Promise.all(batch.map(({ ended }) => ended)), answerTimeoutMs).then(() => {
+			this.#endsUnderWay -= 1;
+			this.#tellEnds();
 		});
-		await Promise.all(swept);
 	}
 
 	/** Makes a directory for the next run, which does not wait for it then. */
@@ -244,7 +264,7 @@ class Answers {
 	/** Why there is no keeper. */
 	describeRefusal(directory: string | undefined): string {
 		if (directory !== undefined)
-			return `has a directory for runs whose path has a colon or is not absolute: ${excerpt(directory, 300)}.`;
+			return `has a directory for runs whose path is not absolute, is longer than 1,024 characters, or has a colon or a control character: ${excerpt(directory, 300)}.`;
 		if (this.#refusal !== undefined)
 			return `has no directory for runs that can be made and written to: ${excerpt(this.#refusal, maxComplaintCharacters)}.`;
 		const said = [this.#output.noise, this.#errors.noise].filter((text) => text !== "").join(" / ");
@@ -260,8 +280,9 @@ class Answers {
 	}
 
 	#hear(line: string): void {
-		if (line.startsWith("left ")) this.left.push(line.slice("left ".length));
-		else if (line.startsWith("unusable ")) this.#refusal = line.slice("unusable ".length);
+		if (line.startsWith("left ")) {
+			if (this.left.length < maxSwept) this.left.push(line.slice("left ".length));
+		} else if (line.startsWith("unusable ")) this.#refusal = line.slice("unusable ".length);
 		else
 			for (const [beginning, resolve] of this.#expected)
 				if (line === beginning || line.startsWith(`${beginning} `)) {

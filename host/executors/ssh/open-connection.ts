@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AuthHandlerMiddleware, Client, type ServerHostKeyAlgorithm } from "ssh2";
+import { type AuthHandlerMiddleware, Client, type KexAlgorithm, type ServerHostKeyAlgorithm } from "ssh2";
 import { excerpt } from "../../contract/excerpt.ts";
 import type { Limits } from "../../contract/limits.ts";
 import { ClientConnection, keepAliveMs } from "./client-connection.ts";
@@ -26,6 +26,21 @@ const defaultTimeoutMs = 15_000;
  * on the open network they always do.
  */
 const pausesMs = [250, 500];
+
+/**
+ * Without the exchange of groups: whoever answers at the address of a host, and has not shown its key yet, could send a prime of any size, and to look at one of 8,192 bits takes this
+ * thread a minute.
+ */
+const keyExchanges: readonly KexAlgorithm[] = [
+	"curve25519-sha256",
+	"curve25519-sha256@libssh.org",
+	"ecdh-sha2-nistp256",
+	"ecdh-sha2-nistp384",
+	"ecdh-sha2-nistp521",
+	"diffie-hellman-group14-sha256",
+	"diffie-hellman-group16-sha512",
+	"diffie-hellman-group18-sha512",
+];
 
 /** How far a connection has come: what a host that hangs has not done. */
 type Phase = "connect" | "version" | "key exchange" | "login";
@@ -160,7 +175,7 @@ class Attempt {
 			username: this.#host.user,
 			authHandler: this.#authenticate(),
 			hostVerifier: (key: Buffer) => this.#verify(key),
-			algorithms: { serverHostKey: [...this.#algorithms], compress: ["none"] },
+			algorithms: { kex: [...keyExchanges], serverHostKey: [...this.#algorithms], compress: ["none"] },
 			// The time is measured here.
 			readyTimeout: 0,
 			keepaliveInterval: keepAliveMs(silenceMs),
