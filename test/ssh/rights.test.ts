@@ -26,7 +26,7 @@ describe.skipIf(obstacle !== undefined)("a run on an SSH host", () => {
 		const { executionId, ...outcome } = await runs.run("write.sh", write);
 		expect(outcome).toMatchObject({ status: "failed", error: { code: "script-error" } });
 		expect(printed({ executionId, ...outcome }, "stderr")).toBe(
-			"cronium: denied: variables.set needs the scope variables:write, which this run does not have. On an SSH host its scopes in hosts.toml, --scope of the run, or an agent of the host allow it.",
+			"cronium: denied: variables.set needs the scope variables:write, which this run does not have. On an SSH host its scopes in hosts.toml, --scope of the run, or an agent of the host that was invited with it allow it.",
 		);
 		expect(await runs.host.executions.get(executionId)).toMatchObject({ mode: "ssh", host: "web", scopes: leastScopes });
 		for (const [name, source] of [
