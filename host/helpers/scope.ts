@@ -15,7 +15,8 @@ export function requireScope({ scopes, mode }: Execution, { id, scope }: Operati
 }
 
 /** Runs on SSH hosts have the least rights unless somebody says more. */
-const sshAdvice = "On an SSH host its scopes in hosts.toml, --scope of the run, or an agent of the host that was invited with it allow it.";
+const sshAdvice =
+	"On an SSH host its scopes in hosts.toml, --scope of the run, or an agent of the host that was invited with it allow it.";
 
 /** The row of an operation in the generated table. */
 export function operation(id: OperationId): Operation {

@@ -40,7 +40,8 @@ cronium_set_output "{$(IFS=,; echo "\${answers[*]}")}"`,
 };
 
 const refused = operations.filter(({ scope }) => !leastScopes.includes(scope));
-const advice = "On an SSH host its scopes in hosts.toml, --scope of the run, or an agent of the host that was invited with it allow it.";
+const advice =
+	"On an SSH host its scopes in hosts.toml, --scope of the run, or an agent of the host that was invited with it allow it.";
 
 describe.skipIf(sshdObstacle() !== undefined).each(reaches)("what a script may not do on an SSH host by %s", (reach) => {
 	const opened = new AsyncDisposableStack();
