@@ -56,8 +56,7 @@ export class Keeper implements AsyncDisposable {
 	readonly #answers: Answers;
 	/** Those that the host has. */
 	readonly #sdks = new Set<SdkName>();
-	/** Directories that are made ahead of their runs. */
-	readonly #spares = new Map<SdkName, Promise<KeptRun>>();
+	readonly #supplies = new Map<SdkName, Supply>();
 	readonly #beat: NodeJS.Timeout;
 	/** Runs that are to be ended, and have not been said to the host. */
 	readonly #ending: { readonly name: string; readonly ended: Promise<unknown> }[] = [];
@@ -98,9 +97,18 @@ export class Keeper implements AsyncDisposable {
 
 	/** A directory for a run that has so many seconds from now on. Rejects with SshError when it cannot be made. */
 	async open(sdk: SdkName, seconds: number): Promise<KeptRun> {
-		const making = this.#spares.get(sdk) ?? this.#make(sdk);
-		this.#spares.delete(sdk);
-		const run = await making;
+		const supply = this.#supplyOf(sdk);
+		supply.underWay += 1;
+		supply.most = Math.max(supply.most, supply.underWay);
+		const [spare] = supply.spares;
+		if (spare) supply.spares.delete(spare);
+		let run: KeptRun;
+		try {
+			run = await (spare ?? this.#make(sdk));
+		} catch (cause) {
+			supply.underWay -= 1;
+			throw cause;
+		}
 		this.#tell(`watch ${run.name} ${seconds}`);
 		return run;
 	}
@@ -116,7 +124,12 @@ export class Keeper implements AsyncDisposable {
 		this.#ending.push({ name, ended });
 		this.#tellEnds();
 		const answer = await within(ended, answerTimeoutMs);
-		if (answer !== undefined && !this.#isDisposed && !this.#spares.has(sdk)) this.#keepSpare(sdk);
+		const supply = this.#supplyOf(sdk);
+		supply.underWay -= 1;
+		if (supply.underWay === 0) {
+			if (answer !== undefined && !this.#isDisposed) this.#fill(sdk, supply);
+			supply.most = 0;
+		}
 		return answer !== undefined;
 	}
 
@@ -149,12 +162,23 @@ export class Keeper implements AsyncDisposable {
 		});
 	}
 
-	/** Makes a directory for the next run, which does not wait for it then. */
-	#keepSpare(sdk: SdkName): void {
-		const spare = this.#make(sdk);
-		this.#spares.set(sdk, spare);
-		// Whoever needs one is told by its own attempt.
-		spare.catch(() => this.#spares.get(sdk) === spare && this.#spares.delete(sdk));
+	/** Makes directories for as many runs as there were at one time: the next ones do not wait for them. */
+	#fill(sdk: SdkName, { spares, most }: Supply): void {
+		while (spares.size < most) {
+			const spare = this.#make(sdk);
+			spares.add(spare);
+			// Whoever needs one is told by its own attempt.
+			spare.catch(() => spares.delete(spare));
+		}
+	}
+
+	#supplyOf(sdk: SdkName): Supply {
+		let supply = this.#supplies.get(sdk);
+		if (!supply) {
+			supply = { spares: new Set(), underWay: 0, most: 0 };
+			this.#supplies.set(sdk, supply);
+		}
+		return supply;
 	}
 
 	async #make(sdk: SdkName): Promise<KeptRun> {
@@ -192,6 +216,15 @@ export class Keeper implements AsyncDisposable {
 			`What watches over the runs of this connection on ${describeHost(this.#host)} was ended; it is a process of the account, which the script, or somebody else of the account, can kill.`,
 		);
 	}
+}
+
+/** What a keeper has for runs with one SDK. */
+interface Supply {
+	/** Directories that were made ahead of their runs, when none was under way. */
+	readonly spares: Set<Promise<KeptRun>>;
+	underWay: number;
+	/** How many were under way at one time since none was. */
+	most: number;
 }
 
 /** A run in the hands of a keeper. */
