@@ -115,9 +115,10 @@ async function conduct(plan: RemoteRunPlan, run: HeldRun, door: ScriptDoor, sess
 	]);
 	const exit = await untilExit(plan, run, session);
 	// What it has started may hold its output open.
-	await Promise.all([plan.close(), run.end()]);
+	const [, isEnded] = await Promise.all([plan.close(), run.end()]);
 	await within(printing, lastOutputMs);
-	if (exit.exitCode === undefined && exit.signal === undefined) throw await lostConnection(plan);
+	// Without its keeper a script may have ended well, and left whatever it likes: that is for the next keeper to remove.
+	if (!isEnded || (exit.exitCode === undefined && exit.signal === undefined)) throw await lostConnection(plan);
 	if (stdout.line !== "begun") throw new SshError("host-unsuitable", describeRefusal(host, stdout, stderr, exit));
 	return exitCodeOf(exit);
 }
