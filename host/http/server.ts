@@ -78,7 +78,7 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
 			http2: true as unknown as false,
 			http2SessionTimeout: stalledTimeoutMs,
 			// Node has no limit of its own: one connection, of a stranger even, had 11,000 of them, which took 60 MB and kept the thread for five seconds.
-			http: { settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes } } as object,
+			http: { settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: 2 * maxHeaderBytes } } as object,
 		}),
 		requestTimeout: requestTimeoutMs,
 		keepAliveTimeout: idleTimeoutMs,

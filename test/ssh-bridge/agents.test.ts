@@ -223,9 +223,9 @@ describe("the bridge", () => {
 
 	test("takes few requests of a connection at one time, each of which takes memory", async () => {
 		using stranger = await connectBridge(agents);
-		expect(stranger.session.remoteSettings).toMatchObject({ maxConcurrentStreams: 1, maxHeaderListSize: 16 * 1024 });
+		expect(stranger.session.remoteSettings).toMatchObject({ maxConcurrentStreams: 1, maxHeaderListSize: 32 * 1024 });
 		using known = await connectBridge(agents, await issueFor({ kind: "agent", id: agent.identity.agent }));
-		expect(known.session.remoteSettings).toMatchObject({ maxConcurrentStreams: 1_000, maxHeaderListSize: 16 * 1024 });
+		expect(known.session.remoteSettings).toMatchObject({ maxConcurrentStreams: 1_000, maxHeaderListSize: 32 * 1024 });
 	});
 
 	test("lets nobody do anything but join without a certificate", async () => {

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ssh2, { type Connection, type ServerChannel } from "ssh2";
@@ -14,7 +14,15 @@ export interface LawlessConnection {
 	readonly _protocol: {
 		channelData(id: number, data: Buffer): void;
 		channelExtData(id: number, data: Buffer, type: number): void;
+		/** Asks for an answer. */
+		ping(): void;
+		readonly _packetRW: {
+			readonly write: { alloc(bytes: number): Buffer; finalize(packet: Buffer): Buffer; readonly allocStart: number };
+		};
+		readonly _cipher: { encrypt(packet: Buffer): void };
+		readonly _handlers: { GLOBAL_REQUEST(protocol: unknown, name: string, wantsAnswer: boolean, data: unknown): void };
 	};
+	readonly _sock: Socket;
 	readonly _chanMgr: { remove(id: number): void };
 	openssh_forwardOutStreamLocal(path: string, opened: (error: Error | undefined, channel: LawlessChannel) => void): void;
 }
@@ -66,10 +74,28 @@ export async function startHostileHost({ onExec, onListen, takesSessions = true 
 	});
 	return {
 		host,
+		/** Its own. */
+		key: parsed.getPublicSSH(),
 		async [Symbol.asyncDispose](): Promise<void> {
 			for (const connection of connections) connection.end();
 			await new Promise<void>((resolve) => server.close(() => resolve()));
 			rmSync(directory, { recursive: true, force: true });
 		},
 	};
+}
+
+/** Says that the host has this key, too. */
+export function announceKey({ _protocol: { _packetRW, _cipher } }: LawlessConnection, key: Buffer): void {
+	const { write } = _packetRW;
+	const globalRequest = 80;
+	const field = (bytes: Buffer): Buffer => Buffer.concat([Buffer.from([0, 0, bytes.length >> 8, bytes.length & 0xff]), bytes]);
+	const message = Buffer.concat([
+		Buffer.from([globalRequest]),
+		field(Buffer.from("hostkeys-00@openssh.com")),
+		Buffer.from([0]),
+		field(key),
+	]);
+	const packet = write.alloc(message.length);
+	message.copy(packet, write.allocStart);
+	_cipher.encrypt(write.finalize(packet));
 }

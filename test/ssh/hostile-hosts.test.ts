@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Keeper } from "../../host/executors/ssh/keeper.ts";
 import { openConnection } from "../../host/executors/ssh/open-connection.ts";
 import type { SshConnection } from "../../host/executors/ssh/ssh-connection.ts";
-import { type HostileBehaviour, type LawlessConnection, startHostileHost } from "./hostile-host.ts";
+import { announceKey, type HostileBehaviour, type LawlessConnection, startHostileHost } from "./hostile-host.ts";
 import { testLimits } from "./test-host.ts";
 
 /** Not a part of the window of 2 MiB: there ssh2 would take no more. */
@@ -138,6 +138,53 @@ describe("a host", () => {
 		await withHostile({ onListen }, async (connection) => {
 			await connection.listen("/s", (stream) => void stream.destroy());
 			expect(await answered).toBe(257);
+		});
+	});
+
+	test("that reads no answers is left before too many wait for it", async () => {
+		const onExec: HostileBehaviour["onExec"] = (_channel, { _sock, _protocol }) => {
+			_sock.removeAllListeners("data").pause();
+			const ask = setInterval(() => {
+				// What it has asked before is on its way.
+				if (_sock.writableLength === 0) for (let count = 0; count < 5_000; count++) _protocol.ping();
+			}, 1);
+			_sock.once("close", () => clearInterval(ask));
+		};
+		await using hostile = await startHostileHost({ onExec });
+		await using connection = await openConnection(hostile.host, { limits: testLimits, maxUnreadBytes: 64 * 1024 });
+		await connection.exec("true");
+		expect(await connection.closed).toMatchObject(lost(/has ended: "it does not read what it is sent"\.$/));
+	});
+
+	test("is not asked to prove other keys, which it could send without end", async () => {
+		const asked: string[] = [];
+		let key: Buffer = Buffer.alloc(0);
+		const onExec: HostileBehaviour["onExec"] = (channel, connection) => {
+			const { _handlers: handlers } = connection._protocol;
+			const { GLOBAL_REQUEST: take } = handlers;
+			handlers.GLOBAL_REQUEST = (protocol, name, ...rest) => {
+				asked.push(name);
+				take.call(handlers, protocol, name, ...rest);
+			};
+			announceKey(connection, key);
+			channel.exit(0);
+			channel.end();
+		};
+		await using hostile = await startHostileHost({ onExec, onListen: (_name, accept) => accept() });
+		key = hostile.key;
+		await using connection = await openConnection(hostile.host, { limits: testLimits });
+		await (await connection.exec("true")).exited;
+		await connection.listen("/s", () => {});
+		expect(asked).toEqual(["streamlocal-forward@openssh.com"]);
+	});
+
+	test("that ends a command with a number that no system has, has not succeeded with it", async () => {
+		const onExec: HostileBehaviour["onExec"] = (channel) => {
+			channel.exit(256);
+			channel.end();
+		};
+		await withHostile({ onExec }, async (connection) => {
+			expect(await (await connection.exec("true")).exited).toEqual({ exitCode: 255, signal: undefined });
 		});
 	});
 

@@ -256,7 +256,8 @@ function openSession(channel: ClientChannel): RemoteSession {
 		ended.resolve(exited.promise);
 	};
 	channel.on("exit", (code: number | null, signal?: string) =>
-		exited.resolve({ exitCode: code ?? undefined, signal: signal?.replace(/^SIG/, "") }),
+		// Of 32 bits; on a system that knows no more than eight, 256 would be success.
+		exited.resolve({ exitCode: code === null ? undefined : Math.min(code, 255), signal: signal?.replace(/^SIG/, "") }),
 	);
 	const closed = [channel, channel.stderr].map((stream) => new Promise<void>((resolve) => stream.once("close", resolve)));
 	void Promise.all(closed).then(end);

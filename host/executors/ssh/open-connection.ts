@@ -17,7 +17,11 @@ export interface ConnectionOptions {
 	readonly timeoutMs?: number;
 	/** By what the host is known, when it is not by what its entry says. */
 	readonly hostKeys?: HostKeys;
+	/** What may wait for the host to read it. What the runs of a connection may have under way when not given. */
+	readonly maxUnreadBytes?: number;
 }
+
+const defaultMaxUnreadBytes = 128 * 1024 * 1024;
 
 const defaultTimeoutMs = 15_000;
 
@@ -152,6 +156,11 @@ class Attempt {
 			this.#phase = "key exchange";
 		};
 		socket.on("data", listen);
+		const { maxUnreadBytes = defaultMaxUnreadBytes } = this.#options;
+		// ssh2 answers whatever a host asks, also one that reads no answers.
+		socket.on("data", () => {
+			if (socket.writableLength > maxUnreadBytes) socket.destroy(new Error("it does not read what it is sent"));
+		});
 		const client = this.#client;
 		const onError = (error: Error & { level?: string }): void => {
 			// The keys of the agent that are left are tried all the same.
@@ -184,6 +193,7 @@ class Attempt {
 			// Servers of others say themselves what they do not have.
 			strictVendor: false,
 		});
+		refuseRequests(client);
 		this.#login.prepare(client);
 	}
 
@@ -261,4 +271,17 @@ class Attempt {
 		};
 		return new SshError("host-unreachable", `${describeHost(this.#host)} ${missing[this.#phase]} within ${timeoutMs} ms.`);
 	}
+}
+
+/** What ssh2 1.17 has behind its interface. Its version is pinned, and test/ssh/hostile-hosts.test.ts fails without it. */
+interface GlobalRequests {
+	GLOBAL_REQUEST(protocol: { requestFailure(): void }, name: string, wantsAnswer: boolean): void;
+}
+
+/** A host has nothing to ask for. ssh2 takes other host keys from it, asks it to prove them, and keeps them until it does: as many as the host likes. */
+function refuseRequests(client: Client): void {
+	const { _protocol: protocol } = client as unknown as { readonly _protocol: { readonly _handlers: GlobalRequests } };
+	protocol._handlers.GLOBAL_REQUEST = (own, _name, wantsAnswer) => {
+		if (wantsAnswer) own.requestFailure();
+	};
 }

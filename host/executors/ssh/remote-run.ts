@@ -115,11 +115,10 @@ async function conduct(plan: RemoteRunPlan, run: HeldRun, door: ScriptDoor, sess
 	]);
 	const exit = await untilExit(plan, run, session);
 	// What it has started may hold its output open.
-	const [hasEnded] = await Promise.all([run.end(), plan.close()]);
+	const [, isEnded] = await Promise.all([plan.close(), run.end()]);
 	await within(printing, lastOutputMs);
-	// A keeper that goes kills the script, which may be heard of before that it has gone.
-	const isAbandoned = !hasEnded && exit.signal === "KILL" && !plan.signal.aborted;
-	if (isAbandoned || (exit.exitCode === undefined && exit.signal === undefined)) throw await lostConnection(plan);
+	// Without its keeper a script may have ended well, and left whatever it likes: that is for the next keeper to remove.
+	if (!isEnded || (exit.exitCode === undefined && exit.signal === undefined)) throw await lostConnection(plan);
 	if (stdout.line !== "begun") throw new SshError("host-unsuitable", describeRefusal(host, stdout, stderr, exit));
 	return exitCodeOf(exit);
 }
