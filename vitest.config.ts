@@ -5,9 +5,9 @@ export default defineConfig({
 	test: {
 		include: ["test/**/*.test.ts"],
 		globalSetup: "test/setup.ts",
-		// Real threads, processes, files and containers, which are waited for: three files at a time are what two cores carry.
+		// Real threads, processes, files, containers and hosts, which are waited for: with three files at a time two cores are idle for a third of the time.
 		pool: "forks",
-		maxWorkers: 3,
+		maxWorkers: 4,
 		// A process for all files of a worker: each of them would load the program anew.
 		isolate: false,
 		sequence: { sequencer: LongestFirst },
