@@ -13,6 +13,8 @@ const limits = {
 	maxExternalRuns: 10_000,
 	maxCallsPerSecond: 1_000_000,
 	maxNamespaceCallsPerSecond: 1_000_000,
+	maxAddressRequestsPerSecond: 1_000_000,
+	maxAddressConnections: 10_000,
 	maxHostCalls: 100_000_000,
 	maxJournalBytes: "24MiB",
 	maxWallTimeMs: "1h",

@@ -169,16 +169,19 @@ function exchange(
 		});
 		stream.on("data", (chunk: Buffer) => chunks.push(chunk));
 		stream.on("error", () => undefined);
-		stream.once("close", () => {
-			signal.removeEventListener("abort", onAbort);
+		/** The answer, when it has come as a whole. */
+		const take = (): void => {
 			const { ":status": status, ...others } = received;
 			const whole = Buffer.concat(chunks);
-			if (
-				status !== undefined &&
-				whole.length === Number(others["content-length"] ?? 0) &&
-				stream.rstCode === constants.NGHTTP2_NO_ERROR
-			)
-				return resolve({ status, headers: others as ForwardedAnswer["headers"], body: whole });
+			const isWhole = status !== undefined && whole.length === Number(others["content-length"] ?? 0);
+			if (isWhole && stream.rstCode === constants.NGHTTP2_NO_ERROR)
+				resolve({ status, headers: others as ForwardedAnswer["headers"], body: whole });
+		};
+		// Its end comes some turns of the event loop before the stream is closed.
+		stream.once("end", take);
+		stream.once("close", () => {
+			signal.removeEventListener("abort", onAbort);
+			take();
 			// The host has not looked at a stream that it refuses, and a stream without a number was never sent.
 			resolve({ isUnsent: stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || stream.id === undefined });
 		});
