@@ -169,13 +169,15 @@ function exchange(
 		});
 		stream.on("data", (chunk: Buffer) => chunks.push(chunk));
 		stream.on("error", () => undefined);
+		let isTaken = false;
 		/** The answer, when it has come as a whole. */
 		const take = (): void => {
+			if (isTaken) return;
 			const { ":status": status, ...others } = received;
 			const whole = Buffer.concat(chunks);
 			const isWhole = status !== undefined && whole.length === Number(others["content-length"] ?? 0);
-			if (isWhole && stream.rstCode === constants.NGHTTP2_NO_ERROR)
-				resolve({ status, headers: others as ForwardedAnswer["headers"], body: whole });
+			isTaken = isWhole && stream.rstCode === constants.NGHTTP2_NO_ERROR;
+			if (isTaken) resolve({ status: status as number, headers: others as ForwardedAnswer["headers"], body: whole });
 		};
 		// Its end comes some turns of the event loop before the stream is closed.
 		stream.once("end", take);

@@ -5,6 +5,7 @@ import { RuntimeError } from "../host/contract/errors.ts";
 import type { Limits } from "../host/contract/limits.ts";
 import type { RunDoor, RunDoorPlace, RunDoors } from "../host/executors/container/run-door.ts";
 import type { ServedRun } from "../host/executors/served-runs.ts";
+import { whenReady } from "../host/helpers/answer.ts";
 import { tellingFailures } from "../host/http/authentication-failures.ts";
 import { identifyByToken } from "../host/http/credentials.ts";
 import { runtimeApi } from "../host/http/runtime-api.ts";
@@ -77,8 +78,7 @@ export class RunDoorServer implements RunDoors {
 		const identify = (request: FastifyRequest): VerifiedToken | Promise<VerifiedToken> => {
 			const door = connections.get(request.raw.socket);
 			if (!door) throw new RuntimeError("unauthenticated", "This connection has not shown the client certificate of the run.");
-			const known = byToken(request);
-			return known instanceof Promise ? known.then((token) => door.requireOwn(token)) : door.requireOwn(known);
+			return whenReady(byToken(request), (token) => door.requireOwn(token));
 		};
 		await this.#server.register(runtimeApi, {
 			identify: tellingFailures("sidecar", audit, identify),

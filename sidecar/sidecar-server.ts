@@ -5,6 +5,7 @@ import type { AuditLog } from "../host/audit.ts";
 import { RuntimeError } from "../host/contract/errors.ts";
 import { type Limits, limitDefinitions } from "../host/contract/limits.ts";
 import type { ExternalRun } from "../host/executors/external.ts";
+import { whenReady } from "../host/helpers/answer.ts";
 import { tellingFailures } from "../host/http/authentication-failures.ts";
 import { assertionHeader, requireBearer } from "../host/http/credentials.ts";
 import { runtimeApi } from "../host/http/runtime-api.ts";
@@ -187,7 +188,7 @@ export class SidecarServer implements AsyncDisposable {
 			throw new RuntimeError("unauthenticated", "The execution token is not of the run whose sidecar this is.");
 		};
 		const known = this.#options.tokens.identify(requireBearer(request), "sidecar", { certificateThumbprint: asserted });
-		return known instanceof Promise ? known.then(requireOwn) : requireOwn(known);
+		return whenReady(known, requireOwn);
 	}
 
 	#tell(reason: string, address: string | undefined): void {

@@ -7,6 +7,7 @@ import type { Scope } from "../host/contract/generated/types.ts";
 import { type Limits, limitDefinitions } from "../host/contract/limits.ts";
 import type { ServedRun } from "../host/executors/served-runs.ts";
 import type { AgentDoors, ScriptDoor, ScriptPlace } from "../host/executors/ssh/script-door.ts";
+import { whenReady } from "../host/helpers/answer.ts";
 import { tellingFailures } from "../host/http/authentication-failures.ts";
 import { requireBearer } from "../host/http/credentials.ts";
 import { runtimeApi } from "../host/http/runtime-api.ts";
@@ -311,7 +312,7 @@ export class AgentServer implements AgentDoors, AsyncDisposable {
 			throw new RuntimeError("unauthenticated", "The execution token is not of the run whose socket this is.");
 		};
 		const known = this.#options.tokens.identify(requireBearer(request), "agent", { agent: agentId });
-		return known instanceof Promise ? known.then(requireOwn) : requireOwn(known);
+		return whenReady(known, requireOwn);
 	}
 
 	#tell(reason: string, address: string | undefined): void {

@@ -4,6 +4,7 @@ import type { AuditLog } from "../host/audit.ts";
 import { RuntimeError } from "../host/contract/errors.ts";
 import type { Limits } from "../host/contract/limits.ts";
 import type { ServedRun } from "../host/executors/served-runs.ts";
+import { whenReady } from "../host/helpers/answer.ts";
 import { tellingFailures } from "../host/http/authentication-failures.ts";
 import { canonicalAddress } from "../host/http/client-address.ts";
 import { identifyByToken, requireBearer } from "../host/http/credentials.ts";
@@ -42,10 +43,7 @@ export async function createBridge(options: BridgeOptions): Promise<FastifyInsta
 	});
 	const connections = new RunConnections();
 	const byToken = identifyByToken(tokens, "bridge");
-	const identify: Identify<VerifiedToken> = (request) => {
-		const known = byToken(request);
-		return known instanceof Promise ? known.then((token) => connections.join(request, token)) : connections.join(request, known);
-	};
+	const identify: Identify<VerifiedToken> = (request) => whenReady(byToken(request), (token) => connections.join(request, token));
 	if (!hasAddresses) {
 		await server.register(runtimeApi, { identify: tellingFailures("bridge", audit, identify), tokens, traffic, isReady });
 		return server;

@@ -6,6 +6,7 @@ import { RuntimeError } from "../host/contract/errors.ts";
 import { type Limits, limitDefinitions } from "../host/contract/limits.ts";
 import type { ServedRun } from "../host/executors/served-runs.ts";
 import type { ScriptDoor, ScriptDoors, ScriptPlace } from "../host/executors/ssh/script-door.ts";
+import { whenReady } from "../host/helpers/answer.ts";
 import { tellingFailures } from "../host/http/authentication-failures.ts";
 import { identifyByToken } from "../host/http/credentials.ts";
 import { runtimeApi } from "../host/http/runtime-api.ts";
@@ -58,8 +59,7 @@ export class TunnelDoors implements ScriptDoors, AsyncDisposable {
 		const byToken = identifyByToken(tokens, "tunnel");
 		const identify = (request: FastifyRequest): VerifiedToken | Promise<VerifiedToken> => {
 			const door = doorOf.get(request.raw.socket) as TunnelDoor;
-			const known = byToken(request);
-			return known instanceof Promise ? known.then((token) => door.requireOwn(token)) : door.requireOwn(known);
+			return whenReady(byToken(request), (token) => door.requireOwn(token));
 		};
 		await this.#server.register(runtimeApi, {
 			identify: tellingFailures("tunnel", audit, identify),

@@ -37,6 +37,21 @@ export function describeEnd(remainder: Remainder, error: Failure | undefined, us
 	};
 }
 
+/** The same for a script with an exit code. `failure` is its own, which counts unless it was stopped from outside. */
+export function describeScriptEnd(
+	remainder: Remainder,
+	{ limits, signal }: { readonly limits: Limits; readonly signal: AbortSignal },
+	failure: Failure | undefined,
+	exitCode: number | undefined,
+	usage: ExecutorEnd["usage"],
+): ExecutorEnd {
+	const error = signal.aborted ? stopFailure(limits, signal) : (failure ?? remainder.failure);
+	return {
+		...describeEnd(remainder, error, usage),
+		...(error?.code === "script-error" && exitCode !== undefined && exitCode !== 0 && { exitCode }),
+	};
+}
+
 /** The end of a run whose script was never begun, or of which only the store knows something. */
 export function endWithout(error: Failure): ExecutorEnd {
 	return { status: failedStatus(error), error, usage: noUsage, operations: [] };

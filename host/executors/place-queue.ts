@@ -13,8 +13,23 @@ export class PlaceQueue {
 		this.#queue = new FairQueue(places);
 	}
 
-	/** Waits for a place; false when the signal has aborted meanwhile. Whoever has one gives it back with `release`. */
-	take(namespace: string, signal: AbortSignal): Promise<boolean> {
+	/** Does the work in a place, which is waited for. Undefined when the signal has aborted meanwhile, or the queue was closed. */
+	async within<Result>(namespace: string, signal: AbortSignal, work: () => Promise<Result>): Promise<Result | undefined> {
+		if (!(await this.#take(namespace, signal))) return undefined;
+		try {
+			return await work();
+		} finally {
+			this.#queue.release(namespace);
+			this.#assign();
+		}
+	}
+
+	/** Nobody who waits gets a place any more. */
+	close(): void {
+		for (const { resolve } of this.#queue.clear()) resolve(false);
+	}
+
+	#take(namespace: string, signal: AbortSignal): Promise<boolean> {
 		return new Promise((resolve) => {
 			if (signal.aborted) return resolve(false);
 			const waiting: Waiting = { resolve };
@@ -28,16 +43,6 @@ export class PlaceQueue {
 			);
 			this.#assign();
 		});
-	}
-
-	release(namespace: string): void {
-		this.#queue.release(namespace);
-		this.#assign();
-	}
-
-	/** Nobody who waits gets a place any more. */
-	close(): void {
-		for (const { resolve } of this.#queue.clear()) resolve(false);
 	}
 
 	#assign(): void {

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type ContainerHost, openContainerHost, printed, reported } from "./container-host.ts";
+import { printed } from "../printed.ts";
+import { type ContainerHost, openContainerHost, reported } from "./container-host.ts";
 import { engineKinds, findTestEngine } from "./engines.ts";
 
 /** What a shell, an option parser or a C string would make something else of. */

@@ -13,6 +13,7 @@ import {
 	type Outcome,
 	type RunOptions,
 } from "../../host/index.ts";
+import { printed } from "../printed.ts";
 import { type EngineKind, findTestEngine, keepKnownIsolation, takeKnownIsolation } from "./engines.ts";
 
 /** A real host with a real engine, in a data directory of its own. */
@@ -92,12 +93,6 @@ export async function requireAddress(kind: EngineKind): Promise<string> {
 /** The containers that a host has made and that are there. */
 export const containersOf = (engine: ContainerEngine, hostId: string) =>
 	engine.listContainers({ [containerLabels.host]: hostId });
-
-/** What a script has printed, as one text. */
-export function printed({ logs }: Outcome, source: "stdout" | "stderr" = "stdout"): string {
-	const lines = logs.filter((line) => line.source === source);
-	return lines.map(({ message }) => message).join("\n");
-}
 
 /** The last line that a script has printed, which is JSON. */
 // biome-ignore lint/suspicious/noExplicitAny: each script reports something else, and the test says what it expects.

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type ContainerHost, openContainerHost, printed, reported } from "./container-host.ts";
+import { printed } from "../printed.ts";
+import { type ContainerHost, openContainerHost, reported } from "./container-host.ts";
 import { engineKinds, findTestEngine } from "./engines.ts";
 
 const MiB = 1024 * 1024;

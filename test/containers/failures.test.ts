@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectEngine } from "../../host/executors/container/engine-client.ts";
 import { type ImageName, imageReference } from "../../host/images/images.ts";
-import { type ContainerHost, openContainerHost, printed, processesThatSee } from "./container-host.ts";
+import { printed } from "../printed.ts";
+import { type ContainerHost, openContainerHost, processesThatSee } from "./container-host.ts";
 import { type EngineProcess, engineObstacle, startEngine } from "./engine-process.ts";
 import { type EngineKind, engineKinds, findTestEngine, importTestImage } from "./engines.ts";
 

@@ -6,14 +6,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, describe, expect, test } from "vitest";
 import { containerLabels } from "../../host/executors/container/sweep.ts";
-import {
-	type ContainerHost,
-	containersOf,
-	openContainerHost,
-	printed,
-	processesThatSee,
-	requireAddress,
-} from "./container-host.ts";
+import { printed } from "../printed.ts";
+import { type ContainerHost, containersOf, openContainerHost, processesThatSee, requireAddress } from "./container-host.ts";
 import { engineKinds, findTestEngine } from "./engines.ts";
 
 describe.each(engineKinds)("containers of %s", async (kind) => {

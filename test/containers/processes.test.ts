@@ -1,23 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type ContainerHost, containersOf, openContainerHost, printed, reported } from "./container-host.ts";
+import { deserter } from "../deserter.ts";
+import { printed } from "../printed.ts";
+import { type ContainerHost, containersOf, openContainerHost, reported } from "./container-host.ts";
 import { engineKinds, findTestEngine } from "./engines.ts";
-
-/** Leaves, by every way there is, a process behind that closes all it has, and does not hear what can be overheard. */
-const deserter = `
-import os, signal, sys, time
-for leave in (lambda: None, os.setsid, lambda: (os.setsid(), os.fork() and os._exit(0))):
-    if os.fork() == 0:
-        leave()
-        for number in range(1, 65):
-            try:
-                signal.signal(number, signal.SIG_IGN)
-            except (OSError, ValueError):
-                pass
-        os.closerange(0, 256)
-        while True:
-            time.sleep(1)
-print("left")
-`;
 
 /** Hears nothing, and says when it is ready for that. */
 const deaf = `trap '' TERM INT HUP

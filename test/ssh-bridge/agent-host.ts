@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { scopes as everyScope } from "../../host/contract/generated/types.ts";
 import type { ExternalReport, ExternalRun } from "../../host/executors/external.ts";
+import { readHostEntry } from "../../host/executors/ssh/host-entry.ts";
 import type { ScriptDoor } from "../../host/executors/ssh/script-door.ts";
-import type { SshHost } from "../../host/executors/ssh/ssh-host.ts";
 import { createHost, type Host, type HostOptions, type Outcome } from "../../host/index.ts";
 import type { ExternalRunOptions } from "../../host/run-options.ts";
 import type { StartedRun } from "../../host/running-runs.ts";
@@ -140,7 +140,7 @@ export async function openAgentHost(
 		},
 		async openRun(hostName = "web-1", options = {}) {
 			const run = await host.open(options);
-			const door = await server.open(run, { host: describeHost(hostName), line: noLine, directory: "/nowhere" });
+			const door = await server.open(run, { host: readHostEntry(hostName, noHost, "/"), line: noLine, directory: "/nowhere" });
 			const { CRONIUM_SOCKET: socketPath = "", CRONIUM_EXECUTION_TOKEN: token = "" } = door.environment;
 			return {
 				id: run.id,
@@ -176,20 +176,11 @@ const noLine = {
 	listen: () => Promise.reject(new Error("The agent's door uses the SSH connection.")),
 };
 
-const describeHost = (name: string): SshHost => ({
-	name,
+/** What an agent has to do with a host is its name. */
+const noHost = {
 	address: "127.0.0.1",
-	port: 22,
 	user: "nobody",
-	login: { kind: "key", file: "/nowhere" },
-	hostKeys: { kind: "fingerprints", fingerprints: [] },
+	key: "/nowhere",
+	fingerprints: [`SHA256:${"A".repeat(43)}`],
 	reach: "agent",
-	scopes: undefined,
-	namespaces: ["default"],
-	shared: false,
-	tags: [],
-	maxRuns: 64,
-	limits: {},
-	directory: undefined,
-	pinsAddress: false,
-});
+};

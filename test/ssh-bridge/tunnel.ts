@@ -11,6 +11,7 @@ import type { ExternalRunOptions } from "../../host/run-options.ts";
 import { createTunnelDoors, type TunnelDoors } from "../../ssh-bridge/tunnel-doors.ts";
 import { type HttpAnswer, type RequestOptions, sendRequest } from "../http/send-request.ts";
 import { startSshd, type TestSshd } from "../ssh/sshd.ts";
+import { testHost } from "../ssh/test-host.ts";
 
 /** A real host, a real sshd and a connection to it that carries the sockets of runs. */
 export interface Tunnel extends AsyncDisposable {
@@ -65,7 +66,7 @@ export async function openTunnel(configuration: readonly string[] = []): Promise
 		const directory = mkdtempSync(join(tmpdir(), "tunnel-"));
 		owned.defer(() => rmSync(directory, { recursive: true, force: true }));
 		chownSync(directory, sshd.account.uid, sshd.account.uid);
-		return { host: describeHost(sshd), line, directory };
+		return { host: testHost(sshd, { reach: "tunnel" }, "web-1"), line, directory };
 	};
 	return {
 		host,
@@ -138,25 +139,5 @@ function lineOf(client: Client, streams: Set<Duplex>): HostLine {
 					}),
 			};
 		},
-	};
-}
-
-function describeHost({ address, port, account, keyFile, fingerprint }: TestSshd): SshHost {
-	return {
-		name: "web-1",
-		address,
-		port,
-		user: account.name,
-		login: { kind: "key", file: keyFile },
-		hostKeys: { kind: "fingerprints", fingerprints: [fingerprint] },
-		reach: "tunnel",
-		scopes: undefined,
-		namespaces: ["default"],
-		shared: false,
-		tags: [],
-		maxRuns: 64,
-		limits: {},
-		directory: undefined,
-		pinsAddress: false,
 	};
 }

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Outcome } from "../../host/index.ts";
-import { printed } from "./printed.ts";
+import { printed } from "../printed.ts";
 import { openSshRuns, type SshRuns } from "./ssh-runs.ts";
 import { sshdObstacle } from "./sshd.ts";
 

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hostsFile, SshHosts } from "../../host/executors/ssh/hosts-file.ts";
 import { openConnection } from "../../host/executors/ssh/open-connection.ts";
 import { openSshDoors } from "../conformance/ssh-door-server.ts";
+import { printed } from "../printed.ts";
 import { createNetwork, networkObstacle, type TestNetwork } from "./network.ts";
-import { printed } from "./printed.ts";
 import { openSshRuns, type SshRuns } from "./ssh-runs.ts";
 import { sshdObstacle } from "./sshd.ts";
 

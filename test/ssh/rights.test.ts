@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { scopes } from "../../host/contract/generated/types.ts";
 import { leastScopes } from "../../host/executors/ssh/ssh-host.ts";
-import { printed } from "./printed.ts";
+import { printed } from "../printed.ts";
 import { filesWith, processesWith, secretOf } from "./secret-search.ts";
 import { openSshRuns, type SshRuns } from "./ssh-runs.ts";
 import { sshdObstacle } from "./sshd.ts";

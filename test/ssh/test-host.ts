@@ -6,11 +6,12 @@ import type { TestSshd } from "./sshd.ts";
 export function testHost(
 	sshd: Pick<TestSshd, "address" | "port" | "account" | "keyFile" | "fingerprint">,
 	members: Partial<HostMembers> = {},
+	name = "web1",
 ): SshHost {
 	const isKnown = members["known-hosts"] !== undefined;
 	const isAgent = members.agent !== undefined;
 	return readHostEntry(
-		"web1",
+		name,
 		{
 			address: sshd.address,
 			port: sshd.port,

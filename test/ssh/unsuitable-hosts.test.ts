@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { printed } from "./printed.ts";
+import { printed } from "../printed.ts";
 import { openSshRuns, type SshRuns } from "./ssh-runs.ts";
 import { sshdObstacle } from "./sshd.ts";
 

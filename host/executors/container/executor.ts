@@ -1,7 +1,7 @@
 import { describeLimit, type Limits } from "../../contract/limits.ts";
 import type { Failure } from "../../execution.ts";
 import { unlessAborted, within } from "../../within.ts";
-import { describeEnd, type ExecutorEnd, endWithout, scriptFailure, stopFailure } from "../executor-end.ts";
+import { describeScriptEnd, type ExecutorEnd, endWithout, scriptFailure, stopFailure } from "../executor-end.ts";
 import { PlaceQueue } from "../place-queue.ts";
 import { describeJob, type PlacedScript } from "../script-job.ts";
 import type { ServedPlan, ServedRuns } from "../served-runs.ts";
@@ -62,12 +62,8 @@ export class ContainerExecutor implements AsyncDisposable {
 	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */
 	async run(run: ContainerRun): Promise<ExecutorEnd> {
 		const { namespace, limits, signal } = run;
-		if (!(await this.#places.take(namespace, signal))) return endWithout(stopFailure(limits, signal));
-		try {
-			return await this.#runInPlace(run);
-		} finally {
-			this.#places.release(namespace);
-		}
+		const end = await this.#places.within(namespace, signal, () => this.#runInPlace(run));
+		return end ?? endWithout(stopFailure(limits, signal));
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -130,12 +126,8 @@ export class ContainerExecutor implements AsyncDisposable {
 		clearTimeout(refilling);
 		refill();
 		const remainder = await opened.settle();
-		const ownFailure = problem ?? describeExit(exit, limits, meter.usage.memoryBytes);
-		const error = signal.aborted ? stopFailure(limits, signal) : (ownFailure ?? remainder.failure);
-		return {
-			...describeEnd(remainder, error, { ...meter.usage, hostCalls: opened.run.calls }),
-			...(error?.code === "script-error" && exit && exit.exitCode !== 0 && { exitCode: exit.exitCode }),
-		};
+		const failure = problem ?? describeExit(exit, limits, meter.usage.memoryBytes);
+		return describeScriptEnd(remainder, run, failure, exit?.exitCode, { ...meter.usage, hostCalls: opened.run.calls });
 	}
 
 	/** One that is to be kept waiting is made only for runs with the host's own limits: the next run may have others. */

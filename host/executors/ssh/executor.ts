@@ -2,7 +2,7 @@ import { RuntimeError } from "../../contract/errors.ts";
 import type { Limits } from "../../contract/limits.ts";
 import type { Failure } from "../../execution.ts";
 import { unlessAborted, within } from "../../within.ts";
-import { describeEnd, type ExecutorEnd, endWithout, noUsage, scriptFailure, stopFailure } from "../executor-end.ts";
+import { describeScriptEnd, type ExecutorEnd, endWithout, noUsage, scriptFailure, stopFailure } from "../executor-end.ts";
 import { PlaceQueue } from "../place-queue.ts";
 import type { PlacedScript } from "../script-job.ts";
 import type { ServedPlan, ServedRuns } from "../served-runs.ts";
@@ -72,12 +72,8 @@ export class SshExecutor implements AsyncDisposable {
 	/** Runs the script to its end. Never rejects: what goes wrong is in the answer. */
 	async run(run: SshRun): Promise<ExecutorEnd> {
 		const { namespace, limits, signal } = run;
-		if (!(await this.#places.take(namespace, signal))) return endWithout(stopFailure(limits, signal));
-		try {
-			return await this.#runInPlace(run);
-		} finally {
-			this.#places.release(namespace);
-		}
+		const end = await this.#places.within(namespace, signal, () => this.#runInPlace(run));
+		return end ?? endWithout(stopFailure(limits, signal));
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -135,12 +131,8 @@ export class SshExecutor implements AsyncDisposable {
 			if (problem.code === "host-connection-lost") await this.#reclaim(host, connection);
 		}
 		const remainder = await opened.settle();
-		const ownFailure = problem ?? scriptFailure(exitCode as number);
-		const error = signal.aborted ? stopFailure(limits, signal) : (ownFailure ?? remainder.failure);
-		return {
-			...describeEnd(remainder, error, { ...noUsage, hostCalls: opened.run.calls }),
-			...(error?.code === "script-error" && exitCode !== undefined && exitCode !== 0 && { exitCode }),
-		};
+		const failure = problem ?? scriptFailure(exitCode as number);
+		return describeScriptEnd(remainder, run, failure, exitCode, { ...noUsage, hostCalls: opened.run.calls });
 	}
 
 	/** Gives a connection its keeper, without which it has no runs. */

@@ -1,4 +1,4 @@
-import type { Outcome } from "../../host/index.ts";
+import type { Outcome } from "../host/index.ts";
 
 /** What a script has printed, as one text. */
 export function printed({ logs }: Outcome, source: "stdout" | "stderr" = "stdout"): string {
