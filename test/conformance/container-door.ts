@@ -3,18 +3,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RunDoorPlace } from "../../host/executors/container/run-door.ts";
-import { createHost, type Host } from "../../host/index.ts";
+import { createHost } from "../../host/index.ts";
 import { CertificateAuthority } from "../../sidecar/certificate-authority.ts";
 import { issueCertificate } from "../../sidecar/certificates.ts";
 import { doorFiles } from "../../sidecar/door-directory.ts";
 import { createRunDoors, type RunDoorServer } from "../../sidecar/run-doors.ts";
 import type { EngineKind } from "../containers/engines.ts";
-import type { ConformanceColumn, ConformanceDoor, ConformanceSession, FinishedRun } from "./conformance.ts";
-import type { ConformanceCase } from "./conformance-case.ts";
-import { type ContainerGuest, startContainerGuest } from "./container-guest.ts";
+import type { ConformanceColumn, ConformanceDoor, ConformanceSession } from "./conformance.ts";
+import { startContainerGuest } from "./container-guest.ts";
 import { openCuttingProxy } from "./cutting-proxy.ts";
-import { takeSteps } from "./guest-session.ts";
-import { readVariables, seedElsewhere } from "./namespace.ts";
+import { type PlacedColumn, runPlacedCase } from "./placed-case.ts";
 import { type PlacedSdk, placedSdks } from "./placed-guest.ts";
 import { sdkLacks } from "./sdk-lacks.ts";
 
@@ -24,15 +22,6 @@ import { sdkLacks } from "./sdk-lacks.ts";
  */
 export function containerDoor(kind: EngineKind, address: string): ConformanceDoor {
 	return { name: `container (${kind})`, columns: placedSdks.map((sdk) => column(sdk, address)) };
-}
-
-/** What the cases of a column have in common. */
-interface Column {
-	readonly host: Host;
-	readonly doors: RunDoorServer;
-	readonly dataDirectory: string;
-	readonly guest: ContainerGuest;
-	readonly internalErrors: readonly Error[];
 }
 
 function column(sdk: PlacedSdk, engine: string): ConformanceColumn {
@@ -55,41 +44,34 @@ function column(sdk: PlacedSdk, engine: string): ConformanceColumn {
 			const doors = opened.use(await createRunDoors({ dataDirectory, limits: host.limits, onInternalError }));
 			const guest = opened.use(await startContainerGuest(sdk, host, dataDirectory));
 			const owned = opened.move();
+			const column = { host, guest, internalErrors, openDoor: doorOpener(doors, guest.doorDirectory, dataDirectory) };
 			let runs = 0;
 			return {
-				run: (given) => runCase(given, `case-${runs++}`, { host, doors, dataDirectory, guest, internalErrors }),
+				run: (given) => runPlacedCase(given, `case-${runs++}`, column),
 				[Symbol.asyncDispose]: () => owned.disposeAsync(),
 			};
 		},
 	};
 }
 
-async function runCase(given: ConformanceCase, name: string, { host, doors, guest, ...column }: Column): Promise<FinishedRun> {
-	const { elsewhere, tokenLifetimeMs: _, ...options } = given.given ?? {};
-	await seedElsewhere(host, name, elsewhere);
-	const run = await host.open({ namespace: name, ...options });
-	const place = makePlace(guest.doorDirectory, name);
-	await using _door = await doors.open(run, place);
-	const cuts = given.steps.filter((step) => "cutNextAnswer" in step).length;
-	await using proxy = cuts > 0 ? await openProxy(run.id, place, column.dataDirectory) : undefined;
-	const inside = (file: string): string => `/run/cronium/${name}/${file}`;
-	await guest.enter({
-		CRONIUM_SOCKET: inside(proxy ? proxySocket : doorFiles.socket),
-		CRONIUM_CA_CERT: inside(doorFiles.trusted),
-		CRONIUM_CLIENT_CERT: inside(doorFiles.certificate),
-		CRONIUM_CLIENT_KEY: inside(doorFiles.key),
-		CRONIUM_EXECUTION_TOKEN_FILE: inside(doorFiles.token),
-	});
-	const results = await takeSteps(guest, given, {
-		cutNextAnswer: () => proxy?.cutNextAnswer(),
-		endRun: () => Promise.reject(new Error("A run that has ended has no door.")),
-		requireFirstTokenRefused: () => Promise.reject(new Error("There is only one token.")),
-	});
-	run.end({ status: "succeeded" });
-	const outcome = await run.outcome;
-	if ((proxy?.cuts ?? 0) !== cuts) throw new Error(`${proxy?.cuts} of ${cuts} answers were cut.`);
-	if (column.internalErrors.length > 0) throw column.internalErrors[0];
-	return { results, outcome, variables: await readVariables(host, name) };
+/** Makes the door of a case inside the door of the guest's own run. */
+function doorOpener(doors: RunDoorServer, parent: string, dataDirectory: string): PlacedColumn["openDoor"] {
+	return async (run, name, isCut, opened) => {
+		const place = makePlace(parent, name);
+		opened.use(await doors.open(run, place));
+		const proxy = isCut ? opened.use(await openProxy(run.execution.id, place, dataDirectory)) : undefined;
+		const inside = (file: string): string => `/run/cronium/${name}/${file}`;
+		return {
+			environment: {
+				CRONIUM_SOCKET: inside(proxy ? proxySocket : doorFiles.socket),
+				CRONIUM_CA_CERT: inside(doorFiles.trusted),
+				CRONIUM_CLIENT_CERT: inside(doorFiles.certificate),
+				CRONIUM_CLIENT_KEY: inside(doorFiles.key),
+				CRONIUM_EXECUTION_TOKEN_FILE: inside(doorFiles.token),
+			},
+			proxy,
+		};
+	};
 }
 
 /** A directory for one more door, open to the same group. */

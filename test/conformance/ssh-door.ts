@@ -7,11 +7,9 @@ import type { Reach } from "../../host/executors/ssh/ssh-host.ts";
 import { CertificateAuthority } from "../../sidecar/certificate-authority.ts";
 import { issueCertificate } from "../../sidecar/certificates.ts";
 import { openSshRuns, type SshRuns } from "../ssh/ssh-runs.ts";
-import type { ConformanceColumn, ConformanceDoor, ConformanceSession, FinishedRun } from "./conformance.ts";
-import type { ConformanceCase } from "./conformance-case.ts";
+import type { ConformanceColumn, ConformanceDoor, ConformanceSession } from "./conformance.ts";
 import { type CuttingProxy, openCuttingProxy } from "./cutting-proxy.ts";
-import { takeSteps } from "./guest-session.ts";
-import { readVariables, seedElsewhere } from "./namespace.ts";
+import { type PlacedColumn, runPlacedCase } from "./placed-case.ts";
 import { describeGuest, describeProblem, openChannel, type PlacedSdk, placedSdks } from "./placed-guest.ts";
 import { type SdkGuest, speakTo } from "./sdk-guests.ts";
 import { sdkLacks } from "./sdk-lacks.ts";
@@ -23,14 +21,6 @@ import { openSshDoors, type SshDoorServer } from "./ssh-door-server.ts";
  */
 export function sshDoor(reach: Reach): ConformanceDoor {
 	return { name: `ssh-${reach}`, columns: placedSdks.map((sdk) => column(sdk, reach)) };
-}
-
-/** What the cases of a column have in common. */
-interface Column {
-	readonly runs: SshRuns;
-	readonly doors: SshDoorServer;
-	readonly guest: SdkGuest;
-	readonly place: Omit<ScriptPlace, "directory">;
 }
 
 function column(sdk: PlacedSdk, reach: Reach): ConformanceColumn {
@@ -49,37 +39,30 @@ function column(sdk: PlacedSdk, reach: Reach): ConformanceColumn {
 			const doors = opened.use(await openSshDoors(reach, runs));
 			const guest = opened.use(await startSshGuest(sdk, runs));
 			const owned = opened.move();
+			const column = {
+				host: runs.host,
+				guest,
+				internalErrors: doors.internalErrors,
+				openDoor: doorOpener(runs, doors, { host, line }),
+			};
 			let count = 0;
 			return {
-				run: (given) => runCase(given, `case-${count++}`, { runs, doors, guest, place: { host, line } }),
+				run: (given) => runPlacedCase(given, `case-${count++}`, column),
 				[Symbol.asyncDispose]: () => owned.disposeAsync(),
 			};
 		},
 	};
 }
 
-async function runCase(given: ConformanceCase, name: string, { runs, doors, guest, place }: Column): Promise<FinishedRun> {
-	const { host } = runs;
-	const { elsewhere, tokenLifetimeMs: _, ...options } = given.given ?? {};
-	await seedElsewhere(host, name, elsewhere);
-	const run = await host.open({ namespace: name, ...options });
-	const directory = makeDirectory(runs, name);
-	await using door = await doors.open(run, { ...place, directory });
-	for (const [file, text] of Object.entries(door.files ?? {})) writeFileSync(join(directory, file), text, { mode: 0o644 });
-	const cuts = given.steps.filter((step) => "cutNextAnswer" in step).length;
-	// What is to be cut has to be seen: only then something stands between the guest and the door.
-	await using proxy = cuts > 0 ? await openProxy(runs, door.environment, directory) : undefined;
-	await guest.enter({ ...door.environment, ...proxy?.environment });
-	const results = await takeSteps(guest, given, {
-		cutNextAnswer: () => proxy?.cutNextAnswer(),
-		endRun: () => Promise.reject(new Error("A run that has ended has no door.")),
-		requireFirstTokenRefused: () => Promise.reject(new Error("There is only one token.")),
-	});
-	run.end({ status: "succeeded" });
-	const outcome = await run.outcome;
-	if ((proxy?.cuts ?? 0) !== cuts) throw new Error(`${proxy?.cuts} of ${cuts} answers were cut.`);
-	if (doors.internalErrors.length > 0) throw doors.internalErrors[0];
-	return { results, outcome, variables: await readVariables(host, name) };
+/** Makes the door of a case in a directory of its own on the host. */
+function doorOpener(runs: SshRuns, doors: SshDoorServer, place: Omit<ScriptPlace, "directory">): PlacedColumn["openDoor"] {
+	return async (run, name, isCut, opened) => {
+		const directory = makeDirectory(runs, name);
+		const door = opened.use(await doors.open(run, { ...place, directory }));
+		for (const [file, text] of Object.entries(door.files ?? {})) writeFileSync(join(directory, file), text, { mode: 0o644 });
+		const proxy = isCut ? opened.use(await openProxy(runs, door.environment, directory)) : undefined;
+		return { environment: { ...door.environment, ...proxy?.environment }, proxy };
+	};
 }
 
 /** Starts a guest by a run on the host. */
