@@ -19,7 +19,7 @@ import { createExecution, createRunInEngine } from "./run-in-engine.ts";
 
 const callsPerSample = 20_000;
 const readsPerRound = 2_000;
-const engineNames = ["quickjs-wasi", "quickjs-emscripten"] as const satisfies readonly EngineName[];
+const javascriptEngines = ["quickjs-wasi", "quickjs-emscripten"] as const satisfies readonly EngineName[];
 
 /** What does a call of a helper cost: through the glue alone, and through everything that a read of a variable goes through? */
 export async function measure(effort: Effort): Promise<Measurement> {
@@ -29,7 +29,7 @@ export async function measure(effort: Effort): Promise<Measurement> {
 	const candidates: Candidate[] = [];
 	const bare = openBareGlue();
 	candidates.push({ name: "quickjs-wasi, glue alone", unit: "ns", samplesPerRound: 5, sample: () => bare(callsPerSample) });
-	for (const name of engineNames) {
+	for (const name of javascriptEngines) {
 		const bound = await openBoundGlue(name);
 		const calls = name === "quickjs-wasi" ? callsPerSample : callsPerSample / 10;
 		candidates.push({ name: `${name}, glue and bindings`, unit: "ns", samplesPerRound: 5, sample: () => bound(calls) });
@@ -39,7 +39,7 @@ export async function measure(effort: Effort): Promise<Measurement> {
 	const calls = await interleave(candidates, rounds, effort);
 	const [glue] = calls as [Row];
 	const reads: Row[] = [];
-	for (const name of engineNames) reads.push(await measureReads(name, rounds));
+	for (const name of javascriptEngines) reads.push(await measureReads(name, rounds));
 	const [read] = reads as [Row];
 	for (const peer of Object.values(opened)) await peer[Symbol.asyncDispose]();
 	return {

@@ -4,13 +4,24 @@ import { oneOf } from "../contract/shapes.ts";
 import type { Execution, Failure, LogLine } from "../execution.ts";
 import type { Seed } from "./seed.ts";
 
-/** A script ready for an engine: one JavaScript module, types already stripped, imports already bundled. */
+/** A script ready for an engine: one JavaScript module, types already stripped, imports already bundled; or one file of Python. */
 export interface Script {
 	/** The name its author knows it by, such as `orders.ts`: shown in stacks; never a host path. */
 	readonly name: string;
 	readonly source: string;
+	/** Python: what it finds beside itself, modules and wheels among them. */
+	readonly files?: readonly GuestFile[];
+	/** Python: `sys.argv` behind the name. */
+	readonly arguments?: readonly string[];
 	/** Maps positions in `source` back to the author's files; untrusted. Absent when the positions are the author's own. */
 	readonly sourceMap?: string;
+}
+
+/** A file of a guest's own file system. */
+export interface GuestFile {
+	/** Relative to the directory of the script: `lib/rates.py`. */
+	readonly path: string;
+	readonly content: Uint8Array;
 }
 
 /** What an engine has to know of a run. */
@@ -59,6 +70,8 @@ export interface GuestResult {
 	/** What the default function returned, as JSON text; absent for `undefined` or when there is no such function. */
 	readonly returned?: Json;
 	readonly failure?: Failure;
+	/** The script's own, in a language that has one. */
+	readonly exitCode?: number;
 	readonly usage: { readonly cpuTimeMs: number; readonly memoryBytes: number; readonly hostCalls: number };
 }
 
@@ -81,9 +94,11 @@ export interface Engine extends Disposable {
 	): Promise<GuestResult>;
 }
 
-export const engineNames = ["quickjs-wasi", "quickjs-emscripten"] as const;
-export type EngineName = (typeof engineNames)[number];
+/** The engines of JavaScript, of which a run may name one. */
+export const javascriptEngines = ["quickjs-wasi", "quickjs-emscripten"] as const;
+export type JavaScriptEngine = (typeof javascriptEngines)[number];
+export type EngineName = JavaScriptEngine | "python";
 
-export function requireEngine(engine: unknown): EngineName {
-	return oneOf(engine, "engine", engineNames);
+export function requireEngine(engine: unknown): JavaScriptEngine {
+	return oneOf(engine, "engine", javascriptEngines);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { engineNames, useArena } from "../escapes/arena.ts";
+import { javascriptEngines, useArena } from "../escapes/arena.ts";
 
-describe.each(engineNames)("bad data, %s", (engine) => {
+describe.each(javascriptEngines)("bad data, %s", (engine) => {
 	const arena = useArena(engine);
 
 	/** The error a helper call ends in, as the script sees it. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { engineNames, useArena } from "../escapes/arena.ts";
+import { javascriptEngines, useArena } from "../escapes/arena.ts";
 
-describe.each(engineNames)("a host that is full, %s", (engine) => {
+describe.each(javascriptEngines)("a host that is full, %s", (engine) => {
 	const arena = useArena(engine, { limits: { maxQueuedRuns: 2 } });
 
 	test("refuses one run more than may wait, at once, and serves those that wait", async () => {

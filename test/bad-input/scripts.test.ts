@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { LimitName, Outcome } from "../../host/index.ts";
-import { engineNames, useArena } from "../escapes/arena.ts";
+import { javascriptEngines, useArena } from "../escapes/arena.ts";
 
 /** A script that is wrong, and everything its author is told. */
 interface BadScript {
@@ -340,7 +340,7 @@ const badScripts: readonly BadScript[] = [
 	},
 ];
 
-describe.each(engineNames)("%s ends in order", (engine) => {
+describe.each(javascriptEngines)("%s ends in order", (engine) => {
 	const arena = useArena(engine);
 
 	test.each(badScripts)("$title", async ({ source, limits = {}, language, expected: ends }) => {

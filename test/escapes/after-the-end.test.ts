@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { engineNames, useArena } from "./arena.ts";
+import { javascriptEngines, useArena } from "./arena.ts";
 
-describe.each(engineNames)("after the end of a run, %s", (engine) => {
+describe.each(javascriptEngines)("after the end of a run, %s", (engine) => {
 	const arena = useArena(engine);
 
 	test.each([

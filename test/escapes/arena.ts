@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createHost, type EngineName, type Host, type LimitName, type Outcome, type RunOptions } from "../../host/index.ts";
 
-export const engineNames: readonly EngineName[] = ["quickjs-wasi", "quickjs-emscripten"];
+export const javascriptEngines: readonly EngineName[] = ["quickjs-wasi", "quickjs-emscripten"];
 
 /** One script that means harm, and what has to come of it. */
 export interface Attack {
@@ -22,7 +22,7 @@ export const arenaLimits: Partial<Record<LimitName, number>> = {
 
 /** Runs every attack on every engine, each followed by proof that the host took no harm. */
 export function describeAttacks(attacks: readonly Attack[]): void {
-	describe.each(engineNames)("%s", (engine) => {
+	describe.each(javascriptEngines)("%s", (engine) => {
 		const arena = useArena(engine);
 		test.each(attacks)("$name", async ({ script, run, check }) => {
 			const outcome = await arena.run(script, run);

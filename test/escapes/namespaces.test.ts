@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { engineNames, useArena } from "./arena.ts";
+import { javascriptEngines, useArena } from "./arena.ts";
 
-describe.each(engineNames)("a script in one namespace, %s", (engine) => {
+describe.each(javascriptEngines)("a script in one namespace, %s", (engine) => {
 	const arena = useArena(engine);
 	let cursor: string | undefined;
 	beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { engineNames, useArena } from "./arena.ts";
+import { javascriptEngines, useArena } from "./arena.ts";
 
 // Every host here has one worker, so each run gets what the run before it left behind, if anything.
-describe.each(engineNames)("the next run in the same worker, %s", (engine) => {
+describe.each(javascriptEngines)("the next run in the same worker, %s", (engine) => {
 	const arena = useArena(engine, { thorough: true });
 
 	/** Runs a script that has to succeed, with nothing between it and the next; its output. */
@@ -234,7 +234,7 @@ describe.each(engineNames)("the next run in the same worker, %s", (engine) => {
 	});
 
 	test("can be given an engine of its own beside the worker's", async () => {
-		for (const other of engineNames) {
+		for (const other of javascriptEngines) {
 			const outcome = await arena.host.run({
 				script: { name: "x.js", source: "globalThis.left ??= 0; export default () => left++" },
 				engine: other,
