@@ -1,10 +1,19 @@
 import type { Helpers } from "../contract/generated/types.ts";
-import { createBindings } from "./bindings.ts";
+import { type Bindings, createBindings } from "./bindings.ts";
 import { collectGarbage } from "./collector.ts";
-import type { Engine, EngineName, GuestExecution, GuestResult, RemoteHelpers, Script, Surroundings } from "./engine.ts";
+import type {
+	Engine,
+	EngineName,
+	GuestExecution,
+	GuestFile,
+	GuestResult,
+	RemoteHelpers,
+	Script,
+	Surroundings,
+} from "./engine.ts";
 import type { Guest, GuestImage } from "./guest.ts";
 import { limitFailure } from "./guest-failures.ts";
-import { runGuest } from "./guest-run.ts";
+import type { GuestEnd } from "./run-control.ts";
 
 const pageBytes = 65_536;
 /** Idle instances that are kept, each for another memory limit. */
@@ -21,6 +30,29 @@ export interface PreparedEngine {
 	readonly module: WebAssembly.Module;
 	readonly minimumPages: number;
 	readonly image: GuestImage;
+	/** Files that every guest of the engine finds in its file system, by their absolute paths there. */
+	readonly files?: readonly GuestFile[];
+}
+
+/** An instance of an engine that can be put back to its initial state. */
+export interface Instance {
+	/** Bytes of the linear memory. */
+	readonly memoryBytes: number;
+	/** Writes the initial image back over everything the last run left. */
+	restore(): boolean;
+}
+
+/** How an engine makes instances, and runs a script in one. */
+export interface Instances<I extends Instance> {
+	readonly create: (maximumPages: number) => I;
+	readonly run: (
+		instance: I,
+		script: Script,
+		execution: GuestExecution,
+		bindings: Bindings,
+		stop: Int32Array,
+		surroundings: Surroundings,
+	) => Promise<GuestEnd>;
 }
 
 /** Instances since the engine was made. */
@@ -34,16 +66,16 @@ export interface EngineStatistics {
 	readonly idle: number;
 }
 
-interface IdleGuest {
-	readonly guest: Guest;
+interface IdleGuest<I> {
+	readonly guest: I;
 	restored: boolean;
 }
 
 /** Gives every run an instance in the state of the image, and takes no instance twice without restoring all of it. */
-export class GuestEngine implements Engine {
+export class GuestEngine<I extends Instance = Guest> implements Engine {
 	readonly prepared: PreparedEngine;
-	readonly #create: (maximumPages: number) => Guest;
-	readonly #idle = new Map<number, IdleGuest>();
+	readonly #instances: Instances<I>;
+	readonly #idle = new Map<number, IdleGuest<I>>();
 	#created = 0;
 	#recycled = 0;
 	#dropped = 0;
@@ -52,9 +84,9 @@ export class GuestEngine implements Engine {
 	#running = false;
 	#disposed = false;
 
-	constructor(prepared: PreparedEngine, create: (maximumPages: number) => Guest) {
+	constructor(prepared: PreparedEngine, instances: Instances<I>) {
 		this.prepared = prepared;
-		this.#create = create;
+		this.#instances = instances;
 	}
 
 	get name(): EngineName {
@@ -89,7 +121,7 @@ export class GuestEngine implements Engine {
 			const bindings = createBindings(execution, helpers, surroundings);
 			let reusable = false;
 			try {
-				const end = await runGuest(guest, script, execution, bindings, stop, surroundings);
+				const end = await this.#instances.run(guest, script, execution, bindings, stop, surroundings);
 				reusable = end.reusable;
 				return end.result;
 			} finally {
@@ -106,7 +138,7 @@ export class GuestEngine implements Engine {
 		this.#idle.clear();
 	}
 
-	#take(maximumPages: number): Guest {
+	#take(maximumPages: number): I {
 		const idle = this.#idle.get(maximumPages);
 		this.#idle.delete(maximumPages);
 		// Not done yet only when this run came before the loop was free.
@@ -116,7 +148,7 @@ export class GuestEngine implements Engine {
 		return idle.guest;
 	}
 
-	#giveBack(maximumPages: number, guest: Guest, reusable: boolean): void {
+	#giveBack(maximumPages: number, guest: I, reusable: boolean): void {
 		if (this.#disposed) return;
 		const isReusable = reusable && guest.memoryBytes === this.prepared.image.pages * pageBytes;
 		if (isReusable) {
@@ -141,7 +173,7 @@ export class GuestEngine implements Engine {
 		}
 	}
 
-	#keep(maximumPages: number, idle: IdleGuest): void {
+	#keep(maximumPages: number, idle: IdleGuest<I>): void {
 		this.#idle.set(maximumPages, idle);
 		for (const [oldest, { guest }] of this.#idle) {
 			if (this.#idle.size <= maxIdle) break;
@@ -156,9 +188,9 @@ export class GuestEngine implements Engine {
 		collectGarbage();
 	}
 
-	#make(maximumPages: number): Guest {
+	#make(maximumPages: number): I {
 		this.#created++;
-		return this.#create(maximumPages);
+		return this.#instances.create(maximumPages);
 	}
 }
 
