@@ -11,7 +11,7 @@ import type {
 	Script,
 	Surroundings,
 } from "./engine.ts";
-import type { Guest, GuestImage } from "./guest.ts";
+import type { GuestImage } from "./guest.ts";
 import { limitFailure } from "./guest-failures.ts";
 import type { GuestEnd } from "./run-control.ts";
 
@@ -34,25 +34,19 @@ export interface PreparedEngine {
 	readonly files?: readonly GuestFile[];
 }
 
-/** An instance of an engine that can be put back to its initial state. */
+/** An instance of an engine. It runs one script, and the next one when it has been restored. */
 export interface Instance {
 	/** Bytes of the linear memory. */
 	readonly memoryBytes: number;
-	/** Writes the initial image back over everything the last run left. */
-	restore(): boolean;
-}
-
-/** How an engine makes instances, and runs a script in one. */
-export interface Instances<I extends Instance> {
-	readonly create: (maximumPages: number) => I;
-	readonly run: (
-		instance: I,
+	run(
 		script: Script,
 		execution: GuestExecution,
 		bindings: Bindings,
 		stop: Int32Array,
 		surroundings: Surroundings,
-	) => Promise<GuestEnd>;
+	): Promise<GuestEnd>;
+	/** Writes the initial image back over everything the last run left. */
+	restore(): void;
 }
 
 /** Instances since the engine was made. */
@@ -66,16 +60,16 @@ export interface EngineStatistics {
 	readonly idle: number;
 }
 
-interface IdleGuest<I> {
-	readonly guest: I;
+interface IdleGuest {
+	readonly guest: Instance;
 	restored: boolean;
 }
 
 /** Gives every run an instance in the state of the image, and takes no instance twice without restoring all of it. */
-export class GuestEngine<I extends Instance = Guest> implements Engine {
+export class GuestEngine implements Engine {
 	readonly prepared: PreparedEngine;
-	readonly #instances: Instances<I>;
-	readonly #idle = new Map<number, IdleGuest<I>>();
+	readonly #create: (maximumPages: number) => Instance;
+	readonly #idle = new Map<number, IdleGuest>();
 	#created = 0;
 	#recycled = 0;
 	#dropped = 0;
@@ -84,9 +78,9 @@ export class GuestEngine<I extends Instance = Guest> implements Engine {
 	#running = false;
 	#disposed = false;
 
-	constructor(prepared: PreparedEngine, instances: Instances<I>) {
+	constructor(prepared: PreparedEngine, create: (maximumPages: number) => Instance) {
 		this.prepared = prepared;
-		this.#instances = instances;
+		this.#create = create;
 	}
 
 	get name(): EngineName {
@@ -121,7 +115,7 @@ export class GuestEngine<I extends Instance = Guest> implements Engine {
 			const bindings = createBindings(execution, helpers, surroundings);
 			let reusable = false;
 			try {
-				const end = await this.#instances.run(guest, script, execution, bindings, stop, surroundings);
+				const end = await guest.run(script, execution, bindings, stop, surroundings);
 				reusable = end.reusable;
 				return end.result;
 			} finally {
@@ -138,7 +132,7 @@ export class GuestEngine<I extends Instance = Guest> implements Engine {
 		this.#idle.clear();
 	}
 
-	#take(maximumPages: number): I {
+	#take(maximumPages: number): Instance {
 		const idle = this.#idle.get(maximumPages);
 		this.#idle.delete(maximumPages);
 		// Not done yet only when this run came before the loop was free.
@@ -148,7 +142,7 @@ export class GuestEngine<I extends Instance = Guest> implements Engine {
 		return idle.guest;
 	}
 
-	#giveBack(maximumPages: number, guest: I, reusable: boolean): void {
+	#giveBack(maximumPages: number, guest: Instance, reusable: boolean): void {
 		if (this.#disposed) return;
 		const isReusable = reusable && guest.memoryBytes === this.prepared.image.pages * pageBytes;
 		if (isReusable) {
@@ -173,7 +167,7 @@ export class GuestEngine<I extends Instance = Guest> implements Engine {
 		}
 	}
 
-	#keep(maximumPages: number, idle: IdleGuest<I>): void {
+	#keep(maximumPages: number, idle: IdleGuest): void {
 		this.#idle.set(maximumPages, idle);
 		for (const [oldest, { guest }] of this.#idle) {
 			if (this.#idle.size <= maxIdle) break;
@@ -188,9 +182,9 @@ export class GuestEngine<I extends Instance = Guest> implements Engine {
 		collectGarbage();
 	}
 
-	#make(maximumPages: number): I {
+	#make(maximumPages: number): Instance {
 		this.#created++;
-		return this.#instances.create(maximumPages);
+		return this.#create(maximumPages);
 	}
 }
 

@@ -2,28 +2,29 @@ import type { Failure } from "../execution.ts";
 import type { Bindings } from "./bindings.ts";
 import type { GuestExecution, Script, Surroundings } from "./engine.ts";
 import { type Completion, type Guest, type GuestHost, GuestStopped, type Handle } from "./guest.ts";
+import type { Instance } from "./guest-engine.ts";
 import { describeFailure, describeTrap, ownFrames, refusedImport } from "./guest-failures.ts";
 import { type GuestEnd, RunControl } from "./run-control.ts";
 import type { Seed } from "./seed.ts";
+
+/** A guest as an engine keeps it. */
+export function toInstance(guest: Guest): Instance {
+	return {
+		get memoryBytes() {
+			return guest.memoryBytes;
+		},
+		run: (script, execution, bindings, stop, surroundings) =>
+			new GuestRun(guest, script, execution, bindings, stop, surroundings).run(),
+		restore: () => void guest.restore(),
+	};
+}
+
+const maxRefusals = 100;
 
 /**
  * Runs a script in a guest that is in its initial state: evaluates the module, calls its default function, and between that lets the guest
  * do its jobs and hands it the answers of the host, until both have settled or the run has to stop.
  */
-export async function runGuest(
-	guest: Guest,
-	script: Script,
-	execution: GuestExecution,
-	bindings: Bindings,
-	stop: Int32Array,
-	surroundings: Pick<Surroundings, "seed" | "onPoll">,
-): Promise<GuestEnd> {
-	const run = new GuestRun(guest, script, execution, bindings, stop, surroundings);
-	return run.run();
-}
-
-const maxRefusals = 100;
-
 class GuestRun extends RunControl implements GuestHost {
 	readonly #guest: Guest;
 	readonly #script: Script;
