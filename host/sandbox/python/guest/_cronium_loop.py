@@ -4,6 +4,7 @@ import asyncio
 import time
 from asyncio import events
 from collections.abc import Callable
+from concurrent.futures import Executor
 from math import ceil
 from typing import NoReturn
 
@@ -115,7 +116,7 @@ class SandboxEventLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._selector = _Arrivals()
 
-    def run_in_executor(self, executor: object, func: Callable[..., object], *args: object) -> asyncio.Future[object]:
+    def run_in_executor[T](self, executor: Executor | None, func: Callable[..., T], *args: object) -> asyncio.Future[T]:
         if executor is None:
             raise RuntimeError(NO_THREADS)
         return super().run_in_executor(executor, func, *args)
