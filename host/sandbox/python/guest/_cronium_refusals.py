@@ -43,7 +43,6 @@ _MISSING = {
     "readline": "readline",
     "resource": "resource",
     "syslog": "syslog",
-    "termios": "termios",
     "tkinter": "tkinter",
     "turtle": "turtle",
     "venv": "venv",
