@@ -81,8 +81,8 @@ def listen(call_id: int, listener: Callable[[str], None]) -> None:
         _listeners[call_id] = listener
 
 
-def is_listening() -> bool:
-    return bool(_listeners)
+def count_listeners() -> int:
+    return len(_listeners)
 
 
 def receive(block: bool) -> bool:

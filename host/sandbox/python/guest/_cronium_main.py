@@ -1,9 +1,12 @@
 """Runs one script. Imported when the image is made; everything that a run may find warm is imported by it."""
 
+import sys
 import time
 
 import _cronium_calls
 
+_SDK = "/lib/cronium-sdk"
+sys.path.append(_SDK)
 time.sleep = _cronium_calls.sleep
 
 import _cronium_refusals
@@ -20,7 +23,6 @@ import builtins
 import gc
 import os
 import random
-import sys
 import threading
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
@@ -44,7 +46,6 @@ _set_trace, _set_profile, _set_recursion_limit = sys.settrace, sys.setprofile, s
 _RECURSION_LIMIT = sys.getrecursionlimit()
 _ROOT = "/script"
 _LIBRARY = [entry for entry in sys.path if entry.startswith("/lib/python")]
-_SDK = "/lib/cronium-sdk"
 
 _NO_MEMORY = _encode({"exitCode": 1, "failure": {"kind": "memory", "message": "Python has no memory left."}})
 _CANNOT_TELL = _encode({"exitCode": 1, "failure": {"kind": "error", "message": "The script has changed what would tell how it has ended."}})
@@ -169,9 +170,6 @@ def _install() -> None:
     _cronium_stdio.install()
     builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D"), Quitter("quit", "Ctrl-D")
     builtins.help = _Helper()
-    os.environ.clear()
-    os.environ.update(HOME="/tmp", LANG="C.UTF-8", TMPDIR="/tmp", TZ="UTC")
-    sys.dont_write_bytecode = True
 
 
 _STARTED = frozenset(("abc", "builtins", "codecs", "encodings", "io", "marshal", "os", "posixpath", "stat", "sys", "time", "zipimport"))

@@ -43,6 +43,7 @@ _MISSING = {
     "readline": "readline",
     "resource": "resource",
     "syslog": "syslog",
+    "termios": "termios",
     "tkinter": "tkinter",
     "turtle": "turtle",
     "venv": "venv",
