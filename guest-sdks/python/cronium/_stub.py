@@ -10,7 +10,8 @@ from typing import Any, Mapping, Tuple
 
 from ._contract import Operation, read_event_context
 from ._errors import RuntimeError
-from ._requests import to_call, to_json
+from ._json import to_json
+from ._requests import to_call
 from ._stub_sources import read_stub_settings
 from ._stub_variables import StubVariables, require_size
 
@@ -32,6 +33,9 @@ class Stub:
         to_call(operation, given)
         with self._lock:
             return getattr(self, "_" + operation.name)(*given)
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
     def _get_input(self) -> Any:
         return copy.deepcopy(self._settings.input)
