@@ -9,6 +9,7 @@ import {
 	type Type,
 } from "./contract.ts";
 import { camelCase } from "./names.ts";
+import { WitError } from "./syntax.ts";
 
 const banner = '# Generated from wit/ by "npm run generate". Do not edit.\n';
 
@@ -66,10 +67,14 @@ OPERATIONS = (${operations.map(({ id }) => constantName(id)).join(", ")})
  */
 export function emitPythonGuestOperations(operations: readonly BoundOperation[]): string {
 	const rows = operations.map((one) => {
-		const parameters = one.places.map((place) => {
-			const { parameter, field } = place;
+		const parameters = one.places.map(({ parameter, field, required }) => {
+			if (field && parameter !== one.parameters.at(-1))
+				throw new WitError(
+					one.position,
+					`the guest of Python has no form yet for options that are not the last parameter (${one.id})`,
+				);
 			const name = snakeCase(camelCase(field?.name ?? parameter.name));
-			return `        Parameter(${[name, ...(field ? ["option", camelCase(field.name)] : [parameter.kind, ""])].map((text) => JSON.stringify(text)).join(", ")}, ${place.required ? "True" : "False"}),\n`;
+			return `        Parameter(${[name, ...(field ? ["option", camelCase(field.name)] : [parameter.kind, ""])].map((text) => JSON.stringify(text)).join(", ")}, ${required ? "True" : "False"}),\n`;
 		});
 		return `    ${JSON.stringify(one.id)}: (${parameters.length === 0 ? "" : `\n${parameters.join("")}    `}),\n`;
 	});
