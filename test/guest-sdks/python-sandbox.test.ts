@@ -56,13 +56,15 @@ import cronium
 from cronium import aio
 found = []
 for create in (cronium.Client, aio.AsyncClient):
-    for settings in ({"url": "https://elsewhere.example", "token": "t"}, {"socket": "/tmp/a"}, {"token_file": ""}):
+    for settings in ({"url": "https://elsewhere.example", "token": "t"}, {"socket": "/tmp/a"}, {"token_file": "", "timeout": 1.0}):
         try:
             create(**settings)
+            found.append(None)
         except cronium.RuntimeError as error:
             found.append([error.code, error.message.split(" cannot ")[0]])
 cronium.set_output(found)`);
-		const refusals = ["url, token", "socket", "token_file"].map((names) => ["unsupported", names]);
+		// What is empty counts as not given, as everywhere.
+		const refusals = [["unsupported", "url, token"], ["unsupported", "socket"], null];
 		expect(output).toEqual([...refusals, ...refusals]);
 	});
 
@@ -134,7 +136,7 @@ const wrong = [
 	'c.write_log("info", "a", [1])',
 ];
 
-test("what is wrong with arguments is refused as it is over HTTP", async () => {
+test("what is wrong with arguments is refused as it is over HTTP and by the stub", async () => {
 	const source = `
 import sys
 import cronium as c
@@ -160,14 +162,19 @@ c.set_output([${wrong.map((call) => `code(lambda: ${call})`).join(", ")}])`;
 	const inSandbox = await run(source, { a: "1" });
 	expect(inSandbox.error).toBeUndefined();
 	const external = await door.startRun({ namespace: "wrong-over-http", variables: { a: "1" } });
-	await promisify(execFile)("python3", ["-B", "-c", source], {
-		env: { PATH: process.env.PATH, PYTHONPATH: join(import.meta.dirname, "../../guest-sdks/python"), ...external.env },
-	});
+	const runElsewhere = (environment: Readonly<Record<string, string>>): Promise<{ readonly stderr: string }> =>
+		promisify(execFile)("python3", ["-B", "-c", source], {
+			cwd: door.directory,
+			env: { PATH: process.env.PATH, PYTHONPATH: join(import.meta.dirname, "../../guest-sdks/python"), ...environment },
+		});
+	await runElsewhere(external.env);
 	const overHttp = await external.end();
 	const byCall = (output: unknown): unknown =>
 		Object.fromEntries(wrong.map((call, index) => [call, (output as string[])[index]]));
 	expect(byCall(inSandbox.output)).toEqual(byCall(wrong.map(() => "invalid")));
 	expect(byCall(overHttp.output)).toEqual(byCall(inSandbox.output));
+	const { stderr } = await runElsewhere({ CRONIUM_STUB_VARIABLES: '{"a":1}' });
+	expect(byCall(JSON.parse(/^cronium: output (.*)$/m.exec(stderr)?.[1] ?? "null"))).toEqual(byCall(inSandbox.output));
 }, 60_000);
 
 test("a value that was written by somebody else's JSON is read as it is", async () => {

@@ -35,7 +35,7 @@ def current_sandbox() -> Optional[Sandbox]:
 def create_performer(settings: Mapping[str, Optional[str]], environment: Mapping[str, str], timeout: float) -> Performer:
     """In the sandbox its own, whatever the environment says: a script may have read an `.env` that is for another place."""
     if _sandbox is not None:
-        given = [name for name, value in settings.items() if value is not None]
+        given = [name for name, value in settings.items() if value]
         if given:
             text = "{} cannot be used in the sandbox, which has no connections: a client is one of this run there. In container mode it can."
             raise RuntimeError("unsupported", text.format(", ".join(given)))

@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 from datetime import datetime, timedelta, timezone
-from typing import Any, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 from ._contract import Operation, read_event_context
 from ._errors import RuntimeError
@@ -30,7 +30,9 @@ class Stub:
     def perform(self, operation: Operation, given: Tuple[Any, ...]) -> Any:
         """Does what the runtime would, and returns what it would answer."""
         # Arguments that have no form in a request are refused as they would be there.
-        to_call(operation, given)
+        body = to_call(operation, given).body
+        if body is not None:
+            json.loads(body, object_pairs_hook=_require_unique)
         with self._lock:
             return getattr(self, "_" + operation.name)(*given)
 
@@ -101,6 +103,14 @@ class Stub:
             raise RuntimeError("invalid", "fields must be a JSON object.")
         details = "" if fields is None else " " + to_json(fields, "fields").decode("utf-8")
         _print("{} {}{}".format(level, message, details))
+
+
+def _require_unique(members: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    """Names that differ in Python, such as 1 and "1", may be one in JSON."""
+    read = dict(members)
+    if len(read) < len(members):
+        raise RuntimeError("invalid", "An object has a member twice.")
+    return read
 
 
 def _time(at: datetime) -> str:
