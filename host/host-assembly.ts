@@ -7,6 +7,7 @@ import { ServedRuns } from "./executors/served-runs.ts";
 import type { SshDoors } from "./executors/ssh/script-door.ts";
 import { Host, type HostParts } from "./host.ts";
 import type { Traffic } from "./http/traffic.ts";
+import { PythonImage, pythonImages } from "./python-image.ts";
 import { claimSweep, sweep } from "./retention.ts";
 import type { SshMode } from "./ssh-mode.ts";
 import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
@@ -66,6 +67,7 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		);
 		return tokens;
 	};
+	const images = new PythonImage(pythonImages(directory));
 	const loadAgents = async () => new (await import("../ssh-bridge/agent-registry.ts")).AgentRegistry(store);
 	let loading: Promise<ContainerExecutor> | undefined;
 	const loadContainers = (): Promise<ContainerExecutor> => {
@@ -97,6 +99,7 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		sshDoors,
 		ssh: loadSsh,
 		containers: loadContainers,
+		pythonImage: () => images.ensure(),
 		containerImages: [...(containers.images ?? []), ...Object.values(languageImages)],
 		audit,
 		executions,

@@ -13,6 +13,8 @@ export interface EngineOptions {
 	readonly prelude?: string;
 	/** Where the engine's image may lie ready. */
 	readonly images?: ImagePlace;
+	/** The file with the image of Python, which that engine needs (python/image.ts). */
+	readonly pythonImage?: string;
 	/** Memory limit of the runs to be ready for. */
 	readonly maxMemoryBytes?: number;
 }
@@ -28,11 +30,11 @@ export async function createEngine(name: EngineName, options: EngineOptions = {}
 export function engineChoice(
 	first: GuestEngine,
 	options: Pick<EngineOptions, "images">,
-): (name: EngineName) => GuestEngine | Promise<GuestEngine> {
+): (name: EngineName, pythonImage?: string) => GuestEngine | Promise<GuestEngine> {
 	const engines = new Map([[first.name, first]]);
-	return (name) =>
+	return (name, pythonImage) =>
 		engines.get(name) ??
-		createEngine(name, options).then((engine) => {
+		createEngine(name, { ...options, ...(pythonImage !== undefined && { pythonImage }) }).then((engine) => {
 			engines.set(name, engine);
 			return engine;
 		});

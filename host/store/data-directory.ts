@@ -10,13 +10,16 @@ export const storeFileName = "store.lmdb";
 /** How the process that serves it is reached. */
 export const servingFileName = "serving.json";
 
+/** Memory images of engines, which guests may read. */
+export const imagesDirectoryName = "images";
+
 /** Everything in a data directory that is the runtime's: nothing else in it is ever touched. */
 function isOwnName(name: string): boolean {
 	return (
 		name.startsWith(storeFileName) ||
 		name.startsWith(servingFileName) ||
 		name.startsWith("hosts.toml") ||
-		["hosts", "roles", "engines", keysDirectoryName, runsName].includes(name)
+		["hosts", "roles", "engines", imagesDirectoryName, keysDirectoryName, runsName].includes(name)
 	);
 }
 

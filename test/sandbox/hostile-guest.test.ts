@@ -34,7 +34,13 @@ beforeEach(async () => {
 	const store = await openLmdbStore({ directory, maxStoreBytes: limits.maxStoreBytes, audit: { hostId: auditId } });
 	opened.defer(() => store.close());
 	const program = new URL("./hostile-guest.ts", import.meta.url);
-	const startWorker = processWorkers({ engine, limits, store: Promise.resolve(store), program });
+	const startWorker = processWorkers({
+		engine,
+		limits,
+		store: Promise.resolve(store),
+		pythonImages: join(directory, "images"),
+		program,
+	});
 	const executor = opened.use(new SandboxExecutor({ startWorker, limits, forbiddenPorts: [] }));
 	host = await assembleHost({ directory, containers: {}, auditId, store, executor, limits, engine, opened });
 });
