@@ -1,10 +1,19 @@
 import type { Helpers } from "../contract/generated/types.ts";
-import { createBindings } from "./bindings.ts";
+import { type Bindings, createBindings } from "./bindings.ts";
 import { collectGarbage } from "./collector.ts";
-import type { Engine, EngineName, GuestExecution, GuestResult, RemoteHelpers, Script, Surroundings } from "./engine.ts";
-import type { Guest, GuestImage } from "./guest.ts";
+import type {
+	Engine,
+	EngineName,
+	GuestExecution,
+	GuestFile,
+	GuestResult,
+	RemoteHelpers,
+	Script,
+	Surroundings,
+} from "./engine.ts";
+import type { GuestImage } from "./guest.ts";
 import { limitFailure } from "./guest-failures.ts";
-import { runGuest } from "./guest-run.ts";
+import type { GuestEnd } from "./run-control.ts";
 
 const pageBytes = 65_536;
 /** Idle instances that are kept, each for another memory limit. */
@@ -21,6 +30,23 @@ export interface PreparedEngine {
 	readonly module: WebAssembly.Module;
 	readonly minimumPages: number;
 	readonly image: GuestImage;
+	/** Files that every guest of the engine finds in its file system, by their absolute paths there. */
+	readonly files?: readonly GuestFile[];
+}
+
+/** An instance of an engine. It runs one script, and the next one when it has been restored. */
+export interface Instance {
+	/** Bytes of the linear memory. */
+	readonly memoryBytes: number;
+	run(
+		script: Script,
+		execution: GuestExecution,
+		bindings: Bindings,
+		stop: Int32Array,
+		surroundings: Surroundings,
+	): Promise<GuestEnd>;
+	/** Writes the initial image back over everything the last run left. */
+	restore(): void;
 }
 
 /** Instances since the engine was made. */
@@ -35,14 +61,14 @@ export interface EngineStatistics {
 }
 
 interface IdleGuest {
-	readonly guest: Guest;
+	readonly guest: Instance;
 	restored: boolean;
 }
 
 /** Gives every run an instance in the state of the image, and takes no instance twice without restoring all of it. */
 export class GuestEngine implements Engine {
 	readonly prepared: PreparedEngine;
-	readonly #create: (maximumPages: number) => Guest;
+	readonly #create: (maximumPages: number) => Instance;
 	readonly #idle = new Map<number, IdleGuest>();
 	#created = 0;
 	#recycled = 0;
@@ -52,7 +78,7 @@ export class GuestEngine implements Engine {
 	#running = false;
 	#disposed = false;
 
-	constructor(prepared: PreparedEngine, create: (maximumPages: number) => Guest) {
+	constructor(prepared: PreparedEngine, create: (maximumPages: number) => Instance) {
 		this.prepared = prepared;
 		this.#create = create;
 	}
@@ -89,7 +115,7 @@ export class GuestEngine implements Engine {
 			const bindings = createBindings(execution, helpers, surroundings);
 			let reusable = false;
 			try {
-				const end = await runGuest(guest, script, execution, bindings, stop, surroundings);
+				const end = await guest.run(script, execution, bindings, stop, surroundings);
 				reusable = end.reusable;
 				return end.result;
 			} finally {
@@ -106,7 +132,7 @@ export class GuestEngine implements Engine {
 		this.#idle.clear();
 	}
 
-	#take(maximumPages: number): Guest {
+	#take(maximumPages: number): Instance {
 		const idle = this.#idle.get(maximumPages);
 		this.#idle.delete(maximumPages);
 		// Not done yet only when this run came before the loop was free.
@@ -116,7 +142,7 @@ export class GuestEngine implements Engine {
 		return idle.guest;
 	}
 
-	#giveBack(maximumPages: number, guest: Guest, reusable: boolean): void {
+	#giveBack(maximumPages: number, guest: Instance, reusable: boolean): void {
 		if (this.#disposed) return;
 		const isReusable = reusable && guest.memoryBytes === this.prepared.image.pages * pageBytes;
 		if (isReusable) {
@@ -156,7 +182,7 @@ export class GuestEngine implements Engine {
 		collectGarbage();
 	}
 
-	#make(maximumPages: number): Guest {
+	#make(maximumPages: number): Instance {
 		this.#created++;
 		return this.#create(maximumPages);
 	}

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { GuestEngine, type PreparedEngine } from "./guest-engine.ts";
+import { toInstance } from "./guest-run.ts";
 import { type ImagePlace, keptEngine, programSources } from "./image-file.ts";
 import { exportLetters, tableExport } from "./quickjs-emscripten-exports.ts";
 import { glueUrl, QuickJsEmscriptenGuest } from "./quickjs-emscripten-guest.ts";
@@ -36,7 +37,7 @@ export function prepareQuickJsEmscripten(prelude: () => string, images?: ImagePl
 export function createQuickJsEmscripten({ name, module, image }: PreparedEngine): GuestEngine {
 	const tracker = trackerModule();
 	return new GuestEngine({ name, module, minimumPages, image }, (maximumPages) =>
-		QuickJsEmscriptenGuest.create({ module, trackerModule: tracker, minimumPages, maximumPages }, image),
+		toInstance(QuickJsEmscriptenGuest.create({ module, trackerModule: tracker, minimumPages, maximumPages }, image)),
 	);
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { GuestEngine, type PreparedEngine } from "./guest-engine.ts";
+import { toInstance } from "./guest-run.ts";
 import { type ImagePlace, keptEngine, programSources } from "./image-file.ts";
 import { quickJsWasiExports } from "./quickjs-wasi-exports.ts";
 import { glueUrl, QuickJsWasiGuest } from "./quickjs-wasi-guest.ts";
@@ -29,5 +30,7 @@ export function prepareQuickJsWasi(prelude: () => string, images?: ImagePlace): 
 
 export function createQuickJsWasi(prepared: PreparedEngine): GuestEngine {
 	const { module, minimumPages, image } = prepared;
-	return new GuestEngine(prepared, (maximumPages) => QuickJsWasiGuest.create({ module, minimumPages, maximumPages }, image));
+	return new GuestEngine(prepared, (maximumPages) =>
+		toInstance(QuickJsWasiGuest.create({ module, minimumPages, maximumPages }, image)),
+	);
 }

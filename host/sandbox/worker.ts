@@ -16,7 +16,7 @@ import type { EngineName, GuestResult, Script } from "./engine.ts";
 import { createEngine, engineChoice } from "./engines.ts";
 import type { Fetcher } from "./fetch.ts";
 import type { PreparedEngine } from "./guest-engine.ts";
-import { cpuTimeMs } from "./guest-run.ts";
+import { cpuTimeMs } from "./run-control.ts";
 import type { Seed } from "./seed.ts";
 import { stopError } from "./stop-error.ts";
 
