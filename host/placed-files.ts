@@ -12,7 +12,7 @@ export interface PlacedFiles {
 	readonly files: ReadonlyMap<string, string | Uint8Array>;
 }
 
-const maxFiles = 1_000;
+export const maxFiles = 1_000;
 const maxArguments = 1_000;
 /** What the system takes as one argument (MAX_ARG_STRLEN of Linux). */
 const maxArgumentBytes = 128 * 1024 - 1;
