@@ -145,7 +145,7 @@ export function resolveSandboxOptions(options: RunOptions, hostLimits: Limits, h
 	if (language === "bash")
 		throw new RuntimeError(
 			"unsupported",
-			`The sandbox runs ${sandboxLanguages.join(" and ")}; ${excerpt(script.name)} is ${language}. Run it in a container (mode "container").`,
+			`The sandbox runs ${sandboxLanguages.join(", ")}; ${excerpt(script.name)} is ${language}. Run it in a container (mode "container").`,
 		);
 	return {
 		...terms,

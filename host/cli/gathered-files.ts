@@ -53,12 +53,10 @@ export class GatheredFiles {
 	}
 
 	#stat(path: string, file: string, root: string | undefined): Stats {
-		return this.#reading(path, () => {
-			const real = realpathSync(file);
-			if (root !== undefined && real !== root && relativeToRoot(root, real) === undefined)
-				throw this.#refuse(`${JSON.stringify(path)} leads out of ${JSON.stringify(root)}.`);
-			return statSync(file);
-		});
+		const real = this.#reading(path, () => realpathSync(file));
+		if (root !== undefined && real !== root && relativeToRoot(root, real) === undefined)
+			throw this.#refuse(`${JSON.stringify(path)} leads out of ${JSON.stringify(root)}.`);
+		return this.#reading(path, () => statSync(real));
 	}
 
 	#require(path: string, size: number): void {
@@ -72,9 +70,7 @@ export class GatheredFiles {
 		try {
 			return read();
 		} catch (cause) {
-			const { code } = cause as NodeJS.ErrnoException;
-			if (code === undefined) throw cause;
-			throw this.#refuse(`${JSON.stringify(path)} cannot be read (${code}).`);
+			throw this.#refuse(`${JSON.stringify(path)} cannot be read (${(cause as NodeJS.ErrnoException).code}).`);
 		}
 	}
 }
