@@ -7,9 +7,9 @@ import { ServedRuns } from "./executors/served-runs.ts";
 import type { SshDoors } from "./executors/ssh/script-door.ts";
 import { Host, type HostParts } from "./host.ts";
 import type { Traffic } from "./http/traffic.ts";
-import { PythonImage, pythonImages } from "./python-image.ts";
 import { claimSweep, sweep } from "./retention.ts";
 import type { SshMode } from "./ssh-mode.ts";
+import { pythonImages } from "./store/data-directory.ts";
 import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
 import type { Store } from "./store/store.ts";
 import type { ExecutionTokens } from "./tokens/execution-tokens.ts";
@@ -67,7 +67,6 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		);
 		return tokens;
 	};
-	const images = new PythonImage(pythonImages(directory));
 	const loadAgents = async () => new (await import("../ssh-bridge/agent-registry.ts")).AgentRegistry(store);
 	let loading: Promise<ContainerExecutor> | undefined;
 	const loadContainers = (): Promise<ContainerExecutor> => {
@@ -99,7 +98,7 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		sshDoors,
 		ssh: loadSsh,
 		containers: loadContainers,
-		pythonImage: () => images.ensure(),
+		pythonImage: async () => await (await import("./sandbox/python/image.ts")).ensurePythonImage(pythonImages(directory)),
 		containerImages: [...(containers.images ?? []), ...Object.values(languageImages)],
 		audit,
 		executions,

@@ -8,10 +8,10 @@ import type { ContainerSettings } from "./executors/container/opened-engine.ts";
 import { SandboxExecutor } from "./executors/sandbox.ts";
 import type { Host } from "./host.ts";
 import { keepAlive } from "./keep-alive.ts";
-import { pythonImages } from "./python-image.ts";
 import { type JavaScriptEngine, requireEngine } from "./sandbox/engine.ts";
 import type { StartWorker } from "./sandbox/script-worker.ts";
 import { threadWorkers } from "./sandbox/thread-worker.ts";
+import { pythonImages } from "./store/data-directory.ts";
 import { type LmdbStore, openLmdbStore } from "./store/lmdb-store.ts";
 
 export type { AuditLog, AuthenticationFailure, ControlAction } from "./audit.ts";

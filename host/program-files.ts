@@ -15,9 +15,9 @@ export const programFiles = {
 	sourceWorker: locate("./sandbox/source-worker.ts", "./source-worker.js"),
 	storeWriter: locate("./store/lmdb-writer.ts", "./store-writer.js"),
 	devRunner: locate("./cli/dev-runner.ts", "./dev-runner.js"),
-	/** The thread that makes the image of Python. */
+	/** Makes the memory image of Python. */
 	pythonImageMaker: locate("./sandbox/python/image-maker.ts", "./python-image-maker.js"),
-	/** Modules of Python that the image is made of, beside those of the SDK. */
+	/** What runs scripts in Python, itself in Python. */
 	pythonGuest: locate("./sandbox/python/guest/", "./python-guest/"),
 	/** The SDKs, which are beside the program. */
 	sdks: locate("../guest-sdks/", "../guest-sdks/"),

@@ -13,7 +13,7 @@ export interface EngineOptions {
 	readonly prelude?: string;
 	/** Where the engine's image may lie ready. */
 	readonly images?: ImagePlace;
-	/** The file with the image of Python, which that engine needs (python/image.ts). */
+	/** The file of Python's image, for that engine. */
 	readonly pythonImage?: string;
 	/** Memory limit of the runs to be ready for. */
 	readonly maxMemoryBytes?: number;
@@ -40,11 +40,20 @@ export function engineChoice(
 		});
 }
 
-async function create(name: EngineName, { prepared, prelude, images }: EngineOptions): Promise<GuestEngine> {
+async function create(name: EngineName, { prepared, prelude, images, pythonImage }: EngineOptions): Promise<GuestEngine> {
 	if (prepared && prepared.name !== name) throw new Error(`An engine prepared for ${prepared.name} cannot be ${name}.`);
 	const source = (): string => prelude ?? readFileSync(programFiles.prelude, "utf8");
 	if (name === "quickjs-wasi") return createQuickJsWasi(prepared ?? prepareQuickJsWasi(source, images));
+	if (name === "python") {
+		const { createPython, preparePython } = await import("./python/engine.ts");
+		return createPython(prepared ?? preparePython(requireImage(pythonImage)));
+	}
 	// Loaded only when it is asked for: most processes never use the second engine.
 	const { createQuickJsEmscripten, prepareQuickJsEmscripten } = await import("./quickjs-emscripten.ts");
 	return createQuickJsEmscripten(prepared ?? prepareQuickJsEmscripten(source, images));
+}
+
+function requireImage(file: string | undefined): string {
+	if (file === undefined) throw new Error("Python's engine needs the file of its image.");
+	return file;
 }

@@ -5,7 +5,7 @@ import type { Failure, FailureCode } from "../execution.ts";
 import { GuestOutOfMemory } from "./guest.ts";
 
 /** What of a guest tells one kind of end from another. */
-interface MemoryState {
+export interface MemoryState {
 	readonly memoryBytes: number;
 	readonly maxMemoryBytes: number;
 	readonly stackIsExhausted: boolean;

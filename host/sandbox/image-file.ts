@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadCrypto } from "../crypto.ts";
-import type { EngineName } from "./engine.ts";
+import type { EngineName, GuestFile } from "./engine.ts";
 import type { GuestImage } from "./guest.ts";
 
 /** An engine as it is kept: what is compiled, and the memory that the prelude's evaluation leaves. */
@@ -12,6 +13,8 @@ export interface BuiltEngine {
 	/** Of the memory that the module asks for. */
 	readonly minimumPages: number;
 	readonly image: GuestImage;
+	/** What every guest of the engine finds in its file system. */
+	readonly files?: readonly GuestFile[];
 }
 
 /** Where memory images of engines lie: with the program, because whoever can write there decides what scripts run in. */
@@ -31,6 +34,7 @@ interface Header extends Omit<GuestImage, "memory"> {
 	readonly binaryBytes: number;
 	readonly minimumPages: number;
 	readonly memory: readonly { readonly offset: number; readonly length: number }[];
+	readonly files?: readonly { readonly path: string; readonly length: number }[];
 }
 
 const digestBytes = 32;
@@ -50,7 +54,7 @@ export function keptEngine(
 	const kept = readEngine(file, key);
 	if (kept) return kept;
 	const made = make();
-	writeEngine(file, key, made);
+	keepEngine(file, key, made);
 	return made;
 }
 
@@ -92,33 +96,72 @@ export function readEngine(file: string, key?: string): BuiltEngine | undefined 
 		const { binaryBytes, minimumPages, pages, stackPointer, places } = header;
 		const binary = next(binaryBytes);
 		const memory = header.memory.map(({ offset, length }) => ({ offset, bytes: next(length) }));
-		return { binary, minimumPages, image: { memory, pages, stackPointer, places } };
+		const files = header.files?.map(({ path, length }) => ({ path, content: next(length) }));
+		return { binary, minimumPages, image: { memory, pages, stackPointer, places }, ...(files && { files }) };
 	} catch {
 		return undefined;
 	}
 }
 
-/** Keeps the engine in place of the one before. Does nothing when it cannot: the next process evaluates the prelude again. */
-export function writeEngine(file: string, key: string, { binary, minimumPages, image }: BuiltEngine): void {
-	const { memory, ...rest } = image;
+/** Whether the file is what was written under the key. The thread goes on meanwhile. */
+export async function isWholeEngine(file: string, key: string): Promise<boolean> {
 	try {
-		mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
-		const header: Header = {
-			key,
-			binaryBytes: binary.length,
-			minimumPages,
-			...rest,
-			memory: memory.map(({ offset, bytes }) => ({ offset, length: bytes.length })),
-		};
-		const text = Buffer.from(JSON.stringify(header));
-		const length = Buffer.alloc(lengthBytes);
-		length.writeUInt32LE(text.length);
-		const content = Buffer.concat([length, text, binary, ...memory.map(({ bytes }) => bytes)]);
-		const unfinished = `${file}.${loadCrypto().randomBytes(6).toString("hex")}`;
-		writeFileSync(unfinished, Buffer.concat([digest(content), content]), { mode: 0o644, flag: "wx" });
-		renameSync(unfinished, file);
+		const bytes = await readFile(file);
+		const content = bytes.subarray(digestBytes);
+		const found = await crypto.subtle.digest("SHA-256", content);
+		const header = content.subarray(lengthBytes, lengthBytes + content.readUInt32LE());
+		return (
+			Buffer.from(found).equals(bytes.subarray(0, digestBytes)) && (JSON.parse(header.toString("utf8")) as Header).key === key
+		);
+	} catch {
+		return false;
+	}
+}
+
+/** Keeps the engine in place of the one before. Does nothing when it cannot: the next process evaluates the prelude again. */
+function keepEngine(file: string, key: string, engine: BuiltEngine): void {
+	try {
+		writeEngine(file, key, engine, modes.program);
 	} catch {
 		// A full disk or a directory of somebody else, say. Nothing depends on the file.
+	}
+}
+
+/** Who may read a file of the program, and one of a data directory. */
+export const modes = {
+	program: { directory: 0o755, file: 0o644 },
+	data: { directory: 0o700, file: 0o600 },
+} as const;
+
+/** Writes the engine in place of the one before: whoever reads the file at that time reads all of the one or of the other. */
+export function writeEngine(
+	file: string,
+	key: string,
+	{ binary, minimumPages, image, files = [] }: BuiltEngine,
+	mode: (typeof modes)[keyof typeof modes],
+): void {
+	const { memory, ...rest } = image;
+	mkdirSync(dirname(file), { recursive: true, mode: mode.directory });
+	const header: Header = {
+		key,
+		binaryBytes: binary.length,
+		minimumPages,
+		...rest,
+		memory: memory.map(({ offset, bytes }) => ({ offset, length: bytes.length })),
+		...(files.length > 0 && { files: files.map(({ path, content }) => ({ path, length: content.length })) }),
+	};
+	const text = Buffer.from(JSON.stringify(header));
+	const length = Buffer.alloc(lengthBytes);
+	length.writeUInt32LE(text.length);
+	const segments = memory.map(({ bytes }) => bytes);
+	const content = Buffer.concat([length, text, binary, ...segments, ...files.map(({ content }) => content)]);
+	const unfinished = `${file}.${loadCrypto().randomBytes(6).toString("hex")}`;
+	try {
+		writeFileSync(unfinished, Buffer.concat([digest(content), content]), { mode: mode.file, flag: "wx" });
+		renameSync(unfinished, file);
+	} catch (cause) {
+		rmSync(unfinished, { force: true });
+		throw cause;
 	}
 }
 

@@ -19,3 +19,12 @@ export function drawSeed(): Seed {
 	next += wordsOfSeed;
 	return seed;
 }
+
+/** The seed as 24 bytes, for an engine with generators of its own. */
+export function expandSeed(seed: Seed): Uint8Array {
+	return loadCrypto()
+		.createHash("sha256")
+		.update(new Uint8Array(Uint32Array.from(seed).buffer))
+		.digest()
+		.subarray(0, 24);
+}

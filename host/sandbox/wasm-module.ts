@@ -13,7 +13,7 @@ export interface ModuleRewrite {
 	 * serves every memory limit: the maximum belongs to the `WebAssembly.Memory` that is handed in.
 	 */
 	readonly memoryImport?: readonly [module: string, name: string];
-	/** What to ask of a memory that the module imports already, instead of what it says itself. */
+	/** What to ask of the memory that the module imports, now or already, instead of what it says itself. */
 	readonly minimumPages?: number;
 	/** A name to export the module's only table by. */
 	readonly tableExport?: string;
@@ -54,9 +54,9 @@ export function rewriteModule(bytes: Uint8Array, rewrite: ModuleRewrite): Rewrit
 	if (rewrite.memoryImport) {
 		const imports = sections.find(({ id }) => id === sectionIds.import);
 		if (!imports || minimumPages === 0) throw new Error("The module has no imports or no memory of its own.");
+		minimumPages = rewrite.minimumPages ?? minimumPages;
 		imports.content = addMemoryImport(imports.content, rewrite.memoryImport, minimumPages);
-	}
-	if (rewrite.minimumPages !== undefined) {
+	} else if (rewrite.minimumPages !== undefined) {
 		const imports = sections.find(({ id }) => id === sectionIds.import);
 		if (!imports) throw new Error("The module has no imports.");
 		imports.content = lowerMinimum(imports.content, rewrite.minimumPages);

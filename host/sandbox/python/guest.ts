@@ -1,0 +1,455 @@
+import { RuntimeError } from "../../contract/errors.ts";
+import { loadCrypto } from "../../crypto.ts";
+import type { GuestFile } from "../engine.ts";
+import { type GuestImage, GuestOutOfMemory } from "../guest.ts";
+import { GuestMemory } from "../wasm-memory.ts";
+import type { PythonExports } from "./exports.ts";
+import { GuestFiles } from "./files.ts";
+import { type ImportedFunction, sealImports } from "./imports.ts";
+import { createSystemCalls } from "./system-calls.ts";
+import { addFunction, addTrampoline } from "./table-functions.ts";
+
+/** An answer that came later, with the number of its call. */
+export type Answered = readonly [callId: number, answer: string];
+
+/** What Python can ask of the host while it runs. Every method may throw `GuestStopped`. */
+export interface PythonHost {
+	/** Answers a call: a text now, or the id of a call that is answered later. */
+	call(operation: number, params: string, body: string | undefined): string | number;
+	/** The next late answer. With `block` it waits until there is one; undefined when none can come. */
+	wait(block: boolean): Answered | undefined | Promise<Answered | undefined>;
+	/** Called from inside loops of the guest. */
+	poll(): void;
+	/** Takes what was written to standard output (1) and error (2). */
+	write(descriptor: 1 | 2, bytes: Uint8Array): void;
+	/** Random bytes of this run, for generators that are to differ from those of other runs. */
+	readonly seed: Uint8Array;
+}
+
+/** Thrown through a guest that has ended its interpreter: `os._exit`, `os.abort`, an error from which CPython does not recover. */
+export class GuestExited extends Error {
+	/** Undefined when it was aborted. */
+	readonly exitCode: number | undefined;
+
+	constructor(exitCode: number | undefined) {
+		super("The interpreter has ended.");
+		this.exitCode = exitCode;
+	}
+}
+
+const pageBytes = 65_536;
+/** Answers up to this length are put where there is always room. */
+const scratchBytes = 16 * 1024;
+/** Free memory in the image: most scripts then run without growing it, and their instance can be used again. */
+const sparePages = 64;
+/** With less than this left of the stack in linear memory, a trap is taken for its overflow. */
+const stackReserveBytes = 16 * 1024;
+/** The memory is grown by at least this much, because every growth renews the views of it. */
+const growthPages = 16;
+/** Steps of the interpreter between two looks at the clock. One takes 20 to 60 ns. */
+const stepsPerPoll = 10_000;
+const methFastcall = 0x80;
+const methodBytes = 16;
+
+/** Built-in modules that scripts do without: ways to the machine beneath, and CPython's own tests of itself. */
+const removedModules = [
+	"_ctypes",
+	"_posixsubprocess",
+	"_remote_debugging",
+	"_testbuffer",
+	"_testcapi",
+	"_testclinic",
+	"_testclinic_limited",
+	"_testinternalcapi",
+	"_testlimitedcapi",
+	"_xxtestfuzz",
+	"termios",
+	"xxsubtype",
+];
+
+/** Where the files of Python lie in the guest. */
+export const pythonPaths = {
+	standardLibrary: "/lib/python314.zip",
+	guest: "/lib/cronium-guest",
+	sdk: "/lib/cronium-sdk",
+} as const;
+
+const environment = ["HOME=/tmp", "LANG=C.UTF-8", "TZ=UTC", "TMPDIR=/tmp"];
+
+export interface PythonSource {
+	readonly module: WebAssembly.Module;
+	readonly minimumPages: number;
+	readonly maximumPages: number;
+	/** What is in the file system, by absolute paths. */
+	readonly files: readonly GuestFile[];
+}
+
+/** Limits of what a run writes to its file system. */
+export const fileLimits = { maxBytes: 16 * 1024 * 1024, maxEntries: 4096 } as const;
+
+/** One CPython, driven through its C API. The only way out of it are the functions of the module `_cronium`. */
+export class PythonGuest {
+	host: PythonHost | undefined;
+	readonly files: GuestFiles;
+	readonly maxMemoryBytes: number;
+	readonly #memory: GuestMemory;
+	readonly #exports: PythonExports;
+	readonly #image: GuestImage;
+	readonly #callOneArgument: (...args: number[]) => Promise<number>;
+	#scratch = 0;
+	/** Where the run's monotonic clock began. */
+	#startedAt = performance.now();
+
+	/** Starts an interpreter, has it import all that scripts are to find warm, and takes its image. */
+	static boot(source: PythonSource): GuestImage {
+		return new PythonGuest(source, undefined).#image;
+	}
+
+	/** An interpreter in the state of `image`. */
+	static create(source: PythonSource, image: GuestImage): PythonGuest {
+		return new PythonGuest(source, image);
+	}
+
+	private constructor({ module, minimumPages, maximumPages, files }: PythonSource, from: GuestImage | undefined) {
+		const memory = new WebAssembly.Memory({ initial: from?.pages ?? minimumPages, maximum: maximumPages });
+		this.#memory = new GuestMemory(memory);
+		this.maxMemoryBytes = maximumPages * pageBytes;
+		this.files = new GuestFiles({
+			base: new Map(files.map(({ path, content }) => [path, content])),
+			limits: fileLimits,
+			print: (descriptor, bytes) => this.host?.write(descriptor, bytes),
+			random: fillRandom,
+			now: Date.now,
+		});
+		const instance = new WebAssembly.Instance(module, sealImports(module, this.#imports(memory), memory));
+		this.#exports = instance.exports as unknown as PythonExports;
+		const exports = this.#exports;
+		exports.__wasm_call_ctors();
+		const trampoline = addTrampoline(exports.__indirect_function_table, memory);
+		const functions = this.#addFunctions();
+		this.#callOneArgument = promising(exports.PyObject_CallOneArg);
+		this.#image = from ?? this.#boot(trampoline, functions);
+		this.#scratch = this.#place("scratch");
+		if (from) {
+			this.#memory.overwrite(from.memory);
+			exports.__stack_pointer.value = from.stackPointer;
+		}
+	}
+
+	get memoryBytes(): number {
+		return this.#memory.bytes.length;
+	}
+
+	get stackIsExhausted(): boolean {
+		return this.#exports.__stack_pointer.value < this.#place("stackEnd") + stackReserveBytes;
+	}
+
+	/** Calls `_cronium_main.run`. Rejects with what unwound the interpreter; it may only be dropped then. */
+	async run(order: string): Promise<string> {
+		this.#startedAt = performance.now();
+		const text = this.#newText(order);
+		if (text === 0) throw new GuestOutOfMemory();
+		const answer = await this.#callOneArgument(this.#place("run"), text);
+		const said = answer === 0 ? undefined : this.#text(answer);
+		// It answers whatever happens, unless there is no memory to do so.
+		if (said === undefined) throw new GuestOutOfMemory();
+		return said;
+	}
+
+	restore(): void {
+		this.host = undefined;
+		this.files.reset();
+		if (this.memoryBytes !== this.#image.pages * pageBytes) return;
+		this.#memory.overwrite(this.#image.memory);
+		this.#exports.__stack_pointer.value = this.#image.stackPointer;
+	}
+
+	#place(name: string): number {
+		return this.#image.places[name] as number;
+	}
+
+	#boot(trampoline: number, functions: Functions): GuestImage {
+		const exports = this.#exports;
+		const memory = this.#memory;
+		let printed = "";
+		this.host = {
+			...silentHost,
+			write: (_descriptor, bytes) => {
+				printed += Buffer.from(bytes).toString("utf8");
+			},
+		};
+		const fail = (what: string): never => {
+			throw new Error(`Python cannot be started: ${what}. ${printed}`.trim());
+		};
+		const offset = memory.word(exports._PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET.value);
+		memory.setWord(exports._PyRuntime.value + offset, trampoline);
+		this.#removeModules();
+		this.#initialize(fail);
+		this.#addChannel(functions, fail);
+		const main = exports.PyImport_ImportModule(this.#zeroTerminated("_cronium_main"));
+		if (main === 0) {
+			exports.PyErr_Print();
+			fail("its own modules fail");
+		}
+		const run = exports.PyObject_GetAttrString(main, this.#zeroTerminated("run"));
+		const scratch = exports.malloc(scratchBytes);
+		if (run === 0 || scratch === 0) fail("it has no entry");
+		memory.setWord(exports.Py_EMSCRIPTEN_SIGNAL_HANDLING.value, 1);
+		memory.memory.grow(sparePages);
+		this.host = undefined;
+		const opened = this.files.leftOpen();
+		if (opened.length > 0) fail(`the descriptors ${opened.join(", ")} are open`);
+		this.files.reset();
+		const stackEnd = exports.emscripten_stack_get_end();
+		const places = { run, scratch, stackEnd };
+		return { memory: memory.copy(), pages: this.memoryBytes / pageBytes, stackPointer: exports.__stack_pointer.value, places };
+	}
+
+	#initialize(fail: (what: string) => never): void {
+		const exports = this.#exports;
+		const config = exports.PyInitConfig_Create();
+		const set = (name: string, value: number | string): void => {
+			const key = this.#zeroTerminated(name);
+			const status =
+				typeof value === "number"
+					? exports.PyInitConfig_SetInt(config, key, BigInt(value))
+					: exports.PyInitConfig_SetStr(config, key, this.#zeroTerminated(value));
+			if (status < 0) fail(`its setting ${name} is refused`);
+		};
+		set("site_import", 0);
+		set("write_bytecode", 0);
+		set("utf8_mode", 1);
+		set("install_signal_handlers", 0);
+		set("use_hash_seed", 1);
+		// Scripts of one installation share it, because it is a part of every text in the image; others cannot know it.
+		set("hash_seed", loadCrypto().randomInt(1, 2 ** 32 - 1));
+		set("home", "/");
+		set("program_name", "python");
+		set("executable", "");
+		set("parse_argv", 0);
+		const paths = [pythonPaths.standardLibrary, pythonPaths.guest, pythonPaths.sdk];
+		const list = exports.malloc(4 * paths.length);
+		paths.forEach((path, index) => {
+			this.#memory.setWord(list + 4 * index, this.#zeroTerminated(path));
+		});
+		if (exports.PyInitConfig_SetStrList(config, this.#zeroTerminated("module_search_paths"), paths.length, list) < 0)
+			fail("its search path is refused");
+		set("module_search_paths_set", 1);
+		if (exports.Py_InitializeFromInitConfig(config) >= 0) return;
+		const said = exports.malloc(4);
+		exports.PyInitConfig_GetError(config, said);
+		fail(this.#memory.zeroTerminated(this.#memory.word(said)));
+	}
+
+	/** Takes modules out of the table of built-in ones: pairs of a name's address and a function, ended by a zero. */
+	#removeModules(): void {
+		const memory = this.#memory;
+		let at = memory.word(this.#exports.PyImport_Inittab.value);
+		let to = at;
+		for (let name = memory.word(at); name !== 0; name = memory.word(at)) {
+			if (!removedModules.includes(memory.zeroTerminated(name))) {
+				memory.setWord(to, name);
+				memory.setWord(to + 4, memory.word(at + 4));
+				to += 8;
+			}
+			at += 8;
+		}
+		memory.setWord(to, 0);
+		memory.setWord(to + 4, 0);
+	}
+
+	#addFunctions(): Functions {
+		const table = this.#exports.__indirect_function_table;
+		const { Suspending } = WebAssembly;
+		if (!Suspending) throw noSuspension();
+		return {
+			call: addFunction(table, (_self, args, count) => this.#call(args, count)),
+			wait: addFunction(table, new Suspending((_self: number, args: number, count: number) => this.#wait(args, count))),
+			seed: addFunction(table, () => this.#seed()),
+		};
+	}
+
+	/** Makes the module `_cronium`. */
+	#addChannel(functions: Functions, fail: (what: string) => never): void {
+		const exports = this.#exports;
+		const entries = Object.entries(functions);
+		// struct PyMethodDef: name, function, flags, documentation; a zeroed one is the end.
+		const methods = exports.malloc(methodBytes * (entries.length + 1));
+		this.#memory.bytes.fill(0, methods, methods + methodBytes * (entries.length + 1));
+		entries.forEach(([name, number], index) => {
+			const at = methods + methodBytes * index;
+			this.#memory.setWord(at, this.#zeroTerminated(name));
+			this.#memory.setWord(at + 4, number);
+			this.#memory.setWord(at + 8, methFastcall);
+		});
+		const module = exports.PyImport_AddModule(this.#zeroTerminated("_cronium"));
+		if (module === 0 || exports.PyModule_AddFunctions(module, methods) < 0) fail("it takes no module");
+	}
+
+	/** `call(operation, params, body)`. */
+	#call(args: number, count: number): number {
+		const host = this.host;
+		if (!host || count !== 3) return this.#none();
+		const exports = this.#exports;
+		const operation = exports.PyLong_AsLong(this.#memory.word(args));
+		const params = this.#text(this.#memory.word(args + 4));
+		if (params === undefined) return 0;
+		const given = this.#memory.word(args + 8);
+		const isNone = given === exports._Py_NoneStruct.value;
+		const body = isNone ? undefined : this.#text(given);
+		if (body === undefined && !isNone) return 0;
+		const answer = host.call(operation, params, body);
+		return typeof answer === "number" ? exports.PyLong_FromLong(answer) : this.#newText(answer);
+	}
+
+	/** `wait(block)`. */
+	#wait(args: number, count: number): number | Promise<number> {
+		const host = this.host;
+		if (!host || count !== 1) return this.#none();
+		const answered = host.wait(this.#exports.PyLong_AsLong(this.#memory.word(args)) === 1);
+		if (!(answered instanceof Promise)) return this.#newAnswer(answered);
+		return answered.then((late) => this.#newAnswer(late));
+	}
+
+	#seed(): number {
+		const seed = this.host?.seed;
+		if (!seed) return this.#none();
+		this.#memory.bytes.set(seed, this.#scratch);
+		return this.#exports.PyBytes_FromStringAndSize(this.#scratch, seed.length);
+	}
+
+	#newAnswer(answered: Answered | undefined): number {
+		if (!answered) return this.#none();
+		const exports = this.#exports;
+		const [callId, answer] = answered;
+		const pair = exports.PyTuple_New(2);
+		const id = exports.PyLong_FromLong(callId);
+		const text = this.#newText(answer);
+		if (pair === 0 || id === 0 || text === 0) return 0;
+		exports.PyTuple_SetItem(pair, 0, id);
+		exports.PyTuple_SetItem(pair, 1, text);
+		return pair;
+	}
+
+	/** None is immortal: nobody counts references to it. */
+	#none(): number {
+		return this.#exports._Py_NoneStruct.value;
+	}
+
+	/** What a str holds; undefined, with a Python error set, for anything else and for lone surrogates. */
+	#text(object: number): string | undefined {
+		const length = this.#scratch;
+		const address = this.#exports.PyUnicode_AsUTF8AndSize(object, length);
+		if (address === 0) return undefined;
+		const end = address + this.#memory.word(length);
+		return this.#memory.bytes.toString("utf8", address, end);
+	}
+
+	/** A new str; 0, with a Python error set, when there is no memory for it. */
+	#newText(text: string): number {
+		const exports = this.#exports;
+		const at = this.#scratch;
+		if (this.#memory.writeShortAscii(at, text, scratchBytes)) return exports.PyUnicode_FromStringAndSize(at, text.length);
+		const length = Buffer.byteLength(text);
+		const address = exports.malloc(length);
+		// Python's own way of saying that there is none.
+		if (address === 0) return exports.PyUnicode_FromStringAndSize(0, 0x7fffffff);
+		this.#memory.writeUtf8(address, text, length);
+		const object = exports.PyUnicode_FromStringAndSize(address, length);
+		exports.free(address);
+		return object;
+	}
+
+	/** For the start, which frees nothing. */
+	#zeroTerminated(text: string): number {
+		const length = Buffer.byteLength(text);
+		const address = this.#exports.malloc(length + 1);
+		if (address === 0) throw new Error("Python cannot be started: there is no memory.");
+		this.#memory.bytes.write(text, address, length, "utf8");
+		this.#memory.bytes[address + length] = 0;
+		return address;
+	}
+
+	#imports(memory: WebAssembly.Memory): Record<string, ImportedFunction> {
+		const exit = (code: number): never => {
+			throw new GuestExited(code);
+		};
+		const abort = (): never => {
+			throw new GuestExited(undefined);
+		};
+		return {
+			...createSystemCalls({
+				memory: () => this.#memory,
+				files: this.files,
+				clock: { wallMs: Date.now, monotonicMs: () => performance.now() - this.#startedAt },
+				environment,
+				random: fillRandom,
+			}),
+			proc_exit: exit,
+			exit,
+			_abort_js: abort,
+			__assert_fail: abort,
+			emscripten_get_heap_max: () => this.maxMemoryBytes,
+			emscripten_resize_heap: (bytes: number) => this.#grow(memory, bytes >>> 0),
+			_emscripten_get_progname: (address: number, length: number) => {
+				if (length > 0) this.#memory.bytes[address] = 0;
+			},
+			_Py_CheckEmscriptenSignals_Helper: () => {
+				this.#memory.setWord(this.#exports._Py_emscripten_signal_clock.value, stepsPerPoll);
+				this.host?.poll();
+				return 0;
+			},
+			_PyEM_TrampolineCall_JS: (callable: number, ...args: [number, number, number]) => this.#tableFunction(callable)(...args),
+			__call_sighandler: (handler: number, signal: number) => this.#tableFunction(handler)(signal),
+		};
+	}
+
+	/** A function of the guest's own that JavaScript calls for it; what is not one is none. */
+	#tableFunction(number: number): (...args: number[]) => number {
+		const callable = this.#exports.__indirect_function_table.get(number >>> 0);
+		if (typeof callable !== "function") throw new WebAssembly.RuntimeError("a null function was called");
+		return callable as (...args: number[]) => number;
+	}
+
+	/** 1 when the memory has `bytes` then. */
+	#grow(memory: WebAssembly.Memory, bytes: number): number {
+		const pages = Math.ceil(bytes / pageBytes);
+		const present = memory.buffer.byteLength / pageBytes;
+		const most = this.maxMemoryBytes / pageBytes;
+		if (pages > most) return 0;
+		try {
+			memory.grow(Math.max(0, Math.min(Math.max(pages, present + growthPages), most) - present));
+			return 1;
+		} catch {
+			return 0;
+		}
+	}
+}
+
+/** Numbers of the channel's functions in the table. */
+interface Functions {
+	readonly call: number;
+	readonly wait: number;
+	readonly seed: number;
+}
+
+const fillRandom = (bytes: Uint8Array): void => void loadCrypto().randomFillSync(bytes);
+
+const silentHost: PythonHost = {
+	call: () => "",
+	wait: () => undefined,
+	poll: () => undefined,
+	write: () => undefined,
+	seed: new Uint8Array(24),
+};
+
+function promising(exported: unknown): (...args: number[]) => Promise<number> {
+	if (!WebAssembly.promising) throw noSuspension();
+	return WebAssembly.promising(exported);
+}
+
+const noSuspension = (): RuntimeError =>
+	new RuntimeError(
+		"unsupported",
+		`Python in the sandbox needs WebAssembly's JavaScript Promise Integration, which Node ${process.versions.node} does not have; Node 24.21 and later do. --in container runs Python without it.`,
+	);

@@ -1,0 +1,136 @@
+"""What cannot work in the sandbox says so, with the class of error that a script may be prepared for, and says where it does work."""
+
+import errno
+import sys
+from collections.abc import Callable
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder
+from types import ModuleType
+from typing import NoReturn
+
+_ELSEWHERE = "container mode (--in container) has them"
+NO_THREADS = f"The sandbox has no threads; {_ELSEWHERE}. asyncio does several things at one time without them."
+NO_PROCESSES = f"The sandbox has no processes; {_ELSEWHERE}."
+NO_SOCKETS = (
+    f"The sandbox has no sockets; {_ELSEWHERE}. HTTP needs none: urllib.request and http.client reach the hosts of --allow-host."
+)
+_NO_NATIVE_CODE = "The sandbox loads no native code ({}); container mode (--in container) does."
+
+_CONTAINER = "container mode (--in container) has it"
+_NO_TLS = f"The module ssl is not in the sandbox: the host speaks TLS for urllib.request and http.client. {_CONTAINER[0].upper()}{_CONTAINER[1:]}."
+_NOT_HERE = f"The module {{}} is not in the sandbox; {_CONTAINER}."
+
+# Parts of CPython that this build or this sandbox is without, by what a script would know them as.
+_MISSING = {
+    "_ctypes": "ctypes",
+    "_curses": "curses",
+    "_dbm": "dbm.ndbm",
+    "_gdbm": "dbm.gnu",
+    "_interpchannels": "concurrent.interpreters",
+    "_interpqueues": "concurrent.interpreters",
+    "_interpreters": "concurrent.interpreters",
+    "_multiprocessing": "multiprocessing",
+    "_tkinter": "tkinter",
+    "ctypes": "ctypes",
+    "curses": "curses",
+    "ensurepip": "ensurepip",
+    "grp": "grp",
+    "idlelib": "idlelib",
+    "pip": "pip",
+    "pty": "pty",
+    "pwd": "pwd",
+    "readline": "readline",
+    "resource": "resource",
+    "syslog": "syslog",
+    "tkinter": "tkinter",
+    "turtle": "turtle",
+    "venv": "venv",
+}
+_MISSING_TEXTS = {name: _NOT_HERE.format(known) for name, known in _MISSING.items()} | {"ssl": _NO_TLS, "_ssl": _NO_TLS}
+# pyodide's own, which are there as files and have nothing to talk to.
+_FOREIGN = frozenset(("_pyodide", "pyodide", "pyodide_js", "js", "webbrowser"))
+
+
+def describe_missing_module(name: str) -> str:
+    """What to do about a module that is not there, for the failure of a run."""
+    text = _MISSING_TEXTS.get(name.partition(".")[0])
+    if text is not None:
+        return text
+    return (
+        f"No module named {name!r}. It is none of the files of the run and none of Python's standard library."
+        " A wheel of pure Python is given with --with; what has native parts needs container mode (--in container)."
+    )
+
+
+class _MissingFinder:
+    """Asked before the standard library's own finder: pieces that have been left out are still there as files that would fail halfway."""
+
+    @staticmethod
+    def find_spec(fullname: str, path: object = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if fullname in sys.builtin_module_names or (fullname not in _MISSING_TEXTS and fullname not in _FOREIGN):
+            return None
+        own = PathFinder.find_spec(fullname, [entry for entry in sys.path if entry.startswith("/script")])
+        if own is not None:
+            return own
+        raise ModuleNotFoundError(_MISSING_TEXTS.get(fullname, f"No module named {fullname!r}"), name=fullname)
+
+
+def _refuse(text: str, kind: type[Exception], number: int | None = None) -> Callable[..., NoReturn]:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise kind(text) if number is None else kind(number, text)
+
+    return refuse
+
+
+def _replace(module: ModuleType, names: str, refusal: Callable[..., NoReturn]) -> None:
+    for name in names.split():
+        if hasattr(module, name):
+            setattr(module, name, refusal)
+
+
+def _refuse_processes() -> None:
+    import os
+    import posix
+    import subprocess
+
+    names = (
+        "execl execle execlp execlpe execv execve execvp execvpe fork fork1 forkpty kill killpg pipe pipe2 popen posix_spawn posix_spawnp"
+        " spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe system wait wait3 wait4 waitid waitpid"
+    )
+    refusal = _refuse(NO_PROCESSES, OSError, errno.ENOTSUP)
+    for module in (os, posix):
+        _replace(module, names, refusal)
+    subprocess.Popen.__init__ = refusal
+
+
+def _refuse_threads() -> None:
+    import _thread
+    import threading
+
+    refusal = _refuse(NO_THREADS, RuntimeError)
+    _replace(_thread, "start_joinable_thread start_new start_new_thread", refusal)
+    threading._start_joinable_thread = refusal
+
+
+def _refuse_sockets() -> None:
+    import _socket
+    import socket
+
+    refusal = _refuse(NO_SOCKETS, OSError, errno.ENOTSUP)
+    names = "create_connection create_server fromfd getaddrinfo gethostbyaddr gethostbyname gethostbyname_ex getnameinfo socketpair"
+    for module in (_socket, socket):
+        _replace(module, names, refusal)
+    socket.socket.__init__ = refusal
+    socket.gethostname = _socket.gethostname = lambda: "localhost"
+    socket.getfqdn = lambda name="": name or "localhost"
+
+
+def _load_extension(loader: ExtensionFileLoader, spec: ModuleSpec) -> NoReturn:
+    raise ImportError(_NO_NATIVE_CODE.format(spec.name), name=spec.name, path=loader.path)
+
+
+def install() -> None:
+    sys.meta_path.insert(0, _MissingFinder)
+    ExtensionFileLoader.create_module = _load_extension
+    _refuse_processes()
+    _refuse_threads()
+    _refuse_sockets()

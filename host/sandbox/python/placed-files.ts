@@ -1,0 +1,36 @@
+import { posix } from "node:path";
+import type { Script } from "../engine.ts";
+import type { GuestFiles } from "./files.ts";
+
+/** Where a run finds its script and what lies beside it. */
+export const scriptDirectory = "/script";
+
+/** What `_cronium_main.run` is told of a run. */
+export interface PythonOrder {
+	/** The script's path in its directory, as its author knows it. */
+	readonly name: string;
+	readonly arguments: readonly string[];
+	/** Paths of wheels in the directory. */
+	readonly wheels: readonly string[];
+}
+
+/** Puts the script and its files into the guest's file system. */
+export function placeFiles({ name, source, files = [], arguments: given = [] }: Script, guest: GuestFiles): PythonOrder {
+	const path = toPath(name);
+	const beside = (file: string): string => posix.join(posix.dirname(path), toPath(file));
+	for (const { path: file, content } of files) guest.put(`${scriptDirectory}/${beside(file)}`, content);
+	guest.put(`${scriptDirectory}/${path}`, Buffer.from(source.toWellFormed(), "utf8"));
+	const wheels = files.map(({ path: file }) => beside(file)).filter((file) => file.endsWith(".whl"));
+	return { name: path, arguments: given.map((one) => one.toWellFormed()), wheels };
+}
+
+const maxSegmentBytes = 255;
+
+/** A path in the directory, whatever a script is called: what leads elsewhere, or nowhere, is left out. */
+function toPath(name: string): string {
+	const segments = name
+		.split("/")
+		.filter((segment) => segment !== "" && segment !== "." && segment !== ".." && !segment.includes("\0"));
+	if (segments.length === 0 || segments.some((segment) => Buffer.byteLength(segment) > maxSegmentBytes)) return "script.py";
+	return segments.join("/").toWellFormed();
+}
