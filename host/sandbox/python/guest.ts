@@ -6,6 +6,7 @@ import { GuestMemory } from "../wasm-memory.ts";
 import type { PythonExports } from "./exports.ts";
 import { GuestFiles } from "./files.ts";
 import { type ImportedFunction, sealImports } from "./imports.ts";
+import { onLargeStack, pythonStackBytes } from "./stacks.ts";
 import { createSystemCalls } from "./system-calls.ts";
 import { addFunction, addTrampoline } from "./table-functions.ts";
 
@@ -149,7 +150,7 @@ export class PythonGuest {
 		this.#startedAt = performance.now();
 		const text = this.#newText(order);
 		if (text === 0) throw new GuestOutOfMemory();
-		const answer = await this.#callOneArgument(this.#place("run"), text);
+		const answer = await onLargeStack(() => this.#callOneArgument(this.#place("run"), text));
 		const said = answer === 0 ? undefined : this.#text(answer);
 		// It answers whatever happens, unless there is no memory to do so.
 		if (said === undefined) throw new GuestOutOfMemory();
@@ -183,6 +184,8 @@ export class PythonGuest {
 		};
 		const offset = memory.word(exports._PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET.value);
 		memory.setWord(exports._PyRuntime.value + offset, trampoline);
+		const base = exports.emscripten_stack_get_base();
+		exports.emscripten_stack_set_limits(base, base - pythonStackBytes);
 		this.#removeModules();
 		this.#initialize(fail);
 		this.#addChannel(functions, fail);

@@ -4,6 +4,7 @@ import http.client
 import socket
 from base64 import b64decode, b64encode
 from io import BytesIO
+from typing import Any
 
 from _cronium_calls import FETCH, HostError, call, decode_json, encode_json, read_answer, wait_for, wait_until
 
@@ -63,12 +64,11 @@ class _Exchange:
 
     def makefile(self, _: str) -> BytesIO:
         """The answer to what has been sent."""
-        if self._answer is None:
-            self.finish()
-        answer, self._answer = self._answer, None
+        answer = self._answer or self.finish()
+        self._answer = None
         return answer
 
-    def finish(self) -> None:
+    def finish(self) -> BytesIO:
         """Performs the request that has been sent."""
         sent = bytes(self._sent)
         self._sent.clear()
@@ -76,6 +76,7 @@ class _Exchange:
             self._answer = BytesIO(self._perform(sent))
         except TimeoutError as error:
             self._answer = _Late(error)
+        return self._answer
 
     def _perform(self, sent: bytes) -> bytes:
         head, _, body = sent.partition(b"\r\n\r\n")
@@ -120,7 +121,7 @@ def _join_chunks(body: bytes) -> bytes:
         at = line_end + 2 + size + 2
 
 
-def _write_response(method: str, response: dict) -> bytes:
+def _write_response(method: str, response: dict[str, Any]) -> bytes:
     """As a server writes it, which http.client then reads. The body is whole and without content encoding."""
     status: int = response["status"]
     body = b64decode(response["body"])
@@ -147,14 +148,16 @@ def _connect(self: http.client.HTTPConnection) -> None:
     if self._tunnel_host:
         raise OSError("The sandbox reaches no proxies: the host connects to the servers of --allow-host itself.")
     scheme = "https" if isinstance(self, HTTPSConnection) else "http"
-    host = f"[{self.host}]" if ":" in self.host else self.host
+    host = self.host if self.host.isascii() else self.host.encode("idna").decode("ascii")
+    if ":" in host:
+        host = f"[{host}]"
     if self.port != self.default_port:
         host = f"{host}:{self.port}"
     timeout = socket.getdefaulttimeout() if self.timeout is socket._GLOBAL_DEFAULT_TIMEOUT else self.timeout
     self.sock = _Exchange(f"{scheme}://{host}", host, timeout)
 
 
-def _request(self: http.client.HTTPConnection, *given: object, **named: object) -> None:
+def _request(self: http.client.HTTPConnection, *given: Any, **named: Any) -> None:
     """Sends a request, and waits for its answer here: a refusal comes from where a refused connection would."""
     _connection_request(self, *given, **named)
     if isinstance(self.sock, _Exchange):
