@@ -44,7 +44,7 @@ test.each([
 	["its beginning is another one", (file: string) => flip(file, 40)],
 	["it is something else", (file: string) => writeFileSync(file, "{}")],
 	["it is empty", (file: string) => writeFileSync(file, "")],
-	["it is a directory", (file: string) => (rmSync(file), mkdirSync(file))],
+	["it is a directory", (file: string) => replaceByDirectory(file)],
 	["it is not there", (file: string) => rmSync(file)],
 ])("an image is not taken when %s", async (_what, damage) => {
 	await expect(isWholeEngine(kept, keyOf(kept))).resolves.toBe(true);
@@ -95,6 +95,11 @@ test("a directory that cannot be written is named, and tried again by the next r
 });
 
 const keyOf = (file: string): string => basename(file).slice("python-".length, -".image".length);
+
+function replaceByDirectory(file: string): void {
+	rmSync(file);
+	mkdirSync(file);
+}
 
 function flip(file: string, at: number): void {
 	const bytes = readFileSync(file);
