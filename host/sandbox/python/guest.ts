@@ -6,6 +6,7 @@ import { GuestMemory } from "../wasm-memory.ts";
 import type { PythonExports } from "./exports.ts";
 import { GuestFiles } from "./files.ts";
 import { type ImportedFunction, sealImports } from "./imports.ts";
+import { onLargeStack, pythonStackBytes } from "./stacks.ts";
 import { createSystemCalls } from "./system-calls.ts";
 import { addFunction, addTrampoline } from "./table-functions.ts";
 
@@ -74,6 +75,9 @@ export const pythonPaths = {
 	sdk: "/lib/cronium-sdk",
 } as const;
 
+/** While Python starts, and until a run says what it may have. */
+const noScratch = { maxBytes: 0, maxEntries: 0 };
+
 const environment = ["HOME=/tmp", "LANG=C.UTF-8", "TZ=UTC", "TMPDIR=/tmp"];
 
 export interface PythonSource {
@@ -83,9 +87,6 @@ export interface PythonSource {
 	/** What is in the file system, by absolute paths. */
 	readonly files: readonly GuestFile[];
 }
-
-/** Limits of what a run writes to its file system. */
-export const fileLimits = { maxBytes: 16 * 1024 * 1024, maxEntries: 4096 } as const;
 
 /** One CPython, driven through its C API. The only way out of it are the functions of the module `_cronium`. */
 export class PythonGuest {
@@ -116,7 +117,7 @@ export class PythonGuest {
 		this.maxMemoryBytes = maximumPages * pageBytes;
 		this.files = new GuestFiles({
 			base: new Map(files.map(({ path, content }) => [path, content])),
-			limits: fileLimits,
+			limits: noScratch,
 			print: (descriptor, bytes) => this.host?.write(descriptor, bytes),
 			random: fillRandom,
 			now: Date.now,
@@ -149,7 +150,7 @@ export class PythonGuest {
 		this.#startedAt = performance.now();
 		const text = this.#newText(order);
 		if (text === 0) throw new GuestOutOfMemory();
-		const answer = await this.#callOneArgument(this.#place("run"), text);
+		const answer = await onLargeStack(() => this.#callOneArgument(this.#place("run"), text));
 		const said = answer === 0 ? undefined : this.#text(answer);
 		// It answers whatever happens, unless there is no memory to do so.
 		if (said === undefined) throw new GuestOutOfMemory();
@@ -183,6 +184,8 @@ export class PythonGuest {
 		};
 		const offset = memory.word(exports._PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET.value);
 		memory.setWord(exports._PyRuntime.value + offset, trampoline);
+		const base = exports.emscripten_stack_get_base();
+		exports.emscripten_stack_set_limits(base, base - pythonStackBytes);
 		this.#removeModules();
 		this.#initialize(fail);
 		this.#addChannel(functions, fail);

@@ -38,19 +38,22 @@ export function readPythonFiles(): GuestFile[] {
 	];
 }
 
-/**
- * Everything that an image depends on: the reviewed files by their digests, the program of which the module at `url` is a part, the guest's sources,
- * and the version of the zones.
- */
-export function describeParts(url: string): string[] {
+/** Everything that an image depends on: the reviewed files by their digests, the program that makes it, the guest's sources, and the version of the zones. */
+export function describeParts(): string[] {
 	const sources = [...readGuestSources(), ...readSdk()];
 	return [
 		...Object.values(reviewed),
-		...programSources(url),
-		...programSources(new URL("../guest.ts", url).href),
+		...readMaker(),
 		...sources.flatMap(({ path, content }) => [path, Buffer.from(content).toString("latin1")]),
 		describeZones(),
 	];
+}
+
+/** A bundle names the chunks that it imports by their content; a clone has sources here and in the directory above. */
+function readMaker(): readonly string[] {
+	const { href } = programFiles.pythonImageMaker;
+	const above = href.endsWith(".ts") ? programSources(new URL("../engine.ts", href).href) : [];
+	return [...programSources(href), ...above];
 }
 
 const readGuestSources = (): GuestFile[] => readSources(fileURLToPath(programFiles.pythonGuest), pythonPaths.guest);

@@ -8,10 +8,10 @@ from time import monotonic_ns
 from typing import Any
 
 from _cronium import call, wait as _wait
+from _cronium_operations import OPERATIONS
 
 # Operations of the contract go by their index in its table, the sandbox's own from 1000 on (sandbox-operations.ts).
-GET_INPUT = 0
-WRITE_LOG = 11
+GET_INPUT, WRITE_LOG = map(tuple(OPERATIONS).index, ("io.get-input", "log.write"))
 SLEEP = 1000
 CANCEL = 1001
 FETCH = 1003

@@ -180,5 +180,8 @@ def _install() -> None:
 _STARTED = frozenset(("abc", "builtins", "codecs", "encodings", "io", "marshal", "os", "posixpath", "stat", "sys", "time", "zipimport"))
 _install()
 _WARM = frozenset(name for name in sys.modules if "." not in name) - _STARTED - frozenset(sys.builtin_module_names)
+# Behind it: a copy of the SDK beside the script, for its editor or for `cronium dev`, would know nothing of the sandbox.
+import _cronium_sdk  # noqa: E402, F401
+
 gc.collect()
 gc.freeze()
