@@ -5,8 +5,9 @@ import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { resolveLimits } from "../../../host/contract/limits.ts";
 import { createFetch, type Fetcher } from "../../../host/sandbox/fetch.ts";
+import { imageTimeoutMs } from "../../python-image.ts";
 import type { ScriptRunner } from "../engines/script-runner.ts";
-import { createPythonRunner, imageTimeoutMs, printedBy, runPython } from "./python-runner.ts";
+import { createPythonRunner, printedBy, runPython } from "./python-runner.ts";
 
 let runner: ScriptRunner;
 beforeAll(async () => {

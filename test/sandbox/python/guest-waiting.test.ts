@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { GuestResult } from "../../../host/sandbox/engine.ts";
+import { imageTimeoutMs } from "../../python-image.ts";
 import type { ScriptRunner } from "../engines/script-runner.ts";
-import { createPythonRunner, imageTimeoutMs, printedBy, runPython } from "./python-runner.ts";
+import { createPythonRunner, printedBy, runPython } from "./python-runner.ts";
 
 let runner: ScriptRunner;
 beforeAll(async () => {
