@@ -30,7 +30,7 @@ const staleMs = 120_000;
  * so it is made once per clone and once per build. It is the same file for all: a test that writes into it needs a copy.
  */
 export async function placePythonImage(dataDirectory: string, program: "clone" | "built" = "clone"): Promise<string> {
-	const file = await (program === "clone" ? findCloneImage() : findBuiltImage());
+	const file = await (program === "clone" ? clonePythonImage() : findBuiltImage());
 	const directory = pythonImages(dataDirectory);
 	mkdirSync(directory, { recursive: true, mode: 0o700 });
 	const placed = join(directory, basename(file));
@@ -43,7 +43,8 @@ export async function placePythonImage(dataDirectory: string, program: "clone" |
 	return placed;
 }
 
-const findCloneImage = (): Promise<string> => alone(cache, () => ensurePythonImage(cache));
+/** The file of the image of this clone's Python. */
+export const clonePythonImage = (): Promise<string> => alone(cache, () => ensurePythonImage(cache));
 
 function findBuiltImage(): Promise<string> {
 	const data = join(builtProgram(), "python-image");

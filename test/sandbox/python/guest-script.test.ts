@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { imageTimeoutMs } from "../../python-image.ts";
 import type { ScriptRunner } from "../engines/script-runner.ts";
-import { createPythonRunner, imageTimeoutMs, printedBy, runPython, textFile } from "./python-runner.ts";
+import { createPythonRunner, printedBy, runPython, textFile } from "./python-runner.ts";
 import { storedZip } from "./stored-zip.ts";
 
 let runner: ScriptRunner;

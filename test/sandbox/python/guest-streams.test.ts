@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { imageTimeoutMs } from "../../python-image.ts";
 import type { ScriptRunner } from "../engines/script-runner.ts";
-import { createPythonRunner, imageTimeoutMs, printedBy, runPython } from "./python-runner.ts";
+import { createPythonRunner, printedBy, runPython } from "./python-runner.ts";
 
 let runner: ScriptRunner;
 beforeAll(async () => {

@@ -1,24 +1,10 @@
-import { mkdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import type { GuestFile, GuestResult } from "../../../host/sandbox/engine.ts";
-import { ensurePythonImage } from "../../../host/sandbox/python/image.ts";
+import { clonePythonImage } from "../../python-image.ts";
 import { createScriptRunner, type RunOptions, type ScriptRunner } from "../engines/script-runner.ts";
 
-/** Where images of this clone lie: making one takes seconds. */
-const cache = fileURLToPath(new URL("../../../node_modules/.cache/python-images", import.meta.url));
-
-/** Of the first test that makes one, on a machine that has other things to do. */
-export const imageTimeoutMs = 120_000;
-
-/** The file of this clone's image. */
-export function pythonImage(): Promise<string> {
-	mkdirSync(cache, { recursive: true });
-	return ensurePythonImage(cache);
-}
-
 export async function createPythonRunner(): Promise<ScriptRunner> {
-	return createScriptRunner("python", { pythonImage: await pythonImage() });
+	return createScriptRunner("python", { pythonImage: await clonePythonImage() });
 }
 
 /** Runs a script called `orders.py`, without the indentation that it has in a test. */

@@ -37,9 +37,9 @@ class _Late(BytesIO):
 class _Exchange:
     """Stands where a connection has its socket: collects a request, and is read as its answer."""
 
-    def __init__(self, origin: str, host: str, timeout: float | None) -> None:
+    def __init__(self, origin: str, own_hosts: set[str], timeout: float | None) -> None:
         self._origin = origin
-        self._host = host
+        self._own_hosts = own_hosts
         self._timeout = timeout
         self._sent = bytearray()
         self._answer: BytesIO | None = None
@@ -98,7 +98,7 @@ class _Exchange:
 
     def _is_own(self, name: str, value: str) -> bool:
         lower = name.lower()
-        return lower in _OWN_HEADERS or (lower == "host" and value == self._host)
+        return lower in _OWN_HEADERS or (lower == "host" and value in self._own_hosts)
 
     def _wait(self, call_id: int) -> str:
         if self._timeout is None:
@@ -148,13 +148,14 @@ def _connect(self: http.client.HTTPConnection) -> None:
     if self._tunnel_host:
         raise OSError("The sandbox reaches no proxies: the host connects to the servers of --allow-host itself.")
     scheme = "https" if isinstance(self, HTTPSConnection) else "http"
-    host = self.host if self.host.isascii() else self.host.encode("idna").decode("ascii")
-    if ":" in host:
-        host = f"[{host}]"
-    if self.port != self.default_port:
-        host = f"{host}:{self.port}"
+    names = [f"[{name}]" if ":" in name else name for name in (self.host.encode("idna").decode("ascii"), self.host)]
+    own_hosts = {f"{name}:{self.port}" for name in names}
+    place = f"{names[0]}:{self.port}"
+    if self.port == self.default_port:
+        own_hosts.update(names)
+        place = names[0]
     timeout = socket.getdefaulttimeout() if self.timeout is socket._GLOBAL_DEFAULT_TIMEOUT else self.timeout
-    self.sock = _Exchange(f"{scheme}://{host}", host, timeout)
+    self.sock = _Exchange(f"{scheme}://{place}", own_hosts, timeout)
 
 
 def _request(self: http.client.HTTPConnection, *given: Any, **named: Any) -> None:
