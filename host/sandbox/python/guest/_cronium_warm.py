@@ -90,6 +90,3 @@ import weakref
 import xml.etree.ElementTree
 import zipfile
 import zoneinfo
-
-import cronium
-import cronium.aio
