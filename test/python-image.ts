@@ -18,6 +18,9 @@ import { ensurePythonImage } from "../host/sandbox/python/image.ts";
 import { pythonImages } from "../host/store/data-directory.ts";
 import { builtProgram } from "./built-program.ts";
 
+/** What a test or a hook may take that may be the first to need an image. */
+export const imageTimeoutMs = 120_000;
+
 const cache = fileURLToPath(new URL("../node_modules/.cache/python-images", import.meta.url));
 /** Who makes an image for longer than that has gone without taking its lock along, in milliseconds. */
 const staleMs = 120_000;

@@ -75,6 +75,9 @@ export const pythonPaths = {
 	sdk: "/lib/cronium-sdk",
 } as const;
 
+/** While Python starts, and until a run says what it may have. */
+const noScratch = { maxBytes: 0, maxEntries: 0 };
+
 const environment = ["HOME=/tmp", "LANG=C.UTF-8", "TZ=UTC", "TMPDIR=/tmp"];
 
 export interface PythonSource {
@@ -84,9 +87,6 @@ export interface PythonSource {
 	/** What is in the file system, by absolute paths. */
 	readonly files: readonly GuestFile[];
 }
-
-/** Limits of what a run writes to its file system. */
-export const fileLimits = { maxBytes: 16 * 1024 * 1024, maxEntries: 4096 } as const;
 
 /** One CPython, driven through its C API. The only way out of it are the functions of the module `_cronium`. */
 export class PythonGuest {
@@ -117,7 +117,7 @@ export class PythonGuest {
 		this.maxMemoryBytes = maximumPages * pageBytes;
 		this.files = new GuestFiles({
 			base: new Map(files.map(({ path, content }) => [path, content])),
-			limits: fileLimits,
+			limits: noScratch,
 			print: (descriptor, bytes) => this.host?.write(descriptor, bytes),
 			random: fillRandom,
 			now: Date.now,

@@ -1,10 +1,10 @@
-import { readdir, rm, stat, utimes } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { RuntimeError } from "../../contract/errors.ts";
 import { programFiles } from "../../program-files.ts";
 import { workerEnvironment } from "../../worker-environment.ts";
-import { createImageKey, isWholeEngine } from "../image-file.ts";
+import { createImageKey, isWholeEngine, modes } from "../image-file.ts";
 import { describeParts } from "./parts.ts";
 
 /** Images of other versions of the program are removed when nobody has used them for so long, in milliseconds. */
@@ -38,8 +38,13 @@ async function ensure(directory: string): Promise<string> {
 	return file;
 }
 
-/** The interpreter's start takes seconds in which this thread has other things to do. */
+/** The interpreter's start takes seconds in which this thread has other things to do. A directory that there cannot be is found before. */
 async function makeInThread(file: string, key: string): Promise<void> {
+	const refuse = (cause: string): RuntimeError =>
+		new RuntimeError("unavailable", `Python's memory image cannot be made in ${file}: ${cause}. The run was not begun.`);
+	await mkdir(dirname(file), { recursive: true, mode: modes.data.directory }).catch((cause: Error) => {
+		throw refuse(cause.message);
+	});
 	const worker = new Worker(programFiles.pythonImageMaker, {
 		name: "python-image",
 		workerData: { file, key } satisfies ImageOrder,
@@ -52,11 +57,7 @@ async function makeInThread(file: string, key: string): Promise<void> {
 		worker.once("error", (error: Error) => resolve(error));
 		worker.once("exit", () => resolve(undefined));
 	});
-	if (cause || !(await isWholeEngine(file, key)))
-		throw new RuntimeError(
-			"unavailable",
-			`Python's memory image cannot be made in ${file}: ${cause?.message ?? "nothing was written"}. The run was not begun.`,
-		);
+	if (cause || !(await isWholeEngine(file, key))) throw refuse(cause?.message ?? "nothing was written");
 }
 
 /** What the thread that makes an image is started with. */

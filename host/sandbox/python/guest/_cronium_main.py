@@ -1,12 +1,9 @@
 """Runs one script. Imported when the image is made; everything that a run may find warm is imported by it."""
 
-import sys
 import time
 
 import _cronium_calls
 
-_SDK = "/lib/cronium-sdk"
-sys.path.append(_SDK)
 time.sleep = _cronium_calls.sleep
 
 import _cronium_refusals
@@ -23,6 +20,7 @@ import builtins
 import gc
 import os
 import random
+import sys
 import threading
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
@@ -46,6 +44,7 @@ _set_trace, _set_profile, _set_recursion_limit = sys.settrace, sys.setprofile, s
 _RECURSION_LIMIT = sys.getrecursionlimit()
 _ROOT = "/script"
 _LIBRARY = [entry for entry in sys.path if entry.startswith("/lib/python")]
+_SDK = "/lib/cronium-sdk"
 
 _NO_MEMORY = _encode({"exitCode": 1, "failure": {"kind": "memory", "message": "Python has no memory left."}})
 _CANNOT_TELL = _encode({"exitCode": 1, "failure": {"kind": "error", "message": "The script has changed what would tell how it has ended."}})
@@ -95,7 +94,13 @@ def _execute(path: str, main: ModuleType) -> None:
     sys.modules["__main__"] = main
     with open(path, "rb") as file:
         source = file.read()
-    exec(compile(source, path, "exec", dont_inherit=True), main.__dict__)
+    try:
+        code = compile(source, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        # Of bytes that are no text it does not say where they are.
+        error.filename = error.filename or path
+        raise
+    exec(code, main.__dict__)
 
 
 def _end() -> None:

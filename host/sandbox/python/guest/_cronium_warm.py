@@ -1,4 +1,4 @@
-"""The standard library as scripts know it, and the helpers: what is imported here costs no script its time."""
+"""The standard library as scripts know it. What is imported here costs no script its time."""
 
 import _strptime
 import abc
