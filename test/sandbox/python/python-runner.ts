@@ -11,9 +11,14 @@ const cache = fileURLToPath(new URL("../../../node_modules/.cache/python-images"
 /** Of the first test that makes one, on a machine that has other things to do. */
 export const imageTimeoutMs = 120_000;
 
-export async function createPythonRunner(): Promise<ScriptRunner> {
+/** The file of this clone's image. */
+export function pythonImage(): Promise<string> {
 	mkdirSync(cache, { recursive: true });
-	return createScriptRunner("python", { pythonImage: await ensurePythonImage(cache) });
+	return ensurePythonImage(cache);
+}
+
+export async function createPythonRunner(): Promise<ScriptRunner> {
+	return createScriptRunner("python", { pythonImage: await pythonImage() });
 }
 
 /** Runs a script called `orders.py`, without the indentation that it has in a test. */
