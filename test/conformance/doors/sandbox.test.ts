@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { build } from "esbuild";
 import { createHost, type Host } from "../../../host/index.ts";
-import { type EngineName, javascriptEngines as engines } from "../../../host/sandbox/engine.ts";
+import { javascriptEngines as engines, type JavaScriptEngine } from "../../../host/sandbox/engine.ts";
 import { type ConformanceColumn, conformance, type FinishedRun } from "../conformance.ts";
 import type { ConformanceCase, StepResult } from "../conformance-case.ts";
 import { toGuestCall } from "../guest-step.ts";
@@ -10,7 +10,7 @@ import { sdkLacks } from "../sdk-lacks.ts";
 
 conformance({ name: "sandbox", columns: engines.map(column) });
 
-function column(engine: EngineName): ConformanceColumn {
+function column(engine: JavaScriptEngine): ConformanceColumn {
 	return {
 		name: engine,
 		lacks: {
