@@ -41,6 +41,9 @@ export function describeExitCode(exitCode: number): PythonEnd {
 /** The failure that an error thrown through the interpreter stands for; undefined when it is a fault of the host. */
 export function describePythonTrap(error: unknown, state: { limits: Limits; memory: MemoryState }): Failure | undefined {
 	if (error instanceof RefusedImport) return { code: "denied", message: error.message };
+	// Only a script that has forged its way around CPython gets here: JavaScript is never between the engine and what waits.
+	if (error instanceof Error && error.name === "SuspendError")
+		return { code: "denied", message: "The script waited for the host from where it cannot be suspended." };
 	const failure = describeTrap(error, state);
 	return failure?.code === "stack-exceeded" ? { code: failure.code, message: nestedTooDeep } : failure;
 }
