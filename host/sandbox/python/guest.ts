@@ -1,4 +1,3 @@
-import { RuntimeError } from "../../contract/errors.ts";
 import { loadCrypto } from "../../crypto.ts";
 import type { GuestFile } from "../engine.ts";
 import { type GuestImage, GuestOutOfMemory } from "../guest.ts";
@@ -6,7 +5,9 @@ import { GuestMemory } from "../wasm-memory.ts";
 import type { PythonExports } from "./exports.ts";
 import { GuestFiles } from "./files.ts";
 import { type ImportedFunction, sealImports } from "./imports.ts";
+import { pythonPaths } from "./paths.ts";
 import { onLargeStack, pythonStackBytes } from "./stacks.ts";
+import { requireSuspension } from "./suspension.ts";
 import { createSystemCalls } from "./system-calls.ts";
 import { addFunction, addTrampoline } from "./table-functions.ts";
 
@@ -68,13 +69,6 @@ const removedModules = [
 	"xxsubtype",
 ];
 
-/** Where the files of Python lie in the guest. */
-export const pythonPaths = {
-	standardLibrary: "/lib/python314.zip",
-	guest: "/lib/cronium-guest",
-	sdk: "/lib/cronium-sdk",
-} as const;
-
 /** While Python starts, and until a run says what it may have. */
 const noScratch = { maxBytes: 0, maxEntries: 0 };
 
@@ -128,7 +122,7 @@ export class PythonGuest {
 		exports.__wasm_call_ctors();
 		const trampoline = addTrampoline(exports.__indirect_function_table, memory);
 		const functions = this.#addFunctions();
-		this.#callOneArgument = promising(exports.PyObject_CallOneArg);
+		this.#callOneArgument = requireSuspension().promising(exports.PyObject_CallOneArg);
 		this.#image = from ?? this.#boot(trampoline, functions);
 		this.#scratch = this.#place("scratch");
 		if (from) {
@@ -263,8 +257,7 @@ export class PythonGuest {
 
 	#addFunctions(): Functions {
 		const table = this.#exports.__indirect_function_table;
-		const { Suspending } = WebAssembly;
-		if (!Suspending) throw noSuspension();
+		const { Suspending } = requireSuspension();
 		return {
 			call: addFunction(table, (_self, args, count) => this.#call(args, count)),
 			wait: addFunction(table, new Suspending((_self: number, args: number, count: number) => this.#wait(args, count))),
@@ -445,14 +438,3 @@ const silentHost: PythonHost = {
 	write: () => undefined,
 	seed: new Uint8Array(24),
 };
-
-function promising(exported: unknown): (...args: number[]) => Promise<number> {
-	if (!WebAssembly.promising) throw noSuspension();
-	return WebAssembly.promising(exported);
-}
-
-const noSuspension = (): RuntimeError =>
-	new RuntimeError(
-		"unsupported",
-		`Python in the sandbox needs WebAssembly's JavaScript Promise Integration, which Node ${process.versions.node} does not have; Node 24.21 and later do. --in container runs Python without it.`,
-	);

@@ -6,6 +6,7 @@ import { programFiles } from "../../program-files.ts";
 import { workerEnvironment } from "../../worker-environment.ts";
 import { createImageKey, isWholeEngine, modes } from "../image-file.ts";
 import { describeParts } from "./parts.ts";
+import { requireSuspension } from "./suspension.ts";
 
 /** Images of other versions of the program are removed when nobody has used them for so long, in milliseconds. */
 const keptMs = 7 * 24 * 60 * 60_000;
@@ -17,7 +18,7 @@ const ensured = new Map<string, Promise<string>>();
 
 /**
  * The file of Python's memory image in the directory, which is made when it is not there, or is not what was written: some seconds, once per
- * installation. Rejects with `unavailable` when it cannot be made; the next call tries again.
+ * installation. Rejects with `unsupported` where this Node cannot run it, and with `unavailable` when it cannot be made; the next call tries again.
  */
 export function ensurePythonImage(directory: string): Promise<string> {
 	let image = ensured.get(directory);
@@ -30,6 +31,7 @@ export function ensurePythonImage(directory: string): Promise<string> {
 }
 
 async function ensure(directory: string): Promise<string> {
+	requireSuspension();
 	const key = createImageKey("python", describeParts());
 	const file = join(directory, `python-${key}.image`);
 	if (await isWholeEngine(file, key)) await markUsed(file);

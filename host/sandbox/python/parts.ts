@@ -6,7 +6,7 @@ import { programFiles } from "../../program-files.ts";
 import type { GuestFile } from "../engine.ts";
 import { programSources } from "../image-file.ts";
 import { requireDigest } from "../wasm-module.ts";
-import { pythonPaths } from "./guest.ts";
+import { pythonPaths } from "./paths.ts";
 
 /** pyodide 314.0.7: CPython 3.14.2. Its JavaScript is not loaded; what its module imports is said in imports.ts. */
 const reviewed = {
