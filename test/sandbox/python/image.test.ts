@@ -86,6 +86,19 @@ test("an image of another version goes when nobody has used it for a week", asyn
 	expect(readdirSync(directory).sort()).toEqual(["notes.txt", basename(kept), basename(name("b"))].sort());
 });
 
+test("an image that was removed meanwhile is looked for again", async () => {
+	await expect(ensurePythonImage(directory)).resolves.toBe(kept);
+	rmSync(directory, { recursive: true });
+	writeFileSync(directory, "");
+	await expect(Promise.all([ensurePythonImage(directory), ensurePythonImage(directory)])).rejects.toMatchObject({
+		code: "unavailable",
+	});
+	rmSync(directory);
+	mkdirSync(directory);
+	copyFileSync(await clonePythonImage(), kept);
+	await expect(ensurePythonImage(directory)).resolves.toBe(kept);
+});
+
 test("a directory that cannot be written is named, and tried again by the next run", async () => {
 	const file = join(directory, "not-a-directory");
 	writeFileSync(file, "");
