@@ -11,8 +11,9 @@ export type RunInEngine = (source: string, helpers?: Helpers) => Promise<GuestRe
 export function createRunInEngine(engine: Engine, execution = createExecution()): RunInEngine {
 	const stop = new Int32Array(new SharedArrayBuffer(4));
 	const print = (_: string, text: string): boolean => process.stderr.write(text);
+	const name = engine.name === "python" ? "bench.py" : "bench.js";
 	return async (source, helpers = emptyHelpers) => {
-		const result = await engine.run({ name: "bench.js", source }, execution, helpers, { seed: drawSeed(), print }, stop);
+		const result = await engine.run({ name, source }, execution, helpers, { seed: drawSeed(), print }, stop);
 		if (result.failure) throw new Error(`${engine.name}: ${result.failure.code}: ${result.failure.message}`);
 		return result;
 	};
