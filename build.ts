@@ -1,5 +1,5 @@
 /** Makes `dist/`: what is published. A bundle for each thread and for the command line: a tenth of the files means half of the start-up time. */
-import { copyFile, rm } from "node:fs/promises";
+import { copyFile, cp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
@@ -17,6 +17,7 @@ for (const entryPoints of [
 		"guest-process": "host/sandbox/guest-process.ts",
 		"engine-images": "host/sandbox/engine-images.ts",
 	},
+	{ "python-image-maker": "host/sandbox/python/image-maker.ts" },
 	{ "source-worker": "host/sandbox/source-worker.ts" },
 	{ "store-writer": "host/store/lmdb-writer.ts" },
 	{ "dev-runner": "host/cli/dev-runner.ts" },
@@ -36,6 +37,10 @@ for (const entryPoints of [
 	});
 await buildAgent(join(outdir, "agent.js"));
 await copyFile(programFiles.prelude, join(outdir, "prelude.js"));
+await cp(programFiles.pythonGuest, join(outdir, "python-guest"), {
+	recursive: true,
+	filter: (source) => !source.endsWith("__pycache__"),
+});
 // By the program as it was built, because an image is taken only by the one that made it.
 const engineImages = join(outdir, "engine-images.js");
 await import(pathToFileURL(engineImages).href);

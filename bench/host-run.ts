@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createHost, type EngineName, type Host } from "../host/index.ts";
+import { createHost, type Host, type JavaScriptEngine } from "../host/index.ts";
 import { type Candidate, interleave } from "./interleave.ts";
 import { atLeastTarget, createRow, type Effort, type Measurement, type Row } from "./measurement.ts";
 import { prepareWorkload, runMany, runOnce } from "./workload.ts";
@@ -13,7 +13,7 @@ export async function measure(effort: Effort): Promise<Measurement> {
 	const { quick } = effort;
 	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
 	const opened: Host[] = [];
-	const open = async (engine: EngineName, maxWorkers: number, guests: "threads" | "process" = "threads"): Promise<Host> => {
+	const open = async (engine: JavaScriptEngine, maxWorkers: number, guests: "threads" | "process" = "threads"): Promise<Host> => {
 		const dataDirectory = join(directory, `${engine}-${maxWorkers}-${guests}`);
 		const host = await createHost({ dataDirectory, engine, guests, limits: { maxWorkers, maxQueuedRuns: 1_000 } });
 		opened.push(host);

@@ -55,7 +55,7 @@ export type FailureCode =
 	| "storage-exceeded"
 	| "cancelled"
 	| "lost"
-	/** There is no container engine, it is too old, it has gone, or it cannot keep a run as isolated as it must be. */
+	/** There is no container engine, it is too old, it has gone, or it cannot keep a run as isolated as it must be; or the sandbox's Python could not be made ready. */
 	| "engine-unavailable"
 	/** The engine does not have the image, or the image may not be used. */
 	| "image-unavailable"
@@ -113,7 +113,7 @@ export interface Usage {
 export interface Outcome {
 	readonly executionId: string;
 	readonly status: FinalStatus;
-	/** 0 succeeded, 1 failed or lost, 124 timed out, 130 cancelled; of a script that failed in a container or on an SSH host, its own. */
+	/** 0 succeeded, 1 failed or lost, 124 timed out, 130 cancelled; of a script that failed in Python, in a container or on an SSH host, its own. */
 	readonly exitCode: number;
 	/** The output; absent when none was set. */
 	readonly output?: unknown;

@@ -9,6 +9,7 @@ import { Host, type HostParts } from "./host.ts";
 import type { Traffic } from "./http/traffic.ts";
 import { claimSweep, sweep } from "./retention.ts";
 import type { SshMode } from "./ssh-mode.ts";
+import { pythonImages } from "./store/data-directory.ts";
 import { claimHost, deadHosts, isHostAlive } from "./store/hosts.ts";
 import type { Store } from "./store/store.ts";
 import type { ExecutionTokens } from "./tokens/execution-tokens.ts";
@@ -97,6 +98,7 @@ export async function assembleHost({ directory, containers, auditId, opened, ...
 		sshDoors,
 		ssh: loadSsh,
 		containers: loadContainers,
+		pythonImage: async () => await (await import("./sandbox/python/image.ts")).ensurePythonImage(pythonImages(directory)),
 		containerImages: [...(containers.images ?? []), ...Object.values(languageImages)],
 		audit,
 		executions,

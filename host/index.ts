@@ -8,9 +8,10 @@ import type { ContainerSettings } from "./executors/container/opened-engine.ts";
 import { SandboxExecutor } from "./executors/sandbox.ts";
 import type { Host } from "./host.ts";
 import { keepAlive } from "./keep-alive.ts";
-import { type EngineName, requireEngine } from "./sandbox/engine.ts";
+import { type JavaScriptEngine, requireEngine } from "./sandbox/engine.ts";
 import type { StartWorker } from "./sandbox/script-worker.ts";
 import { threadWorkers } from "./sandbox/thread-worker.ts";
+import { pythonImages } from "./store/data-directory.ts";
 import { type LmdbStore, openLmdbStore } from "./store/lmdb-store.ts";
 
 export type { AuditLog, AuthenticationFailure, ControlAction } from "./audit.ts";
@@ -25,13 +26,13 @@ export type { JournalEntry } from "./helpers/journal-reader.ts";
 export type { OperatorVariables } from "./helpers/operator.ts";
 export type { ExecutionArchive, Host } from "./host.ts";
 export type { RunMode, RunOptions, ScriptSource } from "./run-options.ts";
-export type { EngineName } from "./sandbox/engine.ts";
+export type { EngineName, JavaScriptEngine } from "./sandbox/engine.ts";
 
 export interface HostOptions {
 	/** Where everything is kept; made with mode 0700. Without it a temporary directory is used and removed with the host. */
 	readonly dataDirectory?: string;
-	/** The engine of runs that do not name one. */
-	readonly engine?: EngineName;
+	/** The engine of runs of JavaScript and TypeScript that do not name one. */
+	readonly engine?: JavaScriptEngine;
 	/** Where scripts run: in threads of this process (when not given), or each in a child process without rights. */
 	readonly guests?: "threads" | "process";
 	/**
@@ -78,7 +79,12 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 	const startWorker: StartWorker =
 		guests === "threads"
 			? threadWorkers({ engine, limits, connect: async () => (await connecting.promise).connect() })
-			: (await import("./sandbox/process-worker.ts")).processWorkers({ engine, limits, store: connecting.promise });
+			: (await import("./sandbox/process-worker.ts")).processWorkers({
+					engine,
+					limits,
+					store: connecting.promise,
+					pythonImages: pythonImages(directory),
+				});
 	const executor = new SandboxExecutor({ startWorker, limits, forbiddenPorts: options.forbiddenPorts ?? [] });
 	executor.warm();
 	const auditId = options.audit ? (await import("./store/hosts.ts")).createHostId() : undefined;

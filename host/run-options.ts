@@ -1,4 +1,3 @@
-import { requireContainerFiles, requireFileName, scriptFileName } from "./container-files.ts";
 import { RuntimeError } from "./contract/errors.ts";
 import { excerpt } from "./contract/excerpt.ts";
 import { type EventContext, scopes as everyScope, type Json, type Scope } from "./contract/generated/types.ts";
@@ -9,8 +8,10 @@ import type { LogLine } from "./execution.ts";
 import type { SshDoors } from "./executors/ssh/script-door.ts";
 import { leastScopes, type Reach, reaches, type SshHost } from "./executors/ssh/ssh-host.ts";
 import { setVariable } from "./helpers/variable-effects.ts";
+import { requireFileName, requirePlacedFiles, scriptFileName } from "./placed-files.ts";
+import { requirePythonScript } from "./python-script.ts";
 import { parseAllowedHosts } from "./sandbox/allowed-hosts.ts";
-import { type EngineName, requireEngine } from "./sandbox/engine.ts";
+import { type EngineName, type GuestFile, type JavaScriptEngine, requireEngine } from "./sandbox/engine.ts";
 import { findLanguage, type ScriptLanguage, sandboxLanguages, scriptExtensions, scriptLanguages } from "./script-language.ts";
 import type { StoreOperation } from "./store/store.ts";
 
@@ -36,9 +37,12 @@ export interface RunOptions {
 	readonly host?: string;
 	/** In mode `ssh`: how the script reaches its helpers; as the host's entry says when not given. */
 	readonly reach?: Reach | "auto";
-	/** What a script in a container or on an SSH host is called with. */
+	/** What a script is called with: one in Python, in a container or on an SSH host. */
 	readonly arguments?: readonly string[];
-	/** Files that a script in a container or on an SSH host finds beside itself, by their paths relative to it. */
+	/**
+	 * Files that a script in Python, in a container or on an SSH host finds beside itself, by their paths relative to it. In the sandbox Python
+	 * imports from wheels among them, by the end of their names.
+	 */
 	readonly files?: Readonly<Record<string, string | Uint8Array>>;
 	/** The input, a JSON text. */
 	readonly input?: Json;
@@ -54,7 +58,8 @@ export interface RunOptions {
 	readonly limits?: Partial<Record<LimitName, number>>;
 	/** Hosts that `fetch` may reach; none when not given. */
 	readonly allowedHosts?: readonly string[];
-	readonly engine?: EngineName;
+	/** The engine of JavaScript and TypeScript in the sandbox. */
+	readonly engine?: JavaScriptEngine;
 	/** 1 for the first attempt. */
 	readonly attempt?: number;
 	/** W3C trace context, kept in the record of the run. */
@@ -90,9 +95,12 @@ export interface RunTerms {
 
 /** The options of a run in the sandbox, checked and complete. */
 export interface SandboxPlan extends RunTerms {
-	readonly script: ScriptSource & { readonly language: "javascript" | "typescript" };
+	readonly script: ScriptSource & { readonly language: Exclude<ScriptLanguage, "bash"> };
 	readonly allowedHosts: readonly string[];
 	readonly engine: EngineName;
+	/** Of Python; of other languages there are none. */
+	readonly arguments: readonly string[];
+	readonly files: readonly GuestFile[];
 }
 
 /** The options of a run in a container, checked and complete. */
@@ -121,23 +129,31 @@ export function requireMode({ mode, script }: Pick<RunOptions, "mode" | "script"
  * Completes the options of a run in the sandbox. Throws `invalid` or `too-large` for everything that is wrong with them: whatever language the
  * caller writes in, and whoever gave it the values.
  */
-export function resolveSandboxOptions(options: RunOptions, hostLimits: Limits, hostEngine: EngineName): SandboxPlan {
+export function resolveSandboxOptions(options: RunOptions, hostLimits: Limits, hostEngine: JavaScriptEngine): SandboxPlan {
 	requireAbsent(options, ["image"], "a container", "sandbox");
 	requireAbsent(options, ["host", "reach"], "an SSH host", "sandbox");
-	requireAbsent(options, ["arguments", "files"], "a container or on an SSH host", "sandbox");
 	const terms = resolveRunTerms(options, hostLimits);
 	const script = requireScript(options.script, terms.limits);
 	const language = languageOf(script);
-	if (language === "python" || language === "bash")
+	const allowedHosts = requireAllowedHosts(options.allowedHosts ?? []);
+	if (language === "python") {
+		if (options.engine !== undefined)
+			throw new RuntimeError("invalid", `engine is for JavaScript and TypeScript; ${excerpt(script.name)} is ${language}.`);
+		return { ...terms, allowedHosts, engine: "python", ...requirePythonScript({ ...script, language }, options, terms.limits) };
+	}
+	requireAbsent(options, ["arguments", "files"], "a container or on an SSH host", "sandbox");
+	if (language === "bash")
 		throw new RuntimeError(
 			"unsupported",
-			`The sandbox runs ${sandboxLanguages.join(" and ")}; ${excerpt(script.name)} is ${language}. Run it in a container (mode "container").`,
+			`The sandbox runs ${sandboxLanguages.join(", ")}; ${excerpt(script.name)} is ${language}. Run it in a container (mode "container").`,
 		);
 	return {
 		...terms,
 		script: { ...script, language: language ?? "javascript" },
-		allowedHosts: requireAllowedHosts(options.allowedHosts ?? []),
+		allowedHosts,
 		engine: requireEngine(options.engine ?? hostEngine),
+		arguments: [],
+		files: [],
 	};
 }
 
@@ -218,7 +234,7 @@ function requirePlaced(options: RunOptions, limits: Limits): Pick<ContainerPlan,
 			"invalid",
 			`What language ${excerpt(script.name)} is in is not known; its name has to end with one of ${scriptExtensions.join(", ")}, or its language has to be given.`,
 		);
-	const given = requireContainerFiles(options, limits);
+	const given = requirePlacedFiles(options, limits);
 	requireFileName(scriptFileName(script.name, language), given.files);
 	return { script: { ...script, language }, ...given };
 }

@@ -5,7 +5,10 @@ export const scriptLanguages = ["javascript", "typescript", "python", "bash"] as
 export type ScriptLanguage = (typeof scriptLanguages)[number];
 
 /** Those that the sandbox runs; the others run in containers. */
-export const sandboxLanguages: readonly ScriptLanguage[] = ["javascript", "typescript"];
+export const sandboxLanguages: readonly ScriptLanguage[] = ["javascript", "typescript", "python"];
+
+/** Those whose imports are bundled into one module. */
+export const bundledLanguages: readonly ScriptLanguage[] = ["javascript", "typescript"];
 
 const byExtension: ReadonlyMap<string, ScriptLanguage> = new Map([
 	[".js", "javascript"],

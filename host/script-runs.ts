@@ -6,6 +6,7 @@ import type { ContainerExecutor } from "./executors/container/executor.ts";
 import { endWithout, stopFailure } from "./executors/executor-end.ts";
 import type { SandboxExecutor } from "./executors/sandbox.ts";
 import type { SshDoors } from "./executors/ssh/script-door.ts";
+import { pythonScriptPath } from "./python-script.ts";
 import {
 	type ContainerPlan,
 	type RunOptions,
@@ -20,7 +21,7 @@ import {
 } from "./run-options.ts";
 import { RunPlaces } from "./run-places.ts";
 import type { RunningRuns, StartedRun } from "./running-runs.ts";
-import type { EngineName } from "./sandbox/engine.ts";
+import type { JavaScriptEngine, Script } from "./sandbox/engine.ts";
 import { mapStack, prepareSource } from "./sandbox/source.ts";
 import type { SshMode } from "./ssh-mode.ts";
 
@@ -29,14 +30,16 @@ export interface ScriptRunsParts {
 	readonly executor: SandboxExecutor;
 	/** Loads what runs scripts in containers, with the first of them. */
 	readonly containers: () => Promise<ContainerExecutor>;
-	/** Images that runs may name. */
+	/** Makes the image of Python when there is none yet; resolves to its file. */
+	readonly pythonImage: () => Promise<string>;
+	/** Images of containers that runs may name. */
 	readonly containerImages: readonly string[];
 	/** The doors that scripts on SSH hosts may have. */
 	readonly sshDoors: SshDoors;
 	/** Loads what runs scripts on SSH hosts, with the first of them. */
 	readonly ssh: () => Promise<SshMode>;
 	readonly limits: Limits;
-	readonly engine: EngineName;
+	readonly engine: JavaScriptEngine;
 	/** Throws `unavailable` when no new runs are taken. */
 	readonly requireOpen: () => void;
 }
@@ -84,16 +87,34 @@ export class ScriptRuns {
 		const { namespace, script, engine, input, limits, allowedHosts } = plan;
 		const known = { id, mode: "sandbox", allowedHosts, engine, script: describeScript(script) } as const;
 		return this.#parts.running.begin(this.#sandboxPlaces, plan, options, known, async (run) => {
-			const preparing = prepareSource(script, namespace);
+			const preparing = this.#prepare(plan, run.signal);
 			// What the script will find, and that it may reach the outside, is in the store before it starts.
 			if (created || plan.writes.length > 0 || allowedHosts.length > 0) await run.create();
 			created?.();
 			const prepared = await preparing;
 			if ("failure" in prepared) return endWithout(prepared.failure);
 			if (run.signal.aborted) return endWithout(stopFailure(limits, run.signal));
-			const end = await this.#parts.executor.run({ ...run, namespace, script: prepared.script, input, engine, limits });
+			const end = await this.#parts.executor.run({ ...run, ...prepared, namespace, input, engine, limits });
 			return end.error ? { ...end, error: await locate(end.error, script.sourceMap, namespace) } : end;
 		});
+	}
+
+	/** Never rejects: what goes wrong is in the answer. */
+	async #prepare(
+		{ script, namespace, limits, arguments: given, files }: SandboxPlan,
+		signal: AbortSignal,
+	): Promise<{ readonly script: Script; readonly pythonImage?: string } | { readonly failure: Failure }> {
+		const { name, source, language } = script;
+		if (language !== "python") return prepareSource({ ...script, language }, namespace);
+		try {
+			const pythonImage = await unlessAborted(this.#parts.pythonImage(), signal);
+			return { script: { name: pythonScriptPath(name), source, arguments: given, files }, pythonImage };
+		} catch (cause) {
+			if (signal.aborted) return { failure: stopFailure(limits, signal) };
+			process.emitWarning(`The image of Python could not be made: ${(cause as Error).message}`, "CroniumWarning");
+			const message = "Python could not be made ready on this host, which says why in its warnings; the next run tries it again.";
+			return { failure: { code: "engine-unavailable", message } };
+		}
 	}
 
 	#runInContainer(
@@ -166,6 +187,19 @@ async function withoutTypes(
 	if (language !== "typescript") return { source };
 	const prepared = await prepareSource({ name, source, language }, namespace);
 	return "failure" in prepared ? prepared : { source: prepared.script.source };
+}
+
+/** Rejects when the signal aborts first. */
+async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+	const aborted = Promise.withResolvers<never>();
+	const onAbort = (): void => aborted.reject(signal.reason);
+	signal.addEventListener("abort", onAbort, { once: true });
+	if (signal.aborted) onAbort();
+	try {
+		return await Promise.race([promise, aborted.promise]);
+	} finally {
+		signal.removeEventListener("abort", onAbort);
+	}
 }
 
 /** Puts the author's own files and lines into a failure's stack. */

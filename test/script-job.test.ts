@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { scriptFileName } from "../host/container-files.ts";
 import { describeJob, type PlacedScript } from "../host/executors/script-job.ts";
+import { scriptFileName } from "../host/placed-files.ts";
 import type { ScriptLanguage } from "../host/script-language.ts";
 
 const script = (language: ScriptLanguage, name: string, more: Partial<PlacedScript> = {}): PlacedScript => ({

@@ -1,4 +1,4 @@
-import { sandboxLanguages } from "../script-language.ts";
+import { bundledLanguages } from "../script-language.ts";
 import { BundleError } from "./bundle-error.ts";
 import { type Command, type CommandLine, exitCodes, requireOperands, UsageError } from "./command.ts";
 import { printJson, stringify } from "./json-print.ts";
@@ -20,9 +20,9 @@ async function run(line: CommandLine): Promise<number> {
 	const [file] = requireOperands(line, "The script's file");
 	try {
 		const scriptFile = readScriptFile(file, line.value("root"));
-		if (!sandboxLanguages.includes(scriptFile.language))
+		if (!bundledLanguages.includes(scriptFile.language))
 			throw new UsageError(
-				`${JSON.stringify(file)} is ${scriptFile.language}; bundles are made of ${sandboxLanguages.join(" and ")}.`,
+				`${JSON.stringify(file)} is ${scriptFile.language}; bundles are made of ${bundledLanguages.join(" and ")}.`,
 			);
 		const { script, warnings } = await prepareScriptFile(scriptFile);
 		for (const warning of warnings) printError(`warning: ${warning}`);

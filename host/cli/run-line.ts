@@ -11,6 +11,7 @@ import { readJsonArgument } from "./json-argument.ts";
 import { readDuration, readLimit, readSize } from "./quantity.ts";
 import type { ScriptFile } from "./script-file.ts";
 import { printError } from "./terminal.ts";
+import { readWithFiles } from "./with-files.ts";
 
 export const engines = ["quickjs-wasi", "quickjs-emscripten"] as const;
 
@@ -36,14 +37,25 @@ export function readPlace(line: CommandLine, { language, name }: ScriptFile): { 
 }
 
 /** What a mode has no use for is not passed over: whoever gives it expects something of it. */
-export function requireNothingForOthers(line: CommandLine, mode: RunMode, given: readonly string[]): void {
-	if (mode === "sandbox" && given.length > 0)
+export function requireNothingForOthers(
+	line: CommandLine,
+	{ language, name: script }: ScriptFile,
+	mode: RunMode,
+	given: readonly string[],
+): void {
+	const place = mode === "sandbox" && language === "python" ? "python" : mode;
+	if (place === "sandbox" && given.length > 0)
 		throw new UsageError(`${JSON.stringify(given[0])} is one argument too many: a script in the sandbox takes none.`);
-	for (const [name, { modes, described }] of Object.entries(optionsOfModes))
-		if ((line.flag(name) || line.value(name) !== undefined) && !modes.includes(mode))
-			throw new UsageError(
-				`--${name} is for ${described}, and this script runs ${placesOfModes[mode]}${mode === "sandbox" && modes.includes("container") ? "; --in container runs it in one" : ""}.`,
-			);
+	for (const [name, { places, described, advice }] of Object.entries(optionsOfPlaces)) {
+		if ((!line.flag(name) && line.value(name) === undefined) || places.includes(place)) continue;
+		const isOfContainers = places.includes("container");
+		if (mode === "sandbox" && !isOfContainers && places.some((one) => one === "sandbox" || one === "python"))
+			throw new UsageError(`--${name} is for ${described}; ${JSON.stringify(script)} is ${language}.`);
+		const instead = mode === "sandbox" && isOfContainers ? "--in container runs it in one" : advice?.[mode];
+		throw new UsageError(
+			`--${name} is for ${described}, and this script runs ${placesOfModes[mode]}${instead === undefined ? "" : `; ${instead}`}.`,
+		);
+	}
 }
 
 const placesOfModes: Readonly<Record<RunMode, string>> = {
@@ -52,17 +64,30 @@ const placesOfModes: Readonly<Record<RunMode, string>> = {
 	ssh: "on an SSH host",
 };
 
-const optionsOfModes: Readonly<Record<string, { readonly modes: readonly RunMode[]; readonly described: string }>> = {
-	image: { modes: ["container"], described: "containers" },
-	file: { modes: ["container", "ssh"], described: "containers and SSH hosts" },
-	"container-engine": { modes: ["sandbox", "container"], described: "containers" },
-	"container-allow": { modes: ["sandbox", "container"], described: "containers" },
-	reach: { modes: ["ssh"], described: "SSH hosts" },
-	"max-parallel": { modes: ["ssh"], described: "several SSH hosts" },
-	"stop-on-failure": { modes: ["ssh"], described: "several SSH hosts" },
-	memory: { modes: ["sandbox", "container"], described: "the sandbox and containers" },
-	"allow-host": { modes: ["sandbox"], described: "the sandbox" },
-	engine: { modes: ["sandbox"], described: "the sandbox" },
+/** Where an option means something. `sandbox` is that of JavaScript, `python` that of Python. */
+interface OptionPlaces {
+	readonly places: readonly (RunMode | "python")[];
+	readonly described: string;
+	/** What to do in a mode in which it means nothing. */
+	readonly advice?: Readonly<Partial<Record<RunMode, string>>>;
+}
+
+const optionsOfPlaces: Readonly<Record<string, OptionPlaces>> = {
+	image: { places: ["container"], described: "containers" },
+	file: { places: ["python", "container", "ssh"], described: "Python, containers and SSH hosts" },
+	with: {
+		places: ["python"],
+		described: "Python in the sandbox",
+		advice: { container: "--file gives it files", ssh: "--file gives it files" },
+	},
+	"container-engine": { places: ["sandbox", "python", "container"], described: "containers" },
+	"container-allow": { places: ["sandbox", "python", "container"], described: "containers" },
+	reach: { places: ["ssh"], described: "SSH hosts" },
+	"max-parallel": { places: ["ssh"], described: "several SSH hosts" },
+	"stop-on-failure": { places: ["ssh"], described: "several SSH hosts" },
+	memory: { places: ["sandbox", "python", "container"], described: "the sandbox and containers" },
+	"allow-host": { places: ["sandbox", "python"], described: "the sandbox" },
+	engine: { places: ["sandbox"], described: "JavaScript and TypeScript in the sandbox" },
 };
 
 /** What a script has that is put somewhere as files. */
@@ -71,7 +96,10 @@ export function readPlacedOptions(line: CommandLine, script: ScriptFile, given: 
 	const reach = line.value("reach");
 	return {
 		arguments: given,
-		files: Object.fromEntries(line.values("file").map((file) => readFileOfScript(file, script))),
+		files: Object.fromEntries([
+			...readWithFiles(line.values("with")),
+			...line.values("file").map((file) => readFileOfScript(file, script)),
+		]),
 		...(image !== undefined && { image }),
 		...(reach !== undefined && { reach: readReach(reach) }),
 	};

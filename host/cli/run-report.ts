@@ -38,11 +38,12 @@ function describeFailure({ name, message, limit }: Failure): string {
 	return `${text.replace(/\.$/, "")} (${limit.name}).`;
 }
 
-const readFrames = ({ stack = "" }: Failure): string[] =>
-	stack
-		.split("\n")
-		.map((frame) => frame.trim())
-		.filter((frame) => frame !== "");
+/** The frames without the indentation that all of them have: in Python what is behind one says something. */
+function readFrames({ stack = "" }: Failure): string[] {
+	const frames = stack.split("\n").filter((frame) => frame.trim() !== "");
+	const indentation = Math.min(...frames.map((frame) => frame.search(/\S/)));
+	return frames.map((frame) => frame.slice(indentation).trimEnd());
+}
 
 /** All of an outcome, with its host where there are several. */
 export function describeOutcome({ output: _, outputText, logs, ...outcome }: Outcome, host?: string): string {

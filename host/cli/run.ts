@@ -25,9 +25,9 @@ export const command: Command = {
 	name: "cronium run",
 	operands: "<file> [argument…]",
 	summary: "Runs a script in the sandbox, in a container or on an SSH host, and prints its output as JSON.",
-	details: `JavaScript and TypeScript run in the sandbox, Python and Bash in a container; the extension or a first line #! says which it is, and --in decides otherwise.
+	details: `JavaScript, TypeScript and Python run in the sandbox, Bash in a container; the extension or a first line #! says which it is, and --in decides otherwise.
 The output goes to standard output, exactly as the script set it; what the script logs goes to standard error as it happens.
-Imports of files and npm packages of the project are bundled first. Variables that the script sets are there in the next run.`,
+Imports of files and npm packages of the project are bundled first; modules in Python that are beside the script go with it. Variables that the script sets are there in the next run.`,
 	options: [
 		{ name: "input", value: "JSON", description: "The input: JSON, @file, or - for standard input." },
 		{ name: "var", value: "KEY=JSON", repeats: true, description: "Sets a variable before the run." },
@@ -65,14 +65,21 @@ Imports of files and npm packages of the project are bundled first. Variables th
 			value: "PATH",
 			repeats: true,
 			description:
-				"A file that the script finds beside itself in its container or on its SSH host; in or below the script's directory.",
+				"A file that a script in Python, in a container or on an SSH host finds beside itself; in or below the script's directory.",
+		},
+		{
+			name: "with",
+			value: "PATH",
+			repeats: true,
+			description:
+				"Python in the sandbox: a wheel in pure Python, a module or the directory of a package that the script imports.",
 		},
 		...containerOptions,
 		{ name: "timeout", value: "DURATION", description: "Time from start to deadline: 500ms, 30s, 2m." },
 		{ name: "memory", value: "SIZE", description: "Memory of the script, or of its container: 64MiB, 1GiB." },
 		{ name: "limit", value: "NAME=VALUE", repeats: true, description: "Any other limit of a run; see cronium limits." },
 		{ name: "allow-host", value: "HOST", repeats: true, description: "A host that fetch may reach; none when not given." },
-		{ name: "engine", value: "NAME", description: `${engines.join(" or ")}.` },
+		{ name: "engine", value: "NAME", description: `Of JavaScript and TypeScript: ${engines.join(" or ")}.` },
 		{
 			name: "record",
 			value: "FILE",
@@ -87,6 +94,8 @@ Imports of files and npm packages of the project are bundled first. Variables th
 		'cronium run hello.js --input \'{"name":"Ada"}\' --timeout 5s',
 		"cronium run report.ts --var threshold=5000 --var 'currency=\"EUR\"' --json",
 		"curl -s https://example.com/data.json | cronium run digest.ts --input -",
+		"cronium run examples/orders.py --input @examples/orders.json",
+		"cronium run import.py --with wheels/rates-1.0-py3-none-any.whl -- --since 2026-01-01",
 		"cronium run examples/report.sh --input @examples/orders.json",
 		"cronium run --in container import.py --file lib/rates.py -- --since 2026-01-01",
 		"cronium run --in ssh:web-1 examples/disk-check.sh",
@@ -101,11 +110,11 @@ async function run(line: CommandLine): Promise<number> {
 	const scriptFile = readScriptFile(file, line.value("root"));
 	const place = readPlace(line, scriptFile);
 	const { mode } = place;
-	requireNothingForOthers(line, mode, given);
+	requireNothingForOthers(line, scriptFile, mode, given);
 	const several = place.host === undefined ? undefined : await readSeveral(line, place.host);
 	const options = {
 		...readOptions(line, mode),
-		...(mode !== "sandbox" && readPlacedOptions(line, scriptFile, given)),
+		...((mode !== "sandbox" || scriptFile.language === "python") && readPlacedOptions(line, scriptFile, given)),
 		...place,
 	};
 	using cancel = cancelOnSignals();
@@ -132,7 +141,9 @@ async function run(line: CommandLine): Promise<number> {
 	}
 	for (const warning of prepared.warnings) printError(`warning: ${warning}`);
 
-	const request = { ...options, script: prepared.script };
+	// A file that was named goes before a module of the same place.
+	const files = { ...Object.fromEntries(prepared.files), ...options.files };
+	const request = { ...options, script: prepared.script, ...(options.files && { files }) };
 	const start: Start = async (one, onLog) => {
 		const served = one.mode === "ssh" ? await runServed(line, one, onLog, signal) : undefined;
 		return served ?? (await (await here.open()).run({ ...one, signal, onLog }));

@@ -62,7 +62,7 @@ export const limitDefinitions = {
 		8 * MiB,
 		0,
 		64 * MiB,
-		"Files and arguments that a run in a container or on an SSH host is given.",
+		"Files and arguments that a run of Python, in a container or on an SSH host is given.",
 	),
 	maxInputBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "Input of a run."),
 	maxOutputBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "Output of a run."),

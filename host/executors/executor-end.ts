@@ -46,10 +46,12 @@ export function describeScriptEnd(
 	usage: ExecutorEnd["usage"],
 ): ExecutorEnd {
 	const error = signal.aborted ? stopFailure(limits, signal) : (failure ?? remainder.failure);
-	return {
-		...describeEnd(remainder, error, usage),
-		...(error?.code === "script-error" && exitCode !== undefined && exitCode !== 0 && { exitCode }),
-	};
+	return withExitCode(describeEnd(remainder, error, usage), exitCode);
+}
+
+/** The end of a script with an exit code, which says something of one that failed by itself only. */
+export function withExitCode(end: ExecutorEnd, exitCode: number | undefined): ExecutorEnd {
+	return { ...end, ...(end.error?.code === "script-error" && exitCode !== undefined && exitCode !== 0 && { exitCode }) };
 }
 
 /** The end of a run whose script was never begun, or of which only the store knows something. */

@@ -6,7 +6,7 @@ import { type PoolOptions, WorkerPool } from "../sandbox/pool.ts";
 import type { JobEnd } from "../sandbox/script-worker.ts";
 import { drawSeed } from "../sandbox/seed.ts";
 import type { WorkerRun } from "../sandbox/worker.ts";
-import { describeEnd, type ExecutorEnd, endWithout, noUsage, stopFailure } from "./executor-end.ts";
+import { describeEnd, type ExecutorEnd, endWithout, noUsage, stopFailure, withExitCode } from "./executor-end.ts";
 
 /** One run for an executor. */
 export interface ExecutorRun {
@@ -14,6 +14,8 @@ export interface ExecutorRun {
 	readonly script: Script;
 	readonly input: Json | undefined;
 	readonly engine: EngineName;
+	/** The file with the image of Python, for a run that needs it. */
+	readonly pythonImage?: string;
 	readonly limits: Limits;
 	/** Aborted with a RuntimeError `cancelled` or `timed-out`. */
 	readonly signal: AbortSignal;
@@ -50,6 +52,7 @@ export class SandboxExecutor implements AsyncDisposable {
 		script,
 		input,
 		engine,
+		pythonImage,
 		limits,
 		signal,
 		onLog,
@@ -58,17 +61,26 @@ export class SandboxExecutor implements AsyncDisposable {
 	}: ExecutorRun): Promise<ExecutorEnd> {
 		const end = await this.#pool.run({
 			namespace,
+			engine,
 			signal,
 			maxCpuTimeMs: limits.maxCpuTimeMs,
 			onCpuTimeExceeded,
 			onLog,
-			start: () => ({ ...start(), script, input, engine, seed: drawSeed(), forbiddenPorts: this.#forbiddenPorts }),
+			start: () => ({
+				...start(),
+				script,
+				input,
+				engine,
+				...(pythonImage !== undefined && { pythonImage }),
+				seed: drawSeed(),
+				forbiddenPorts: this.#forbiddenPorts,
+			}),
 		});
 		if (end.type !== "ended") return describeLoss(end, limits, signal);
 		const { result, remainder } = end;
 		// A script usually dies of the call that the full journal refused: the journal is the cause, the error what came of it.
 		const failure = remainder.failure?.code === "journal-exceeded" ? remainder.failure : (result.failure ?? remainder.failure);
-		return describeEnd(remainder, failure, result.usage);
+		return withExitCode(describeEnd(remainder, failure, result.usage), result.exitCode);
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { scriptFileName } from "../container-files.ts";
+import { scriptFileName } from "../placed-files.ts";
 import type { ScriptLanguage } from "../script-language.ts";
 
 /** What is to be run in a container or on an SSH host. */

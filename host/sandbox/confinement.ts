@@ -19,13 +19,19 @@ const enginePackages = ["quickjs-wasi", "@jitl/quickjs-ng-wasmfile-release-sync"
 
 /**
  * Starts a program of ours in a process that can do nothing but compute and talk to this one: an empty environment, no descriptors but two sockets
- * (3 and 4) and standard error, and of the file system only what it consists of, for reading. Node's permission model refuses the rest: files,
+ * (3 and 4) and standard error, and of the file system only what it consists of and `directories`, for reading. Node's permission model refuses the rest: files,
  * processes, threads, add-ons, sockets. Threads in particular, because a thread that is made with other options has no permission model at all.
  */
-export function spawnConfined(program: URL, programArguments: readonly string[]): ChildProcess {
+export function spawnConfined(
+	program: URL,
+	programArguments: readonly string[],
+	directories: readonly string[] = [],
+): ChildProcess {
 	const flags = [
 		"--permission",
 		...readablePaths(program).map((path) => `--allow-fs-read=${path}`),
+		// All in it, also when it is made later; a directory without the star is one only when it is there now.
+		...directories.map((directory) => `--allow-fs-read=${join(directory, "*")}`),
 		// The model does not know this module, which opens files of its own.
 		"--no-experimental-sqlite",
 		// The process itself cannot set V8's flags any more (`confined.ts`), and its engine wants to collect.

@@ -97,7 +97,8 @@ export interface Engine extends Disposable {
 /** The engines of JavaScript, of which a run may name one. */
 export const javascriptEngines = ["quickjs-wasi", "quickjs-emscripten"] as const;
 export type JavaScriptEngine = (typeof javascriptEngines)[number];
-export type EngineName = JavaScriptEngine | "python";
+export const engineNames = [...javascriptEngines, "python"] as const;
+export type EngineName = (typeof engineNames)[number];
 
 export function requireEngine(engine: unknown): JavaScriptEngine {
 	return oneOf(engine, "engine", javascriptEngines);

@@ -30,11 +30,11 @@ export async function createEngine(name: EngineName, options: EngineOptions = {}
 export function engineChoice(
 	first: GuestEngine,
 	options: Pick<EngineOptions, "images">,
-): (name: EngineName) => GuestEngine | Promise<GuestEngine> {
+): (name: EngineName, pythonImage?: string) => GuestEngine | Promise<GuestEngine> {
 	const engines = new Map([[first.name, first]]);
-	return (name) =>
+	return (name, pythonImage) =>
 		engines.get(name) ??
-		createEngine(name, options).then((engine) => {
+		createEngine(name, { ...options, ...(pythonImage !== undefined && { pythonImage }) }).then((engine) => {
 			engines.set(name, engine);
 			return engine;
 		});

@@ -31,6 +31,8 @@ export const hostFrames = {
 	run: 4,
 	/** The run has to stop. head: why. */
 	stop: 5,
+	/** A file of the run that comes next. head: its path, tail: its content in base64. */
+	file: 6,
 } as const;
 
 /** One message. Its meaning is in the tables. */

@@ -13,8 +13,10 @@ import {
 	type FetchRequest,
 	type FetchResponse,
 	type GuestExecution,
+	type GuestFile,
 	type RemoteHelpers,
 	requireEngine,
+	type Script,
 	type Surroundings,
 } from "./engine.ts";
 import { createEngine, engineChoice } from "./engines.ts";
@@ -36,12 +38,17 @@ export interface GuestOrder {
 	readonly deadlineAt: number;
 	/** Whether the run was given hosts. */
 	readonly mayFetch: boolean;
+	readonly arguments?: readonly string[];
+	/** The file with the image of Python, for a run that needs it. */
+	readonly pythonImage?: string;
 }
 
 const stop = new Int32Array(1);
 /** Calls and fetches that wait for their answer. Ids are never used twice: an answer that comes too late finds nobody. */
 const waiting = new Map<number, (text: string) => void>();
 let lastId = 0;
+/** Of the run that comes next. */
+let files: GuestFile[] = [];
 let current: { readonly abort: AbortController; readonly limits: Limits } | undefined;
 
 const line = new GuestLine(onNews);
@@ -60,15 +67,19 @@ function onNews({ type, id, head, tail }: Frame): void {
 		const reason = head as WorkerStop["reason"];
 		stop[0] = stopCells[reason];
 		current.abort.abort(stopError(reason, current.limits));
-	} else run(JSON.parse(head) as GuestOrder, tail ?? "").catch((cause: unknown) => tell(guestFrames.broken, String(cause)));
+	} else if (type === hostFrames.file) files.push({ path: head, content: Buffer.from(tail ?? "", "base64") });
+	else run(JSON.parse(head) as GuestOrder, tail ?? "").catch((cause: unknown) => tell(guestFrames.broken, String(cause)));
 }
 
-async function run({ name, engine: engineName, seed, limits, deadlineAt, mayFetch }: GuestOrder, source: string): Promise<void> {
+async function run(order: GuestOrder, source: string): Promise<void> {
+	const { name, engine: engineName, seed, limits, deadlineAt, mayFetch, arguments: given, pythonImage } = order;
+	const script: Script = { name, source, files, ...(given && { arguments: given }) };
+	files = [];
 	const abort = new AbortController();
 	current = { abort, limits };
 	stop[0] = 0;
 	try {
-		const engine = await engineOf(engineName);
+		const engine = await engineOf(engineName, pythonImage);
 		const execution: GuestExecution = { limits, deadlineAt, signal: abort.signal };
 		const surroundings: Surroundings = {
 			seed,
@@ -76,7 +87,7 @@ async function run({ name, engine: engineName, seed, limits, deadlineAt, mayFetc
 			onPoll: () => line.poll(),
 			...(mayFetch && { fetch }),
 		};
-		const { returned, ...result } = await engine.run({ name, source }, execution, helpers, surroundings, stop);
+		const { returned, ...result } = await engine.run(script, execution, helpers, surroundings, stop);
 		tell(guestFrames.ended, JSON.stringify(result), returned);
 	} finally {
 		current = undefined;

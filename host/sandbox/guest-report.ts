@@ -32,15 +32,17 @@ export const failureCodes: Readonly<Record<FailureCode, true>> = {
 
 /** What a failure may take: the prelude and the engine cut messages and stacks far below that. */
 const maxReportCharacters = 1024 * 1024;
+const maxExitCode = 255;
 
 /** Reads what a guest process says of the end of its run. Throws an Error for what an honest one would not say. */
 export function readGuestReport(text: string, returned: string | undefined): GuestResult {
 	if (text.length > maxReportCharacters) throw new Error(`a result of ${text.length} characters`);
-	const { failure, usage } = object(JSON.parse(text));
+	const { failure, usage, exitCode } = object(JSON.parse(text));
 	const { cpuTimeMs, memoryBytes, hostCalls } = object(usage);
 	return {
 		...(returned !== undefined && { returned }),
 		...(failure !== undefined && { failure: readFailure(object(failure)) }),
+		...(exitCode !== undefined && { exitCode: readExitCode(exitCode) }),
 		usage: { cpuTimeMs: amount(cpuTimeMs), memoryBytes: amount(memoryBytes), hostCalls: amount(hostCalls) },
 	};
 }
@@ -56,6 +58,12 @@ function readFailure({ code, message, name, errorCode, limit, stack }: Readonly<
 		...(found && { limit: { name: text(found.name), value: amount(found.value), unit: text(found.unit) } }),
 		...(stack !== undefined && { stack: text(stack) }),
 	};
+}
+
+function readExitCode(value: unknown): number {
+	const code = amount(value);
+	if (Number.isInteger(code) && code <= maxExitCode) return code;
+	throw new Error("a result with an exit code that is none");
 }
 
 function object(value: unknown): Readonly<Record<string, unknown>> {

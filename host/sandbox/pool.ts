@@ -1,5 +1,6 @@
 import type { Limits } from "../contract/limits.ts";
 import { FairQueue } from "../fair-queue.ts";
+import { engineNames } from "./engine.ts";
 import type { Job, JobEnd, ScriptWorker, StartWorker } from "./script-worker.ts";
 
 export interface PoolOptions {
@@ -65,11 +66,13 @@ export class WorkerPool implements AsyncDisposable {
 	}
 
 	#assign(): void {
-		for (const worker of this.#workers) {
-			if (worker.state !== "idle") continue;
+		const idle = new Set([...this.#workers].filter(({ state }) => state === "idle"));
+		while (idle.size > 0) {
 			const next = this.#waiting.next();
 			if (!next) return;
 			const { job, resolve } = next;
+			const worker = mostSuitable(idle, job);
+			idle.delete(worker);
 			worker
 				.run(job)
 				.catch((cause: Error): JobEnd => ({ type: "crashed", cause: cause.message }))
@@ -128,4 +131,13 @@ export class WorkerPool implements AsyncDisposable {
 		});
 		return worker;
 	}
+}
+
+/**
+ * One that has the job's engine ready, and of these the one with the fewest others: engines are heavy, and so one worker keeps what few runs need, while
+ * the others stay as they are.
+ */
+function mostSuitable(workers: ReadonlySet<ScriptWorker>, { engine }: Job): ScriptWorker {
+	const rank = ({ engines }: ScriptWorker): number => engines.size + (engines.has(engine) ? 0 : engineNames.length);
+	return [...workers].reduce((best, worker) => (rank(worker) < rank(best) ? worker : best));
 }

@@ -34,6 +34,8 @@ export interface ProcessWorkerOptions {
 	readonly engine: EngineName;
 	readonly limits: Limits;
 	readonly store: Promise<Store>;
+	/** Where the image of Python is, or will be: a guest reads it. */
+	readonly pythonImages: string;
 	/** What runs in the process; `guest-process.ts` when not given. */
 	readonly program?: URL;
 }
@@ -60,6 +62,7 @@ type GuestEnd = { readonly type: "ended"; readonly result: GuestResult } | Exclu
 /** One process and the job it has. */
 class ProcessWorker implements ScriptWorker {
 	state: ScriptWorker["state"] = "starting";
+	readonly engines: Set<EngineName>;
 	readonly #child: ChildProcess;
 	readonly #requests: Socket;
 	readonly #news: Socket;
@@ -75,10 +78,12 @@ class ProcessWorker implements ScriptWorker {
 	#stopCell = 0;
 	#settle: ((end: GuestEnd) => void) | undefined;
 
-	constructor({ engine, limits, store, program = programFiles.guestProcess }: ProcessWorkerOptions, events: WorkerEvents) {
+	constructor(options: ProcessWorkerOptions, events: WorkerEvents) {
+		const { engine, limits, store, pythonImages, program = programFiles.guestProcess } = options;
+		this.engines = new Set([engine]);
 		this.#graceMs = limits.cancelGraceMs;
 		this.#events = events;
-		this.#child = spawnConfined(program, [engine]);
+		this.#child = spawnConfined(program, [engine], [pythonImages]);
 		// So it is when there are no descriptors left.
 		if (this.#child.stdio === undefined) {
 			this.#child.once("error", () => undefined);
@@ -123,12 +128,22 @@ class ProcessWorker implements ScriptWorker {
 		const onSettled = (id: number, text: string): void => this.#tellLater(id, text);
 		const run = new HostedRun(order, { store: this.#store, signal: job.signal, onLog: job.onLog, onSettled });
 		this.state = "busy";
+		this.engines.add(job.engine);
 		this.#run = run;
 		this.#stopCell = 0;
 		const { limits, deadlineAt, allowedHosts } = run.record;
-		const { name, source } = order.script;
-		const { engine, seed } = order;
-		const told: GuestOrder = { name, engine, seed, limits, deadlineAt, mayFetch: allowedHosts.length > 0 };
+		const { source, files = [], name, arguments: given } = order.script;
+		const { engine, seed, pythonImage } = order;
+		const told: GuestOrder = {
+			name,
+			engine,
+			seed,
+			limits,
+			deadlineAt,
+			mayFetch: allowedHosts.length > 0,
+			...(given && { arguments: given }),
+			...(pythonImage !== undefined && { pythonImage }),
+		};
 		const cpuAtStart = threadCpuMs(this.#child.pid);
 		using _watch = watchCpuTime(job, async () => {
 			const used = threadCpuMs(this.#child.pid);
@@ -138,6 +153,7 @@ class ProcessWorker implements ScriptWorker {
 			graceMs: this.#graceMs,
 			begin: (settle) => {
 				this.#settle = settle;
+				for (const { path, content } of files) this.#tell(hostFrames.file, path, Buffer.from(content).toString("base64"));
 				this.#tell(hostFrames.run, JSON.stringify(told), source);
 			},
 			stop: (reason) => {

@@ -1,7 +1,7 @@
 import type { RuntimeError } from "../contract/errors.ts";
 import type { LogLine } from "../execution.ts";
 import type { Remainder } from "../helpers/helpers.ts";
-import type { GuestResult } from "./engine.ts";
+import type { EngineName, GuestResult } from "./engine.ts";
 import type { WorkerRun, WorkerStop } from "./worker.ts";
 
 /** What became of a job: the script came to an end, or its worker was taken from under it. */
@@ -15,6 +15,8 @@ export type JobEnd =
 export interface Job {
 	/** Namespaces take turns. */
 	readonly namespace: string;
+	/** The engine that it needs: a worker that has it ready begins sooner. */
+	readonly engine: EngineName;
 	/** Aborted with a RuntimeError `cancelled` or `timed-out`. */
 	readonly signal: AbortSignal;
 	/** Processor time that the job may use, in milliseconds. */
@@ -30,6 +32,8 @@ export interface Job {
 export interface ScriptWorker {
 	/** `stopping`: about to be terminated; it takes no job any more, whatever it still says. */
 	readonly state: "starting" | "idle" | "busy" | "stopping" | "gone";
+	/** Those that it has made, and keeps. */
+	readonly engines: ReadonlySet<EngineName>;
 	/** Rejects when the job cannot be handed over; the worker is as it was then. */
 	run(job: Job): Promise<JobEnd>;
 	/** Ends it, wherever its script is. */

@@ -44,6 +44,7 @@ interface ThreadEvents extends WorkerEvents {
 /** One worker thread and the job it has. */
 class ThreadWorker implements ScriptWorker {
 	state: ScriptWorker["state"] = "starting";
+	readonly engines: Set<EngineName>;
 	readonly #worker: Worker;
 	readonly #stop = new Int32Array(new SharedArrayBuffer(4));
 	readonly #cpuTimeAtStart = new Float64Array(new SharedArrayBuffer(8));
@@ -54,6 +55,7 @@ class ThreadWorker implements ScriptWorker {
 	#settle: ((end: JobEnd) => void) | undefined;
 
 	constructor(options: ThreadWorkerOptions, prepared: PreparedEngine | undefined, events: ThreadEvents) {
+		this.engines = new Set([options.engine]);
 		this.#graceMs = options.limits.cancelGraceMs;
 		this.#events = events;
 		this.#worker = new Worker(programFiles.scriptWorker, {
@@ -96,6 +98,7 @@ class ThreadWorker implements ScriptWorker {
 		// Throws for what cannot be cloned, before anything has changed.
 		this.#worker.postMessage({ type: "run", ...job.start() } satisfies WorkerRun);
 		this.state = "busy";
+		this.engines.add(job.engine);
 		this.#onLog = job.onLog;
 		using _watch = watchCpuTime(job, () => this.#usedMs());
 		return await untilEnded<JobEnd>(job, {

@@ -48,6 +48,8 @@ export interface WorkerRun {
 	readonly audit: boolean;
 	readonly script: Script;
 	readonly engine: EngineName;
+	/** The file with the image of Python, for a run that needs it. */
+	readonly pythonImage?: string;
 	readonly input: Json | undefined;
 	readonly seed: Seed;
 	/** Ports of this machine that its requests never reach. */
@@ -97,7 +99,7 @@ port.on("message", (message: WorkerRun | WorkerStop) => {
 post({ type: "ready", prepared: data.prepared ? undefined : engine.prepared });
 
 async function run(order: WorkerRun): Promise<WorkerMessage> {
-	const { record: text, opening: kind, audit, script, engine: name, input, seed, forbiddenPorts } = order;
+	const { record: text, opening: kind, audit, script, engine: name, pythonImage, input, seed, forbiddenPorts } = order;
 	const record = readRecord(text);
 	const abort = new AbortController();
 	current = { abort, limits: record.limits };
@@ -113,7 +115,7 @@ async function run(order: WorkerRun): Promise<WorkerMessage> {
 			const { openRunFetch } = await import("./run-fetch.ts");
 			fetcher = openRunFetch(execution, bound, forbiddenPorts);
 		}
-		const engine = await engineOf(name);
+		const engine = await engineOf(name, pythonImage);
 		const surroundings = { seed, print: bound.print, ...(fetcher && { fetch: fetcher.fetch }) };
 		const result = await engine.run(script, execution, bound.helpers, surroundings, data.stop);
 		const remainder = await bound.settle(result.failure ? undefined : result.returned);

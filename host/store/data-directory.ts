@@ -1,5 +1,5 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync, type Stats, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { RuntimeError } from "../contract/errors.ts";
 import { excerpt } from "../contract/excerpt.ts";
 import { keysDirectoryName } from "./audit-key.ts";
@@ -10,13 +10,18 @@ export const storeFileName = "store.lmdb";
 /** How the process that serves it is reached. */
 export const servingFileName = "serving.json";
 
+const imagesDirectoryName = "images";
+
+/** Where a data directory has the memory image of Python, and nothing else. Guests in processes of their own may read it, by this very path. */
+export const pythonImages = (directory: string): string => join(resolve(directory), imagesDirectoryName);
+
 /** Everything in a data directory that is the runtime's: nothing else in it is ever touched. */
 function isOwnName(name: string): boolean {
 	return (
 		name.startsWith(storeFileName) ||
 		name.startsWith(servingFileName) ||
 		name.startsWith("hosts.toml") ||
-		["hosts", "roles", "engines", keysDirectoryName, runsName].includes(name)
+		["hosts", "roles", "engines", imagesDirectoryName, keysDirectoryName, runsName].includes(name)
 	);
 }
 

@@ -26,7 +26,6 @@ async function runFile(files: Readonly<Record<string, string>>, argv: readonly s
 describe("cronium run, of scripts for containers", () => {
 	test.each([
 		["a.sh", "echo", ["--in", "sandbox"], '"a.sh" is bash, which the sandbox does not run; --in container does.'],
-		["a", "#!/usr/bin/env python3\n", ["--in", "sandbox"], '"a" is python, which the sandbox does not run; --in container does.'],
 		["a.sh", "echo", ["--in", "vm"], '--in is "vm"; it must be sandbox, container, or ssh:NAME with the name of an SSH host.'],
 		[
 			"a.js",
@@ -38,10 +37,35 @@ describe("cronium run, of scripts for containers", () => {
 			"a.js",
 			"1",
 			["--file", "x"],
-			"--file is for containers and SSH hosts, and this script runs in the sandbox; --in container runs it in one.",
+			"--file is for Python, containers and SSH hosts, and this script runs in the sandbox; --in container runs it in one.",
 		],
+		["a.js", "1", ["--with", "x.whl"], '--with is for Python in the sandbox; "a.js" is javascript.'],
+		[
+			"a.sh",
+			"echo",
+			["--with", "x.whl"],
+			"--with is for Python in the sandbox, and this script runs in a container; --file gives it files.",
+		],
+		[
+			"a.py",
+			"",
+			["--in", "container", "--with", "x.whl"],
+			"--with is for Python in the sandbox, and this script runs in a container; --file gives it files.",
+		],
+		[
+			"a.py",
+			"",
+			["--image", "x"],
+			"--image is for containers, and this script runs in the sandbox; --in container runs it in one.",
+		],
+		["a.py", "", ["--engine", "quickjs-wasi"], '--engine is for JavaScript and TypeScript in the sandbox; "a.py" is python.'],
 		["a.js", "1", ["x"], '"x" is one argument too many: a script in the sandbox takes none.'],
-		["a.sh", "echo", ["--engine", "quickjs-wasi"], "--engine is for the sandbox, and this script runs in a container."],
+		[
+			"a.sh",
+			"echo",
+			["--engine", "quickjs-wasi"],
+			"--engine is for JavaScript and TypeScript in the sandbox, and this script runs in a container.",
+		],
 		["a.sh", "echo", ["--allow-host", "example.com"], "--allow-host is for the sandbox, and this script runs in a container."],
 		[
 			"a.sh",
@@ -85,7 +109,7 @@ describe("cronium run, of scripts for containers", () => {
 
 	test("an engine that is not there fails the run, which is in the store with the reason", async () => {
 		const cwd = createDirectory();
-		const { code, stdout, stderr } = await runFile({ "a.py": "" }, ["--json"], { cwd });
+		const { code, stdout, stderr } = await runFile({ "a.py": "" }, ["--in", "container", "--json"], { cwd });
 		expect(code).toBe(1);
 		expect(stderr).toContain(nowhere);
 		const { executionId } = JSON.parse(stdout) as { executionId: string };
@@ -171,7 +195,18 @@ function runOnce(address: string): void {
 		const cwd = createDirectory();
 		const source =
 			"import cronium\ncronium.set_output([cronium.get_input(), cronium.get_variable('rate'), cronium.get_event_context().name])\n";
-		const given = ["--input", '{"total":80}', "--var", "rate=0.25", "--event", '{"name":"nightly"}', "--record", "recorded.json"];
+		const given = [
+			"--in",
+			"container",
+			"--input",
+			'{"total":80}',
+			"--var",
+			"rate=0.25",
+			"--event",
+			'{"name":"nightly"}',
+			"--record",
+			"recorded.json",
+		];
 		const { code, stdout, stderr } = await runFile({ "a.py": source }, given, { cwd, env });
 		expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '[{"total":80},0.25,"nightly"]\n', stderr: "" });
 		const again = execFileSync(
@@ -220,7 +255,7 @@ export default async (input: { n: number }) => {
 		const late = await runFile({ "a.sh": "sleep 600" }, ["--timeout", "2s"], { env });
 		expect(late).toMatchObject({ code: 124, stderr: expect.stringContaining("(maxWallTimeMs)") });
 		const source = "import sys\nall = []\nwhile True:\n    all.append(bytearray(1 << 20))\n";
-		const large = await runFile({ "a.py": source }, ["--memory", "32MiB", "--json"], { env });
+		const large = await runFile({ "a.py": source }, ["--in", "container", "--memory", "32MiB", "--json"], { env });
 		expect(large.code).toBe(1);
 		expect(JSON.parse(large.stdout)).toMatchObject({
 			error: { code: "memory-exceeded", limit: { name: "maxContainerMemoryBytes", value: 32 * 1024 * 1024 } },

@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { createHost, type EngineName, type Host, type LimitName, type Outcome, type RunOptions } from "../../host/index.ts";
+import { createHost, type Host, type JavaScriptEngine, type LimitName, type Outcome, type RunOptions } from "../../host/index.ts";
 
-export const javascriptEngines: readonly EngineName[] = ["quickjs-wasi", "quickjs-emscripten"];
+export const javascriptEngines: readonly JavaScriptEngine[] = ["quickjs-wasi", "quickjs-emscripten"];
 
 /** One script that means harm, and what has to come of it. */
 export interface Attack {
@@ -44,7 +44,7 @@ export interface ArenaOptions {
 }
 
 /** A host for the tests of one `describe`; after the last one nothing of it may be left. */
-export function useArena(engine: EngineName, { limits = {}, thorough = false }: ArenaOptions = {}): Arena {
+export function useArena(engine: JavaScriptEngine, { limits = {}, thorough = false }: ArenaOptions = {}): Arena {
 	let host: Host | undefined;
 	let baseline: unknown;
 	let threads = 0;

@@ -33,16 +33,25 @@ const event = (emitter: NodeJS.EventEmitter, name: string): Promise<string> =>
 	});
 
 found.environment = { ...process.env };
+await attempt("image", () => fs.readFileSync(`${data}/images/python.image`, "latin1"));
 for (const file of [
 	`${data}/keys/audit.key`,
 	`${data}/store.lmdb`,
+	`${data}/images/../store.lmdb`,
+	`${data}/images-of-others/python.image`,
 	"/etc/passwd",
 	"/proc/self/environ",
 	`/proc/${parent}/environ`,
 ])
 	await attempt(`read ${file}`, () => fs.readFileSync(file, "latin1"));
 for (const directory of [data, "/", "/tmp"]) await attempt(`list ${directory}`, () => fs.readdirSync(directory));
-for (const place of [`${data}/made`, "/tmp/cronium-made", new URL("./made", import.meta.url)])
+for (const place of [
+	`${data}/made`,
+	`${data}/images/made`,
+	`${data}/images/python.image`,
+	"/tmp/cronium-made",
+	new URL("./made", import.meta.url),
+])
 	await attempt(`write ${place}`, () => fs.writeFileSync(place, "x"));
 await attempt("append to the program", () => fs.appendFileSync(new URL("../../host/index.ts", import.meta.url), "x"));
 await attempt("change a mode", () => fs.chmodSync(data, 0o777));

@@ -1,5 +1,16 @@
 import { once } from "node:events";
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import {
+	closeSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,7 +33,12 @@ test("a confined process has no environment, and can only compute and talk to it
 		const socket = join(data, "test.sock");
 		await new Promise<void>((resolve) => server.listen(socket, resolve));
 		process.env.CRONIUM_TEST_SECRET = "secret";
-		const child = spawnConfined(program, [JSON.stringify({ data, socket, parent: process.pid })]);
+		const child = spawnConfined(program, [JSON.stringify({ data, socket, parent: process.pid })], [join(data, "images")]);
+		// Made later than the process, as the image of Python may be. Links lead out of the directory for those who may make them, and a guest may not.
+		for (const name of ["images", "images-of-others"]) {
+			mkdirSync(join(data, name));
+			writeFileSync(join(data, name, "python.image"), "image");
+		}
 		let text = "";
 		let errors = "";
 		(child.stdio[3] as Socket).setEncoding("utf8").on("data", (part: string) => {
@@ -33,8 +49,9 @@ test("a confined process has no environment, and can only compute and talk to it
 		});
 		const [code] = await once(child, "close");
 		expect({ code, errors: errors.replace(/^.*(?:Warning|--trace-warnings).*\n/gm, "") }).toEqual({ code: 0, errors: "" });
-		const { environment, ...attempts } = JSON.parse(text) as Record<string, unknown>;
+		const { environment, image, ...attempts } = JSON.parse(text) as Record<string, unknown>;
 		expect(environment).toEqual({});
+		expect(image).toBe("image");
 		expect(Object.keys(attempts).length).toBeGreaterThan(30);
 		expect(Object.entries(attempts).filter(([, result]) => !refusal.test(String(result)))).toEqual([]);
 		for (const made of [join(data, "made"), "/tmp/cronium-made"]) expect(existsSync(made)).toBe(false);

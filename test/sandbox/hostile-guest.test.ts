@@ -34,7 +34,13 @@ beforeEach(async () => {
 	const store = await openLmdbStore({ directory, maxStoreBytes: limits.maxStoreBytes, audit: { hostId: auditId } });
 	opened.defer(() => store.close());
 	const program = new URL("./hostile-guest.ts", import.meta.url);
-	const startWorker = processWorkers({ engine, limits, store: Promise.resolve(store), program });
+	const startWorker = processWorkers({
+		engine,
+		limits,
+		store: Promise.resolve(store),
+		pythonImages: join(directory, "images"),
+		program,
+	});
 	const executor = opened.use(new SandboxExecutor({ startWorker, limits, forbiddenPorts: [] }));
 	host = await assembleHost({ directory, containers: {}, auditId, store, executor, limits, engine, opened });
 });
@@ -63,6 +69,10 @@ test.each([
 	["ends with a result that is not JSON", "JSON"],
 	["ends with a failure of its own making", "a failure without a code"],
 	["ends with amounts that are none", "an amount that is none"],
+	["ends with the exit code 256", "an exit code that is none"],
+	["ends with the exit code -1", "an amount that is none"],
+	["ends with the exit code 0.5", "an exit code that is none"],
+	['ends with the exit code "0"', "an amount that is none"],
 	["prints more than fits", "10000000 characters printed at once"],
 	["exits", "exit code 3"],
 	["aborts", "SIGABRT"],
@@ -78,6 +88,10 @@ test.each([
 test("what it says it returned is checked as a script's", async () => {
 	expect(await run("ends with a value that is not JSON")).toMatchObject({ status: "failed", error: { code: "invalid-output" } });
 	await requireUnharmed();
+});
+
+test("its exit code is that of the run when the script has failed by itself", async () => {
+	expect(await run("ends with an exit code")).toMatchObject({ status: "failed", exitCode: 7, error: { code: "script-error" } });
 });
 
 test("one that does not stop is killed", async () => {

@@ -33,6 +33,14 @@ const deeds: Record<string, () => void> = {
 		line.say(frame(guestFrames.ended, `{${usage},"failure":{"code":"__proto__","message":"x"}}`)),
 	"ends with amounts that are none": () =>
 		line.say(frame(guestFrames.ended, '{"usage":{"cpuTimeMs":-1,"memoryBytes":1,"hostCalls":1e999}}')),
+	...Object.fromEntries(
+		["256", "-1", "0.5", '"0"'].map((code) => [
+			`ends with the exit code ${code}`,
+			() => line.say(frame(guestFrames.ended, `{${usage},"exitCode":${code}}`)),
+		]),
+	),
+	"ends with an exit code": () =>
+		line.say(frame(guestFrames.ended, `{${usage},"exitCode":7,"failure":{"code":"script-error","message":"x"}}`)),
 	"ends with a value that is not JSON": () => end("{nonsense"),
 	"prints more than fits": () => line.say(frame(guestFrames.print, "\n".repeat(10_000_000))),
 	exits: () => process.exit(3),

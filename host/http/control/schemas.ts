@@ -2,6 +2,7 @@ import { errorCodes, scopes } from "../../contract/generated/types.ts";
 import { limitDefinitions } from "../../contract/limits.ts";
 import { reaches } from "../../executors/ssh/ssh-host.ts";
 import { runModes } from "../../run-options.ts";
+import { javascriptEngines } from "../../sandbox/engine.ts";
 import { scriptLanguages } from "../../script-language.ts";
 import { audiences } from "../../tokens/execution-tokens.ts";
 
@@ -83,12 +84,12 @@ export const runRequest = {
 		arguments: {
 			type: "array",
 			items: { type: "string" },
-			description: "What a script in a container or on an SSH host is called with.",
+			description: "What a script in Python, in a container or on an SSH host is called with.",
 		},
 		files: {
 			type: "object",
 			description:
-				"Files that a script in a container or on an SSH host finds beside itself, by their paths relative to it: a text, or bytes in base64.",
+				"Files that a script in Python, in a container or on an SSH host finds beside itself, by their paths relative to it: a text, or bytes in base64. In the sandbox Python imports from wheels among them (`.whl`).",
 			// Not `oneOf`, whose first complaint is about the text that was not meant.
 			additionalProperties: {
 				type: ["string", "object"],
@@ -107,7 +108,7 @@ export const runRequest = {
 		},
 		limits,
 		allowedHosts: { type: "array", items: { type: "string" }, description: "Hosts that `fetch` may reach." },
-		engine: { type: "string", enum: ["quickjs-wasi", "quickjs-emscripten"] },
+		engine: { type: "string", enum: javascriptEngines, description: "The engine of JavaScript and TypeScript in the sandbox." },
 		attempt: { type: "integer", minimum: 1 },
 		traceparent: { type: "string" },
 	},

@@ -30,7 +30,7 @@ export function ensurePythonImage(directory: string): Promise<string> {
 }
 
 async function ensure(directory: string): Promise<string> {
-	const key = createImageKey("python", describeParts(import.meta.url));
+	const key = createImageKey("python", describeParts());
 	const file = join(directory, `python-${key}.image`);
 	if (await isWholeEngine(file, key)) await markUsed(file);
 	else await makeInThread(file, key);

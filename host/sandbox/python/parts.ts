@@ -39,15 +39,17 @@ export function readPythonFiles(): GuestFile[] {
 }
 
 /**
- * Everything that an image depends on: the reviewed files by their digests, the program of which the module at `url` is a part, the guest's sources,
- * and the version of the zones.
+ * Everything that an image depends on: the reviewed files by their digests, the program that makes it, the guest's sources, and the version of the
+ * zones.
  */
-export function describeParts(url: string): string[] {
+export function describeParts(): string[] {
+	const maker = programFiles.pythonImageMaker.href;
 	const sources = [...readGuestSources(), ...readSdk()];
 	return [
 		...Object.values(reviewed),
-		...programSources(url),
-		...programSources(new URL("../guest.ts", url).href),
+		...programSources(maker),
+		// Of a clone: what is built is in the maker's own bundle.
+		...(maker.endsWith(".ts") ? programSources(new URL("../guest.ts", maker).href) : []),
 		...sources.flatMap(({ path, content }) => [path, Buffer.from(content).toString("latin1")]),
 		describeZones(),
 	];

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { Script } from "../engine.ts";
 import type { GuestFiles } from "./files.ts";
 
@@ -16,9 +17,10 @@ export interface PythonOrder {
 /** Puts the script and its files into the guest's file system. */
 export function placeFiles({ name, source, files = [], arguments: given = [] }: Script, guest: GuestFiles): PythonOrder {
 	const path = toPath(name);
-	for (const { path: file, content } of files) guest.put(`${scriptDirectory}/${toPath(file)}`, content);
+	const beside = (file: string): string => posix.join(posix.dirname(path), toPath(file));
+	for (const { path: file, content } of files) guest.put(`${scriptDirectory}/${beside(file)}`, content);
 	guest.put(`${scriptDirectory}/${path}`, Buffer.from(source.toWellFormed(), "utf8"));
-	const wheels = files.map(({ path: file }) => toPath(file)).filter((file) => file.endsWith(".whl"));
+	const wheels = files.map(({ path: file }) => beside(file)).filter((file) => file.endsWith(".whl"));
 	return { name: path, arguments: given.map((one) => one.toWellFormed()), wheels };
 }
 

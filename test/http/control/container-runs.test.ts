@@ -36,7 +36,7 @@ describe("runs in containers over the control API, which are refused", () => {
 		[{ mode: "container", script: bash, image: 1 }, 400, "invalid", /image/],
 		[{ mode: "container", script: { ...bash, language: "ruby" } }, 400, "invalid", /language/],
 		[{ mode: "container", script: { name: "a.rb", source: "" } }, 400, "invalid", /^What language "a.rb" is in is not known/],
-		[{ mode: "sandbox", script: bash }, 501, "unsupported", /^The sandbox runs javascript and typescript; "a.sh" is bash/],
+		[{ mode: "sandbox", script: bash }, 501, "unsupported", /^The sandbox runs javascript, typescript, python; "a.sh" is bash/],
 		[{ mode: "vm", script: bash }, 400, "invalid", /mode/],
 		[{ script: bash, files: { "../a": "" } }, 400, "invalid", /^The file "\.\.\/a" has no legal path/],
 		[{ script: bash, files: { "a.sh": "" } }, 400, "invalid", /^The file "a.sh" would be in the place of the script/],
@@ -76,6 +76,7 @@ print(json.dumps(cronium.get_input()))
 cronium.set_output({"rate": cronium.get_variable("rate")})
 cronium.delete_variable("rate")`;
 			const { status, body } = await server.call("POST", "/control/v1/runs", {
+				mode: "container",
 				script: { name: "reports/total", source, language: "python" },
 				arguments: ["--since", "", "ä\n"],
 				files: { "data/bytes.bin": { base64: "AP8K" }, "text.txt": "é" },

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { requireContainerFiles } from "../host/container-files.ts";
 import { RuntimeError } from "../host/contract/errors.ts";
 import { resolveLimits } from "../host/contract/limits.ts";
+import { requirePlacedFiles } from "../host/placed-files.ts";
 
 const limits = resolveLimits({ maxFilesBytes: 4_096 });
 const refusal = (given: object): unknown => {
 	try {
-		return requireContainerFiles(given, limits);
+		return requirePlacedFiles(given, limits);
 	} catch (error) {
 		if (!(error instanceof RuntimeError)) throw error;
 		return `${error.code}: ${error.message}`;
@@ -16,7 +16,7 @@ const refusal = (given: object): unknown => {
 describe("files of a run in a container", () => {
 	test("texts, bytes and paths below the script are taken as they are", () => {
 		const bytes = new Uint8Array([0, 255]);
-		const { files, arguments: given } = requireContainerFiles(
+		const { files, arguments: given } = requirePlacedFiles(
 			{ files: { "a.txt": "ä", "lib/deep/b.bin": bytes, "with space-é": "" }, arguments: ["", "a\nb", "-x"] },
 			limits,
 		);
@@ -80,7 +80,7 @@ describe("files of a run in a container", () => {
 		expect(refusal({ arguments: ["a".repeat(131_072)] })).toBe("too-large: arguments[0] has 131072 bytes; the limit is 131071.");
 		// Names, contents and arguments together: 4096 bytes are taken.
 		const files = { a: "é", b: new Uint8Array(4_000) };
-		expect(requireContainerFiles({ files, arguments: ["x".repeat(92)] }, limits).arguments).toHaveLength(1);
+		expect(requirePlacedFiles({ files, arguments: ["x".repeat(92)] }, limits).arguments).toHaveLength(1);
 		expect(refusal({ files, arguments: ["x".repeat(93)] })).toBe(
 			"too-large: The files and arguments have 4097 bytes; the limit maxFilesBytes is 4096.",
 		);

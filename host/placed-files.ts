@@ -6,13 +6,13 @@ import { describeLimit, type Limits } from "./contract/limits.ts";
 import { record, string } from "./contract/shapes.ts";
 import type { ScriptLanguage } from "./script-language.ts";
 
-/** What a script in a container is called with and finds beside itself. */
-export interface ContainerFiles {
+/** What a script that is put somewhere as a file is called with, and finds beside itself. */
+export interface PlacedFiles {
 	readonly arguments: readonly string[];
 	readonly files: ReadonlyMap<string, string | Uint8Array>;
 }
 
-const maxFiles = 1_000;
+export const maxFiles = 1_000;
 const maxArguments = 1_000;
 /** What the system takes as one argument (MAX_ARG_STRLEN of Linux). */
 const maxArgumentBytes = 128 * 1024 - 1;
@@ -20,13 +20,13 @@ const maxArgumentBytes = 128 * 1024 - 1;
 const maxArgumentsBytes = 1024 * 1024;
 const maxPathCharacters = 1_024;
 /** What file systems take as a name. */
-const maxNameBytes = 255;
+export const maxNameBytes = 255;
 
 /** Checks the files and arguments of a run. Throws `invalid` or `too-large`, naming the one that is wrong. */
-export function requireContainerFiles(
+export function requirePlacedFiles(
 	{ arguments: givenArguments = [], files: givenFiles = {} }: { readonly arguments?: unknown; readonly files?: unknown },
 	limits: Limits,
-): ContainerFiles {
+): PlacedFiles {
 	if (!Array.isArray(givenArguments)) throw new RuntimeError("invalid", "arguments must be an array of texts.");
 	if (givenArguments.length > maxArguments)
 		throw new RuntimeError("too-large", `There are ${givenArguments.length} arguments; the limit is ${maxArguments}.`);
@@ -83,7 +83,7 @@ export function scriptFileName(name: string, language: ScriptLanguage): string {
 }
 
 /** Throws `invalid` for a file in the place that the script itself has. */
-export function requireFileName(name: string, files: ContainerFiles["files"]): void {
+export function requireFileName(name: string, files: PlacedFiles["files"]): void {
 	for (const path of files.keys())
 		if (path.split("/", 1)[0] === name)
 			throw new RuntimeError(

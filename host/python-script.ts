@@ -1,0 +1,65 @@
+import { posix } from "node:path";
+import { RuntimeError } from "./contract/errors.ts";
+import { excerpt } from "./contract/excerpt.ts";
+import { utf8Length } from "./contract/json-text.ts";
+import type { Limits } from "./contract/limits.ts";
+import { maxNameBytes, requireFileName, requirePlacedFiles, scriptFileName } from "./placed-files.ts";
+import type { ScriptSource } from "./run-options.ts";
+import type { GuestFile } from "./sandbox/engine.ts";
+
+/** A script in Python as the sandbox takes it. */
+export interface PythonScript {
+	readonly script: ScriptSource & { readonly language: "python" };
+	readonly arguments: readonly string[];
+	readonly files: readonly GuestFile[];
+}
+
+/** How an archive begins: with a member, or with the record that ends an empty one. */
+const zipSignatures: readonly (readonly number[])[] = [
+	[0x50, 0x4b, 3, 4],
+	[0x50, 0x4b, 5, 6],
+];
+
+/** Checks what a script in Python is given for the sandbox. Throws `invalid`, `too-large` or, for a wheel that the sandbox cannot load, `unsupported`. */
+export function requirePythonScript(
+	script: PythonScript["script"],
+	given: { readonly arguments?: unknown; readonly files?: unknown },
+	limits: Limits,
+): PythonScript {
+	const { arguments: checked, files } = requirePlacedFiles(given, limits);
+	requireFileName(posix.basename(pythonScriptPath(script.name)), files);
+	return {
+		script,
+		arguments: checked,
+		files: [...files].map(([path, contents]) => {
+			const content = typeof contents === "string" ? Buffer.from(contents) : contents;
+			if (/\.whl$/i.test(path)) requireWheel(path, content);
+			return { path, content };
+		}),
+	};
+}
+
+/** Where the script is in the guest's directory of scripts. Stacks show it, so it is the author's own as far as that is a legal path. */
+export function pythonScriptPath(name: string): string {
+	const parents = name.split("/").slice(0, -1);
+	const isLegal = parents.every((part) => part !== "" && part !== "." && part !== ".." && utf8Length(part) <= maxNameBytes);
+	return posix.join(...(isLegal ? parents : []), scriptFileName(name, "python"));
+}
+
+/** Throws for what is no wheel in pure Python, by its name (PEP 427) and its first bytes. */
+function requireWheel(path: string, content: Uint8Array): void {
+	const name = posix.basename(path);
+	const [, tags] = /^[^-]+-[^-]+(?:-\d[^-]*)?-([^-]+-[^-]+-[^-]+)\.whl$/.exec(name) ?? [];
+	if (tags === undefined)
+		throw new RuntimeError(
+			"invalid",
+			`The file ${excerpt(path)} has no name of a wheel; it must be as pip and build make it: NAME-VERSION-py3-none-any.whl.`,
+		);
+	if (!tags.endsWith("-none-any"))
+		throw new RuntimeError(
+			"unsupported",
+			`The wheel ${excerpt(name)} is for ${tags}: it has native code, which the sandbox cannot load. It takes wheels in pure Python (-none-any.whl); an image in container mode (--in container) may have the others.`,
+		);
+	if (!zipSignatures.some((signature) => signature.every((byte, index) => content[index] === byte)))
+		throw new RuntimeError("invalid", `The wheel ${excerpt(name)} is no ZIP archive.`);
+}
