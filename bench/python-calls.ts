@@ -66,7 +66,8 @@ export async function measure(effort: Effort): Promise<Measurement> {
 			const source = `import cronium\nvalue = "x" * 98\nfor _ in range(${callsPerRound + 1}):\n    ${call}\n`;
 			await createRunInEngine(engine, execution)(source, helpers);
 			await bound.settle();
-			if (arrivals.length !== callsPerRound + 1) throw new Error(`The script made ${arrivals.length - 1} of ${callsPerRound} calls.`);
+			if (arrivals.length !== callsPerRound + 1)
+				throw new Error(`The script made ${arrivals.length - 1} of ${callsPerRound} calls.`);
 			return arrivals.slice(1).map((arrival, index) => (arrival - (arrivals[index] as number)) * 1_000);
 		};
 		const rows = await interleave(
@@ -90,7 +91,9 @@ export async function measure(effort: Effort): Promise<Measurement> {
 			question: "one call of a helper from Python in the sandbox",
 			rows,
 			targets: [atMostTarget("get_variable of a 100-byte value ≤ 15 µs p50", read.p50, 15, "µs", read.rounds)],
-			notes: ["a call is measured from its arrival at the host to the arrival of the next; the store is LMDB, in the same thread"],
+			notes: [
+				"a call is measured from its arrival at the host to the arrival of the next; the store is LMDB, in the same thread",
+			],
 		};
 	} finally {
 		await store.close();
