@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildSdks } from "../conformance/sdk-guests.ts";
 import { type Door, openDoor } from "../http/door.ts";
+import { placePythonImage } from "../python-image.ts";
 
 /*
  * The examples of the SDKs' READMEs and the three programs in their `examples/` are run: against a server, without one, and, in Python, in the sandbox. A fenced block with the
@@ -30,7 +31,8 @@ beforeAll(async () => {
 	cpSync(join(project, "guest-sdks/js/package.json"), join(installed, "package.json"));
 	cpSync(join(directory, "built/js"), join(installed, "dist"), { recursive: true });
 	door = await openDoor();
-}, 60_000);
+	await placePythonImage(join(door.directory, "data"));
+}, 120_000);
 afterAll(async () => {
 	await door[Symbol.asyncDispose]();
 	rmSync(directory, { recursive: true, force: true });

@@ -3,6 +3,7 @@ import { requireFewValues } from "../../contract/shapes.ts";
 import type { Failure } from "../../execution.ts";
 import { describeTrap, limitFailure, type MemoryState } from "../guest-failures.ts";
 import { RefusedImport } from "./imports.ts";
+import { pythonStackBytes } from "./stacks.ts";
 
 /** How a script of Python ended. */
 export interface PythonEnd {
@@ -40,8 +41,11 @@ export function describeExitCode(exitCode: number): PythonEnd {
 /** The failure that an error thrown through the interpreter stands for; undefined when it is a fault of the host. */
 export function describePythonTrap(error: unknown, state: { limits: Limits; memory: MemoryState }): Failure | undefined {
 	if (error instanceof RefusedImport) return { code: "denied", message: error.message };
-	return describeTrap(error, state);
+	const failure = describeTrap(error, state);
+	return failure?.code === "stack-exceeded" ? { code: failure.code, message: nestedTooDeep } : failure;
 }
+
+const nestedTooDeep = `The script's calls are nested too deep, for Python's recursion limit or for its stack of ${pythonStackBytes} bytes.`;
 
 function readFailure(
 	{ kind, name, message, stack, code }: Readonly<Record<string, unknown>>,
@@ -57,7 +61,7 @@ function readFailure(
 		case "memory":
 			return { ...limitFailure(limits, "maxMemoryBytes"), ...kept };
 		case "recursion":
-			return { ...limitFailure(limits, "maxStackBytes"), ...kept };
+			return { code: "stack-exceeded", message: nestedTooDeep, ...kept };
 		case "syntax":
 			return { code: "syntax-error", message: said, ...named, ...kept };
 		case "import":

@@ -1,4 +1,3 @@
-import { RuntimeError } from "../../contract/errors.ts";
 import { loadCrypto } from "../../crypto.ts";
 import type { GuestFile } from "../engine.ts";
 import { type GuestImage, GuestOutOfMemory } from "../guest.ts";
@@ -6,6 +5,9 @@ import { GuestMemory } from "../wasm-memory.ts";
 import type { PythonExports } from "./exports.ts";
 import { GuestFiles } from "./files.ts";
 import { type ImportedFunction, sealImports } from "./imports.ts";
+import { pythonPaths } from "./paths.ts";
+import { onLargeStack, pythonStackBytes } from "./stacks.ts";
+import { requireSuspension } from "./suspension.ts";
 import { createSystemCalls } from "./system-calls.ts";
 import { addFunction, addTrampoline } from "./table-functions.ts";
 
@@ -67,12 +69,8 @@ const removedModules = [
 	"xxsubtype",
 ];
 
-/** Where the files of Python lie in the guest. */
-export const pythonPaths = {
-	standardLibrary: "/lib/python314.zip",
-	guest: "/lib/cronium-guest",
-	sdk: "/lib/cronium-sdk",
-} as const;
+/** While Python starts, and until a run says what it may have. */
+const noScratch = { maxBytes: 0, maxEntries: 0 };
 
 const environment = ["HOME=/tmp", "LANG=C.UTF-8", "TZ=UTC", "TMPDIR=/tmp"];
 
@@ -83,9 +81,6 @@ export interface PythonSource {
 	/** What is in the file system, by absolute paths. */
 	readonly files: readonly GuestFile[];
 }
-
-/** Limits of what a run writes to its file system. */
-export const fileLimits = { maxBytes: 16 * 1024 * 1024, maxEntries: 4096 } as const;
 
 /** One CPython, driven through its C API. The only way out of it are the functions of the module `_cronium`. */
 export class PythonGuest {
@@ -116,7 +111,7 @@ export class PythonGuest {
 		this.maxMemoryBytes = maximumPages * pageBytes;
 		this.files = new GuestFiles({
 			base: new Map(files.map(({ path, content }) => [path, content])),
-			limits: fileLimits,
+			limits: noScratch,
 			print: (descriptor, bytes) => this.host?.write(descriptor, bytes),
 			random: fillRandom,
 			now: Date.now,
@@ -127,7 +122,7 @@ export class PythonGuest {
 		exports.__wasm_call_ctors();
 		const trampoline = addTrampoline(exports.__indirect_function_table, memory);
 		const functions = this.#addFunctions();
-		this.#callOneArgument = promising(exports.PyObject_CallOneArg);
+		this.#callOneArgument = requireSuspension().promising(exports.PyObject_CallOneArg);
 		this.#image = from ?? this.#boot(trampoline, functions);
 		this.#scratch = this.#place("scratch");
 		if (from) {
@@ -149,7 +144,7 @@ export class PythonGuest {
 		this.#startedAt = performance.now();
 		const text = this.#newText(order);
 		if (text === 0) throw new GuestOutOfMemory();
-		const answer = await this.#callOneArgument(this.#place("run"), text);
+		const answer = await onLargeStack(() => this.#callOneArgument(this.#place("run"), text));
 		const said = answer === 0 ? undefined : this.#text(answer);
 		// It answers whatever happens, unless there is no memory to do so.
 		if (said === undefined) throw new GuestOutOfMemory();
@@ -183,6 +178,8 @@ export class PythonGuest {
 		};
 		const offset = memory.word(exports._PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET.value);
 		memory.setWord(exports._PyRuntime.value + offset, trampoline);
+		const base = exports.emscripten_stack_get_base();
+		exports.emscripten_stack_set_limits(base, base - pythonStackBytes);
 		this.#removeModules();
 		this.#initialize(fail);
 		this.#addChannel(functions, fail);
@@ -260,8 +257,7 @@ export class PythonGuest {
 
 	#addFunctions(): Functions {
 		const table = this.#exports.__indirect_function_table;
-		const { Suspending } = WebAssembly;
-		if (!Suspending) throw noSuspension();
+		const { Suspending } = requireSuspension();
 		return {
 			call: addFunction(table, (_self, args, count) => this.#call(args, count)),
 			wait: addFunction(table, new Suspending((_self: number, args: number, count: number) => this.#wait(args, count))),
@@ -442,14 +438,3 @@ const silentHost: PythonHost = {
 	write: () => undefined,
 	seed: new Uint8Array(24),
 };
-
-function promising(exported: unknown): (...args: number[]) => Promise<number> {
-	if (!WebAssembly.promising) throw noSuspension();
-	return WebAssembly.promising(exported);
-}
-
-const noSuspension = (): RuntimeError =>
-	new RuntimeError(
-		"unsupported",
-		`Python in the sandbox needs WebAssembly's JavaScript Promise Integration, which Node ${process.versions.node} does not have; Node 24.21 and later do. --in container runs Python without it.`,
-	);

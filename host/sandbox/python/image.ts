@@ -1,11 +1,12 @@
-import { readdir, rm, stat, utimes } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { RuntimeError } from "../../contract/errors.ts";
 import { programFiles } from "../../program-files.ts";
 import { workerEnvironment } from "../../worker-environment.ts";
-import { createImageKey, isWholeEngine } from "../image-file.ts";
+import { createImageKey, isWholeEngine, modes } from "../image-file.ts";
 import { describeParts } from "./parts.ts";
+import { requireSuspension } from "./suspension.ts";
 
 /** Images of other versions of the program are removed when nobody has used them for so long, in milliseconds. */
 const keptMs = 7 * 24 * 60 * 60_000;
@@ -17,7 +18,7 @@ const ensured = new Map<string, Promise<string>>();
 
 /**
  * The file of Python's memory image in the directory, which is made when it is not there, or is not what was written: some seconds, once per
- * installation. Rejects with `unavailable` when it cannot be made; the next call tries again.
+ * installation. Rejects with `unsupported` where this Node cannot run it, and with `unavailable` when it cannot be made; the next call tries again.
  */
 export function ensurePythonImage(directory: string): Promise<string> {
 	let image = ensured.get(directory);
@@ -30,6 +31,7 @@ export function ensurePythonImage(directory: string): Promise<string> {
 }
 
 async function ensure(directory: string): Promise<string> {
+	requireSuspension();
 	const key = createImageKey("python", describeParts());
 	const file = join(directory, `python-${key}.image`);
 	if (await isWholeEngine(file, key)) await markUsed(file);
@@ -38,8 +40,13 @@ async function ensure(directory: string): Promise<string> {
 	return file;
 }
 
-/** The interpreter's start takes seconds in which this thread has other things to do. */
+/** The interpreter's start takes seconds in which this thread has other things to do. A directory that there cannot be is found before. */
 async function makeInThread(file: string, key: string): Promise<void> {
+	const refuse = (cause: string): RuntimeError =>
+		new RuntimeError("unavailable", `Python's memory image cannot be made in ${file}: ${cause}. The run was not begun.`);
+	await mkdir(dirname(file), { recursive: true, mode: modes.data.directory }).catch((cause: Error) => {
+		throw refuse(cause.message);
+	});
 	const worker = new Worker(programFiles.pythonImageMaker, {
 		name: "python-image",
 		workerData: { file, key } satisfies ImageOrder,
@@ -52,11 +59,7 @@ async function makeInThread(file: string, key: string): Promise<void> {
 		worker.once("error", (error: Error) => resolve(error));
 		worker.once("exit", () => resolve(undefined));
 	});
-	if (cause || !(await isWholeEngine(file, key)))
-		throw new RuntimeError(
-			"unavailable",
-			`Python's memory image cannot be made in ${file}: ${cause?.message ?? "nothing was written"}. The run was not begun.`,
-		);
+	if (cause || !(await isWholeEngine(file, key))) throw refuse(cause?.message ?? "nothing was written");
 }
 
 /** What the thread that makes an image is started with. */

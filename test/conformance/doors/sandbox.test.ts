@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { build } from "esbuild";
 import { createHost, type HostOptions } from "../../../host/index.ts";
 import { type JavaScriptEngine, javascriptEngines } from "../../../host/sandbox/engine.ts";
+import { placePythonImage } from "../../python-image.ts";
+import { temporaryDirectory } from "../../store/directory.ts";
 import { type ConformanceColumn, conformance } from "../conformance.ts";
 import type { Need } from "../conformance-case.ts";
 import { runSandboxCase, type SandboxOrder } from "../sandbox-case.ts";
@@ -32,32 +34,40 @@ function javascriptColumn(engine: JavaScriptEngine): ConformanceColumn {
 	});
 }
 
-function placePython(variant: "sync" | "aio"): () => Promise<Place> {
+function placePython(variant: "sync" | "aio"): (dataDirectory: string) => Promise<Place> {
 	const source = readFileSync(guestFile("sandbox.py"), "utf8");
 	const guest = readFileSync(guestFile("guest.py"), "utf8");
-	return async () => (order: SandboxOrder) => ({
-		script: { name: "sandbox.py", source },
-		files: { "guest.py": guest, "order.json": JSON.stringify(order) },
-		arguments: [variant],
-	});
+	return async (dataDirectory) => {
+		await placePythonImage(dataDirectory);
+		return (order: SandboxOrder) => ({
+			script: { name: "sandbox.py", source },
+			files: { "guest.py": guest, "order.json": JSON.stringify(order) },
+			arguments: [variant],
+		});
+	};
 }
 
 function column(
 	name: string,
 	options: HostOptions,
 	lacks: Partial<Record<Need, string>>,
-	createPlace: () => Promise<Place>,
+	/** Is given the data directory that the host will have. */
+	createPlace: (dataDirectory: string) => Promise<Place>,
 ): ConformanceColumn {
 	return {
 		name,
 		lacks: { ...lacks, connection: "nothing travels", token: "a script in the sandbox has none" },
 		async open() {
-			const place = await createPlace();
-			const host = await createHost({ ...options, limits: { maxWorkers: 2 } });
+			await using opened = new AsyncDisposableStack();
+			const directory = temporaryDirectory();
+			opened.defer(() => directory.remove());
+			const place = await createPlace(directory.path);
+			const host = opened.use(await createHost({ ...options, dataDirectory: directory.path, limits: { maxWorkers: 2 } }));
+			const owned = opened.move();
 			let runs = 0;
 			return {
 				run: (given) => runSandboxCase(given, host, `case-${runs++}`, place),
-				[Symbol.asyncDispose]: () => host.dispose(),
+				[Symbol.asyncDispose]: () => owned.disposeAsync(),
 			};
 		},
 	};

@@ -5,6 +5,7 @@ from json import JSONDecoder, JSONEncoder
 from math import ceil
 from operator import index
 from time import monotonic_ns
+from typing import Any
 
 from _cronium import call, wait as _wait
 from _cronium_operations import OPERATIONS
@@ -19,7 +20,7 @@ _LONGEST_SLEEP_MS = 2_147_483_647
 _LONGEST_SLEEP_NS = 2**63 - 1
 
 encode_json: Callable[[object], str] = JSONEncoder(separators=(",", ":")).encode
-decode_json: Callable[[str], object] = JSONDecoder().decode
+decode_json: Callable[[str], Any] = JSONDecoder().decode
 
 _answers: dict[int, str] = {}
 _listeners: dict[int, Callable[[str], None]] = {}
@@ -80,8 +81,8 @@ def listen(call_id: int, listener: Callable[[str], None]) -> None:
         _listeners[call_id] = listener
 
 
-def is_listening() -> bool:
-    return bool(_listeners)
+def count_listeners() -> int:
+    return len(_listeners)
 
 
 def receive(block: bool) -> bool:

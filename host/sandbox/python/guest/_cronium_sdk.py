@@ -1,8 +1,10 @@
 """The helpers of a script: the SDK, whose calls go to the host at once and not over a connection."""
 
+from collections.abc import Callable
 from json import JSONDecoder, loads
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
+import cronium.aio  # noqa: F401
 from _cronium import call
 from _cronium_loop import answer as answer_later
 from _cronium_loop import wait_for
@@ -10,7 +12,7 @@ from _cronium_operations import OPERATIONS, Parameter
 from cronium import _contract
 from cronium._aio_client import default_client as default_aio_client
 from cronium._client import default_client
-from cronium._contract import Metadata, Operation, VariableEntry, read_metadata
+from cronium._contract import Operation, VariableEntry, read_metadata
 from cronium._errors import RuntimeError
 from cronium._json import to_json_text
 from cronium._performer import enter_sandbox
