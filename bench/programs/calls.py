@@ -1,4 +1,4 @@
-"""Calls and whole numbers: the Fibonacci number 24, as nobody should compute it."""
+"""Calls and whole numbers: the Fibonacci number 27, as nobody should compute it."""
 
 
 def fibonacci(n):
@@ -6,4 +6,4 @@ def fibonacci(n):
 
 
 def run():
-    return fibonacci(24)
+    return fibonacci(27)

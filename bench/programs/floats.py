@@ -3,7 +3,7 @@
 
 def run():
     bodies = [[float(i), float(i * i % 7), float(-i), 0.0, 0.01 * i, 0.0, 1.0 + i] for i in range(5)]
-    for _ in range(1500):
+    for _ in range(4000):
         for i, one in enumerate(bodies):
             for other in bodies[i + 1 :]:
                 dx, dy, dz = one[0] - other[0], one[1] - other[1], one[2] - other[2]
