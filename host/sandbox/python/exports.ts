@@ -14,8 +14,13 @@ export const pythonExports = [
 	"Py_DecRef",
 	"Py_EMSCRIPTEN_SIGNAL_HANDLING",
 	"Py_InitializeFromInitConfig",
+	"PyBool_Type",
 	"PyBytes_FromStringAndSize",
+	"PyErr_Clear",
 	"PyErr_Print",
+	"PyErr_SetString",
+	"PyExc_TypeError",
+	"PyExc_ValueError",
 	"PyImport_AddModule",
 	"PyImport_ImportModule",
 	"PyImport_Inittab",
@@ -26,6 +31,7 @@ export const pythonExports = [
 	"PyInitConfig_SetStrList",
 	"PyLong_AsLong",
 	"PyLong_FromLong",
+	"PyLong_Type",
 	"PyModule_AddFunctions",
 	"PyObject_CallOneArg",
 	"PyObject_GetAttrString",
@@ -46,8 +52,12 @@ type FunctionName = Exclude<
 	| "_PyRuntime"
 	| "_Py_NoneStruct"
 	| "Py_EMSCRIPTEN_SIGNAL_HANDLING"
+	| "PyBool_Type"
+	| "PyExc_TypeError"
+	| "PyExc_ValueError"
 	| "PyImport_Inittab"
 	| "PyInitConfig_SetInt"
+	| "PyLong_Type"
 >;
 
 /** The exports of an instance. Globals that are variables of C hold the variable's address. */
@@ -59,6 +69,10 @@ export interface PythonExports extends Readonly<Record<FunctionName, (...args: n
 	readonly _PyRuntime: { readonly value: Address };
 	readonly _Py_NoneStruct: { readonly value: Address };
 	readonly Py_EMSCRIPTEN_SIGNAL_HANDLING: { readonly value: Address };
+	readonly PyBool_Type: { readonly value: Address };
+	readonly PyExc_TypeError: { readonly value: Address };
+	readonly PyExc_ValueError: { readonly value: Address };
 	readonly PyImport_Inittab: { readonly value: Address };
+	readonly PyLong_Type: { readonly value: Address };
 	readonly PyInitConfig_SetInt: (config: Address, name: Address, value: bigint) => number;
 }

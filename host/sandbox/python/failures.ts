@@ -41,8 +41,15 @@ export function describeExitCode(exitCode: number): PythonEnd {
 /** The failure that an error thrown through the interpreter stands for; undefined when it is a fault of the host. */
 export function describePythonTrap(error: unknown, state: { limits: Limits; memory: MemoryState }): Failure | undefined {
 	if (error instanceof RefusedImport) return { code: "denied", message: error.message };
+	// Only a script that has forged its way around CPython gets here: JavaScript is never between the engine and what waits.
+	if (error instanceof Error && error.name === "SuspendError")
+		return { code: "denied", message: "The script waited for the host from where it cannot be suspended." };
 	const failure = describeTrap(error, state);
-	return failure?.code === "stack-exceeded" ? { code: failure.code, message: nestedTooDeep } : failure;
+	if (failure?.code === "stack-exceeded") return { code: failure.code, message: nestedTooDeep };
+	// CPython has functions that fail on purpose, and does what forged objects tell it.
+	return failure?.code === "internal"
+		? { code: "script-error", message: `The script made Python fail. ${failure.message}` }
+		: failure;
 }
 
 const nestedTooDeep = `The script's calls are nested too deep, for Python's recursion limit or for its stack of ${pythonStackBytes} bytes.`;

@@ -42,6 +42,8 @@ export class GuestExited extends Error {
 const pageBytes = 65_536;
 /** Answers up to this length are put where there is always room. */
 const scratchBytes = 16 * 1024;
+/** Longer texts do not reach the host, whatever memory a run may have: the largest value, file or request is smaller. */
+const maxTextBytes = 64 * 1024 * 1024;
 /** Free memory in the image: most scripts then run without growing it, and their instance can be used again. */
 const sparePages = 64;
 /** With less than this left of the stack in linear memory, a trap is taken for its overflow. */
@@ -145,10 +147,10 @@ export class PythonGuest {
 		const text = this.#newText(order);
 		if (text === 0) throw new GuestOutOfMemory();
 		const answer = await onLargeStack(() => this.#callOneArgument(this.#place("run"), text));
-		const said = answer === 0 ? undefined : this.#text(answer);
 		// It answers whatever happens, unless there is no memory to do so.
-		if (said === undefined) throw new GuestOutOfMemory();
-		return said;
+		if (answer === 0) throw new GuestOutOfMemory();
+		// Anything but a text is the answer of a script that has replaced what answers.
+		return this.#text(answer) ?? "";
 	}
 
 	restore(): void {
@@ -198,7 +200,9 @@ export class PythonGuest {
 		if (opened.length > 0) fail(`the descriptors ${opened.join(", ")} are open`);
 		this.files.reset();
 		const stackEnd = exports.emscripten_stack_get_end();
-		const places = { run, scratch, stackEnd };
+		const notAnInt = this.#zeroTerminated("a number for the host must be an int");
+		const tooLong = this.#zeroTerminated(`a text for the host has at most ${maxTextBytes} bytes`);
+		const places = { run, scratch, stackEnd, notAnInt, tooLong };
 		return { memory: memory.copy(), pages: this.memoryBytes / pageBytes, stackPointer: exports.__stack_pointer.value, places };
 	}
 
@@ -287,7 +291,8 @@ export class PythonGuest {
 		const host = this.host;
 		if (!host || count !== 3) return this.#none();
 		const exports = this.#exports;
-		const operation = exports.PyLong_AsLong(this.#memory.word(args));
+		const operation = this.#integer(this.#memory.word(args));
+		if (operation === undefined) return 0;
 		const params = this.#text(this.#memory.word(args + 4));
 		if (params === undefined) return 0;
 		const given = this.#memory.word(args + 8);
@@ -302,7 +307,9 @@ export class PythonGuest {
 	#wait(args: number, count: number): number | Promise<number> {
 		const host = this.host;
 		if (!host || count !== 1) return this.#none();
-		const answered = host.wait(this.#exports.PyLong_AsLong(this.#memory.word(args)) === 1);
+		const block = this.#integer(this.#memory.word(args));
+		if (block === undefined) return 0;
+		const answered = host.wait(block === 1);
 		if (!(answered instanceof Promise)) return this.#newAnswer(answered);
 		return answered.then((late) => this.#newAnswer(late));
 	}
@@ -332,13 +339,34 @@ export class PythonGuest {
 		return this.#exports._Py_NoneStruct.value;
 	}
 
-	/** What a str holds; undefined, with a Python error set, for anything else and for lone surrogates. */
+	/**
+	 * What an int or a bool holds, -1 when it is too large; undefined, with a Python error set, for anything else. Python would ask an object of another
+	 * type for its `__index__`: that is code of the script's, with JavaScript beneath it, over which it cannot be suspended.
+	 */
+	#integer(object: number): number | undefined {
+		const exports = this.#exports;
+		const type = this.#memory.word(object + 4);
+		if (type === exports.PyLong_Type.value || type === exports.PyBool_Type.value) {
+			const value = exports.PyLong_AsLong(object);
+			if (value === -1) exports.PyErr_Clear();
+			return value;
+		}
+		exports.PyErr_SetString(this.#memory.word(exports.PyExc_TypeError.value), this.#place("notAnInt"));
+		return undefined;
+	}
+
+	/** What a str holds; undefined, with a Python error set, for anything else, for lone surrogates and for what the host would have no room for. */
 	#text(object: number): string | undefined {
-		const length = this.#scratch;
-		const address = this.#exports.PyUnicode_AsUTF8AndSize(object, length);
+		const exports = this.#exports;
+		const at = this.#scratch;
+		const address = exports.PyUnicode_AsUTF8AndSize(object, at) >>> 0;
 		if (address === 0) return undefined;
-		const end = address + this.#memory.word(length);
-		return this.#memory.bytes.toString("utf8", address, end);
+		const length = this.#memory.word(at);
+		if (length > maxTextBytes) {
+			exports.PyErr_SetString(this.#memory.word(exports.PyExc_ValueError.value), this.#place("tooLong"));
+			return undefined;
+		}
+		return this.#memory.bytes.toString("utf8", address, address + length);
 	}
 
 	/** A new str; 0, with a Python error set, when there is no memory for it. */
@@ -347,9 +375,11 @@ export class PythonGuest {
 		const at = this.#scratch;
 		if (this.#memory.writeShortAscii(at, text, scratchBytes)) return exports.PyUnicode_FromStringAndSize(at, text.length);
 		const length = Buffer.byteLength(text);
-		const address = exports.malloc(length);
+		const address = exports.malloc(length) >>> 0;
 		// Python's own way of saying that there is none.
 		if (address === 0) return exports.PyUnicode_FromStringAndSize(0, 0x7fffffff);
+		// A script that has got at the memory decides what `malloc` finds there.
+		if (address + length > this.#memory.bytes.length) throw new WebAssembly.RuntimeError("memory access out of bounds");
 		this.#memory.writeUtf8(address, text, length);
 		const object = exports.PyUnicode_FromStringAndSize(address, length);
 		exports.free(address);
@@ -395,14 +425,14 @@ export class PythonGuest {
 				this.host?.poll();
 				return 0;
 			},
-			_PyEM_TrampolineCall_JS: (callable: number, ...args: [number, number, number]) => this.#tableFunction(callable)(...args),
 			__call_sighandler: (handler: number, signal: number) => this.#tableFunction(handler)(signal),
 		};
 	}
 
 	/** A function of the guest's own that JavaScript calls for it; what is not one is none. */
 	#tableFunction(number: number): (...args: number[]) => number {
-		const callable = this.#exports.__indirect_function_table.get(number >>> 0);
+		const table = this.#exports.__indirect_function_table;
+		const callable = number >>> 0 < table.length ? table.get(number >>> 0) : undefined;
 		if (typeof callable !== "function") throw new WebAssembly.RuntimeError("a null function was called");
 		return callable as (...args: number[]) => number;
 	}

@@ -84,7 +84,7 @@ const trapping = names(`
 	emscripten_set_up_async_input_device_js emscripten_debugger emscripten_log_impl_js ffi_call_js ffi_closure_alloc_js
 	ffi_closure_free_js ffi_prep_closure_loc_js __hiwire_deduplicate_set __hiwire_deduplicate_delete _emscripten_dlopen_js
 	emscripten_promise_create emscripten_promise_resolve emscripten_promise_destroy _emscripten_log_formatted
-	_emscripten_lookup_name _setitimer_js
+	_emscripten_lookup_name _setitimer_js _PyEM_TrampolineCall_JS
 `);
 
 const sealed: ReadonlyMap<string, ImportedFunction> = new Map([

@@ -66,16 +66,31 @@ describe("time.sleep", () => {
 		expect(usage.hostCalls).toBe(1);
 	});
 
+	test("is not confused by a script that takes its answers away", async () => {
+		const source = `
+			import _cronium, json, time
+			call = _cronium.call(1000, "[20]", None)
+			print(_cronium.wait(True) == (call, ""), _cronium.wait(True), _cronium.wait(False))
+			from _cronium_loop import wait_for
+			time.sleep(0.01)
+			wait_for(call)`;
+		const { failure } = await runPython(runner, source);
+		expect(runner.printed).toBe("True None None\n");
+		expect(failure?.code).toBe("never-settled");
+	});
+
 	test("is what waiting for another thread with a time becomes; without a time the run ends", async () => {
 		const source = `
 			import queue, threading
 			print(threading.Event().wait(0.01), threading.Semaphore(0).acquire(timeout=0.01))
 			try: queue.Queue().get(timeout=0.01)
 			except queue.Empty: print("empty")
+			try: queue.SimpleQueue().get(timeout=0.01)
+			except queue.Empty: print("empty")
 			try: queue.Queue().get()
 			except Exception: print("caught")`;
 		const { failure } = await runPython(runner, source);
-		expect(runner.printed).toBe("False False\nempty\n");
+		expect(runner.printed).toBe("False False\nempty\nempty\n");
 		expect(failure).toMatchObject({ code: "never-settled", message: expect.stringContaining("no threads in the sandbox") });
 	});
 });

@@ -16,12 +16,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { isWholeEngine } from "../../../host/sandbox/image-file.ts";
 import { preparePython } from "../../../host/sandbox/python/engine.ts";
 import { ensurePythonImage } from "../../../host/sandbox/python/image.ts";
-import { clonePythonImage } from "../../python-image.ts";
+import { clonePythonImage, imageTimeoutMs } from "../../python-image.ts";
 import { createScriptRunner } from "../engines/script-runner.ts";
 import { printedBy } from "./python-runner.ts";
-
-/** An image is made, on a machine that has other things to do. */
-const imageTimeoutMs = 120_000;
 
 let directory: string;
 let kept: string;

@@ -55,8 +55,7 @@ def read_answer(answer: str) -> str:
 def wait_for(call_id: int) -> str:
     """The late answer to a call, which is there for nobody else afterwards."""
     while call_id not in _answers:
-        if not receive(True):
-            raise NeverSettled("The script waits for an answer that cannot come: no call to the host is pending.")
+        _receive_next()
     return _answers.pop(call_id)
 
 
@@ -68,7 +67,7 @@ def wait_until(call_id: int, milliseconds: int) -> str | None:
             del _answers[timer]
             cancel(call_id)
             return None
-        receive(True)
+        _receive_next()
     cancel(timer)
     return _answers.pop(call_id)
 
@@ -97,6 +96,11 @@ def receive(block: bool) -> bool:
     else:
         listener(answer)
     return True
+
+
+def _receive_next() -> None:
+    if not receive(True):
+        raise NeverSettled("The script waits for an answer that cannot come: no call to the host is pending.")
 
 
 def cancel(call_id: int) -> None:

@@ -54,8 +54,8 @@ class _Arrivals:
                     raise NeverSettled(_describe_wait())
         else:
             self._start_timer(timeout)
-            while self._timer is not None and not self.arrived:
-                receive(True)
+            while self._timer is not None and not self.arrived and receive(True):
+                pass
         arrived = self.arrived[:]
         self.arrived.clear()
         return arrived
