@@ -14,8 +14,8 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isWholeEngine } from "../../../host/sandbox/image-file.ts";
-import { preparePython } from "../../../host/sandbox/python/engine.ts";
 import { ensurePythonImage } from "../../../host/sandbox/python/image.ts";
+import { KeptImage } from "../../../host/sandbox/python/kept-image.ts";
 import { clonePythonImage, imageTimeoutMs } from "../../python-image.ts";
 import { createScriptRunner } from "../engines/script-runner.ts";
 import { printedBy } from "./python-runner.ts";
@@ -34,7 +34,8 @@ test("an image that is there is taken as it is", async () => {
 	const { ino, mtimeMs } = statSync(kept);
 	await expect(ensurePythonImage(directory)).resolves.toBe(kept);
 	expect(statSync(kept)).toMatchObject({ ino, mtimeMs });
-	expect(preparePython(kept).files?.map(({ path }) => path)).toEqual(
+	using image = new KeptImage(kept);
+	expect(image.files.map(({ path }) => path)).toEqual(
 		expect.arrayContaining(["/lib/python314.zip", "/lib/cronium-sdk/cronium/__init__.py", "/usr/share/zoneinfo/Europe/Berlin"]),
 	);
 });
