@@ -26,19 +26,14 @@ export interface ThreadWorkerOptions {
 
 /** Workers that are threads of this process. They have the helpers of their runs, and read the store themselves. */
 export function threadWorkers(options: ThreadWorkerOptions): StartWorker {
-	let prepared: PreparedEngine | undefined;
-	return (events) =>
-		new ThreadWorker(options, prepared, {
-			...events,
-			onReady: (made) => {
-				prepared ??= made;
-			},
-		});
+	const shared: Shared = {};
+	return (events) => new ThreadWorker(options, shared, events);
 }
 
-interface ThreadEvents extends WorkerEvents {
-	/** `prepared` comes from a worker that was started without. */
-	readonly onReady: (prepared: PreparedEngine | undefined) => void;
+/** What the first worker that needs it makes for all of them. */
+interface Shared {
+	prepared?: PreparedEngine | undefined;
+	pythonModule?: WebAssembly.Module;
 }
 
 /** One worker thread and the job it has. */
@@ -50,11 +45,13 @@ class ThreadWorker implements ScriptWorker {
 	readonly #cpuTimeAtStart = new Float64Array(new SharedArrayBuffer(8));
 	readonly #graceMs: number;
 	readonly #connection: Promise<StoreConnection>;
-	readonly #events: ThreadEvents;
+	readonly #events: WorkerEvents;
+	readonly #shared: Shared;
 	#onLog: Job["onLog"] | undefined;
 	#settle: ((end: JobEnd) => void) | undefined;
 
-	constructor(options: ThreadWorkerOptions, prepared: PreparedEngine | undefined, events: ThreadEvents) {
+	constructor(options: ThreadWorkerOptions, shared: Shared, events: WorkerEvents) {
+		this.#shared = shared;
 		this.engines = new Set([options.engine]);
 		this.#graceMs = options.limits.cancelGraceMs;
 		this.#events = events;
@@ -62,7 +59,7 @@ class ThreadWorker implements ScriptWorker {
 			name: "script",
 			workerData: {
 				engine: options.engine,
-				prepared,
+				prepared: shared.prepared,
 				stop: this.#stop,
 				cpuTimeAtStart: this.#cpuTimeAtStart,
 			} satisfies WorkerData,
@@ -96,7 +93,10 @@ class ThreadWorker implements ScriptWorker {
 	async run(job: Job): Promise<JobEnd> {
 		Atomics.store(this.#stop, 0, 0);
 		// Throws for what cannot be cloned, before anything has changed.
-		this.#worker.postMessage({ type: "run", ...job.start() } satisfies WorkerRun);
+		const order = job.start();
+		const { pythonModule } = this.#shared;
+		const python = order.engine === "python" && pythonModule ? { pythonModule } : {};
+		this.#worker.postMessage({ type: "run", ...order, ...python } satisfies WorkerRun);
 		this.state = "busy";
 		this.engines.add(job.engine);
 		this.#onLog = job.onLog;
@@ -131,8 +131,11 @@ class ThreadWorker implements ScriptWorker {
 		switch (message.type) {
 			case "ready":
 				this.state = "idle";
-				this.#events.onReady(message.prepared);
+				this.#shared.prepared ??= message.prepared;
 				this.#events.onIdle();
+				break;
+			case "compiled":
+				this.#shared.pythonModule ??= message.module;
 				break;
 			case "log":
 				this.#onLog?.(message.lines);

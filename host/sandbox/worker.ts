@@ -50,6 +50,8 @@ export interface WorkerRun {
 	readonly engine: EngineName;
 	/** The file with the image of Python, for a run that needs it. */
 	readonly pythonImage?: string;
+	/** Its module, when another worker has compiled it. */
+	readonly pythonModule?: WebAssembly.Module;
 	readonly input: Json | undefined;
 	readonly seed: Seed;
 	/** Ports of this machine that its requests never reach. */
@@ -64,6 +66,8 @@ export interface WorkerStop {
 
 export type WorkerMessage =
 	| { readonly type: "ready"; readonly prepared: PreparedEngine | undefined }
+	/** Python's module, for other workers. */
+	| { readonly type: "compiled"; readonly module: WebAssembly.Module }
 	| { readonly type: "log"; readonly lines: readonly LogLine[] }
 	| { readonly type: "ended"; readonly result: GuestResult; readonly remainder: Remainder }
 	| { readonly type: "broken"; readonly message: string };
@@ -99,7 +103,8 @@ port.on("message", (message: WorkerRun | WorkerStop) => {
 post({ type: "ready", prepared: data.prepared ? undefined : engine.prepared });
 
 async function run(order: WorkerRun): Promise<WorkerMessage> {
-	const { record: text, opening: kind, audit, script, engine: name, pythonImage, input, seed, forbiddenPorts } = order;
+	const { record: text, opening: kind, audit, script, engine: name, input, seed, forbiddenPorts } = order;
+	const { pythonImage, pythonModule } = order;
 	const record = readRecord(text);
 	const abort = new AbortController();
 	current = { abort, limits: record.limits };
@@ -115,7 +120,11 @@ async function run(order: WorkerRun): Promise<WorkerMessage> {
 			const { openRunFetch } = await import("./run-fetch.ts");
 			fetcher = openRunFetch(execution, bound, forbiddenPorts);
 		}
-		const engine = await engineOf(name, pythonImage);
+		const engine = await engineOf(name, {
+			...(pythonImage !== undefined && { pythonImage }),
+			...(pythonModule && { pythonModule }),
+		});
+		if (name === "python" && !pythonModule) post({ type: "compiled", module: engine.prepared.module });
 		const surroundings = { seed, print: bound.print, ...(fetcher && { fetch: fetcher.fetch }) };
 		const result = await engine.run(script, execution, bound.helpers, surroundings, data.stop);
 		const remainder = await bound.settle(result.failure ? undefined : result.returned);
