@@ -1,15 +1,15 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { limitDefinitions, resolveLimits } from "../../../../host/contract/limits.ts";
-import type { GuestFile } from "../../../../host/sandbox/engine.ts";
 import { createEngine } from "../../../../host/sandbox/engines.ts";
 import type { GuestEngine } from "../../../../host/sandbox/guest-engine.ts";
 import { ensurePythonImage } from "../../../../host/sandbox/python/image.ts";
 import { drawSeed } from "../../../../host/sandbox/seed.ts";
 import { type Expectation, expectations } from "./expected.ts";
 import { modules } from "./modules.ts";
+import { readTests } from "./test-files.ts";
 
 const usage = `usage: npm run python-regression -- [DIRECTORY] [module …]
 
@@ -32,7 +32,9 @@ async function main(given: readonly string[]): Promise<number> {
 	const names = given.filter((name) => (modules as readonly string[]).includes(name));
 	const [directory = process.env.CRONIUM_CPYTHON_TESTS, ...unknown] = given.filter((name) => !names.includes(name));
 	if (directory === undefined || unknown.length > 0) {
-		console.error(`${unknown.length > 0 ? `There is no module ${unknown[0]}.` : "The tests of CPython were not found: nobody said where they are."}\n\n${usage}`);
+		console.error(
+			`${unknown.length > 0 ? `There is no module ${unknown[0]}.` : "The tests of CPython were not found: nobody said where they are."}\n\n${usage}`,
+		);
 		return 2;
 	}
 	if (!existsSync(join(directory, "test/support/__init__.py"))) {
@@ -55,7 +57,9 @@ async function runModules(engine: GuestEngine, directory: string, names: readonl
 		const found = Object.keys(failed);
 		const expected = found.filter((id) => expectations.some(({ tests }) => tests.some((test) => covers(test, id))));
 		const unexpected = found.filter((id) => !expected.includes(id));
-		console.log(`${name}: ${ran} ran, ${skipped} skipped themselves, ${expected.length} failed as expected, ${unexpected.length} others failed`);
+		console.log(
+			`${name}: ${ran} ran, ${skipped} skipped themselves, ${expected.length} failed as expected, ${unexpected.length} others failed`,
+		);
 		for (const id of unexpected) console.log(`  FAILED ${id}: ${failed[id]}`);
 		sum.ran += ran;
 		sum.skipped += skipped;
@@ -91,20 +95,13 @@ async function runModule(engine: GuestEngine, directory: string, name: string): 
 		},
 	};
 	const { failure } = await engine.run(script, execution, { call: () => "" }, surroundings, new Int32Array(1));
-	if (failure) return { ran: 0, skipped: 0, failed: { [name]: `${failure.code}: ${failure.message}\n${failure.stack ?? printed.slice(-2_000)}` } };
+	if (failure)
+		return {
+			ran: 0,
+			skipped: 0,
+			failed: { [name]: `${failure.code}: ${failure.message}\n${failure.stack ?? printed.slice(-2_000)}` },
+		};
 	return JSON.parse(printed.trimEnd().split("\n").at(-1) ?? "") as Report;
-}
-
-/** What the module needs of the package: itself, what supports all, and data. */
-function readTests(directory: string, name: string): GuestFile[] {
-	const files: GuestFile[] = [];
-	const [, top = ""] = name.split(".");
-	const needed = new RegExp(`^test/(?:__init__\\.py|support/.*\\.py|${top}(?:\\.py|/.*)|datetimetester\\.py|(?:math|decimal)testdata/.*|[a-z_]+_tests\\.py|seq_tests\\.py)$`);
-	for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-		const path = relative(directory, join(entry.parentPath, entry.name));
-		if (entry.isFile() && needed.test(path)) files.push({ path, content: readFileSync(join(directory, path)) });
-	}
-	return files;
 }
 
 const covers = (test: Expectation["tests"][number], id: string): boolean => id === test || id.startsWith(`${test}.`);
