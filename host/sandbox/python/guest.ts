@@ -5,6 +5,7 @@ import { GuestMemory } from "../wasm-memory.ts";
 import type { PythonExports } from "./exports.ts";
 import { GuestFiles } from "./files.ts";
 import { type ImportedFunction, sealImports } from "./imports.ts";
+import type { KeptImage } from "./kept-image.ts";
 import { pythonPaths } from "./paths.ts";
 import { onLargeStack, pythonStackBytes } from "./stacks.ts";
 import { requireSuspension } from "./suspension.ts";
@@ -91,7 +92,7 @@ export class PythonGuest {
 	readonly maxMemoryBytes: number;
 	readonly #memory: GuestMemory;
 	readonly #exports: PythonExports;
-	readonly #image: GuestImage;
+	readonly #image: GuestImage | KeptImage;
 	readonly #callOneArgument: (...args: number[]) => Promise<number>;
 	#scratch = 0;
 	/** Where the run's monotonic clock began. */
@@ -99,15 +100,15 @@ export class PythonGuest {
 
 	/** Starts an interpreter, has it import all that scripts are to find warm, and takes its image. */
 	static boot(source: PythonSource): GuestImage {
-		return new PythonGuest(source, undefined).#image;
+		return new PythonGuest(source, undefined).#image as GuestImage;
 	}
 
 	/** An interpreter in the state of `image`. */
-	static create(source: PythonSource, image: GuestImage): PythonGuest {
+	static create(source: PythonSource, image: KeptImage): PythonGuest {
 		return new PythonGuest(source, image);
 	}
 
-	private constructor({ module, minimumPages, maximumPages, files }: PythonSource, from: GuestImage | undefined) {
+	private constructor({ module, minimumPages, maximumPages, files }: PythonSource, from: KeptImage | undefined) {
 		const memory = new WebAssembly.Memory({ initial: from?.pages ?? minimumPages, maximum: maximumPages });
 		this.#memory = new GuestMemory(memory);
 		this.maxMemoryBytes = maximumPages * pageBytes;
@@ -128,7 +129,7 @@ export class PythonGuest {
 		this.#image = from ?? this.#boot(trampoline, functions);
 		this.#scratch = this.#place("scratch");
 		if (from) {
-			this.#memory.overwrite(from.memory);
+			from.writeTo(this.#memory);
 			exports.__stack_pointer.value = from.stackPointer;
 		}
 	}
@@ -156,9 +157,10 @@ export class PythonGuest {
 	restore(): void {
 		this.host = undefined;
 		this.files.reset();
-		if (this.memoryBytes !== this.#image.pages * pageBytes) return;
-		this.#memory.overwrite(this.#image.memory);
-		this.#exports.__stack_pointer.value = this.#image.stackPointer;
+		const image = this.#image;
+		if ("memory" in image || this.memoryBytes !== image.pages * pageBytes) return;
+		image.writeTo(this.#memory);
+		this.#exports.__stack_pointer.value = image.stackPointer;
 	}
 
 	#place(name: string): number {

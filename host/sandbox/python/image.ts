@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -18,15 +19,18 @@ const ensured = new Map<string, Promise<string>>();
 
 /**
  * The file of Python's memory image in the directory, which is made when it is not there, or is not what was written: some seconds, once per
- * installation. Rejects with `unsupported` where this Node cannot run it, and with `unavailable` when it cannot be made; the next call tries again.
+ * installation, and once more when it was removed meanwhile. Rejects with `unsupported` where this Node cannot run it, and with `unavailable` when it cannot be made; the next call tries again.
  */
-export function ensurePythonImage(directory: string): Promise<string> {
-	let image = ensured.get(directory);
-	if (!image) {
-		image = ensure(directory);
-		ensured.set(directory, image);
-		image.catch(() => ensured.delete(directory));
-	}
+export async function ensurePythonImage(directory: string): Promise<string> {
+	const known = ensured.get(directory);
+	const file = await known;
+	if (file !== undefined && existsSync(file)) return file;
+	// Whoever waited beside this one may have begun already.
+	const begun = ensured.get(directory);
+	if (begun && begun !== known) return begun;
+	const image = ensure(directory);
+	ensured.set(directory, image);
+	image.catch(() => ensured.delete(directory));
 	return image;
 }
 

@@ -14,8 +14,8 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isWholeEngine } from "../../../host/sandbox/image-file.ts";
-import { preparePython } from "../../../host/sandbox/python/engine.ts";
 import { ensurePythonImage } from "../../../host/sandbox/python/image.ts";
+import { KeptImage } from "../../../host/sandbox/python/kept-image.ts";
 import { clonePythonImage, imageTimeoutMs } from "../../python-image.ts";
 import { createScriptRunner } from "../engines/script-runner.ts";
 import { printedBy } from "./python-runner.ts";
@@ -34,7 +34,8 @@ test("an image that is there is taken as it is", async () => {
 	const { ino, mtimeMs } = statSync(kept);
 	await expect(ensurePythonImage(directory)).resolves.toBe(kept);
 	expect(statSync(kept)).toMatchObject({ ino, mtimeMs });
-	expect(preparePython(kept).files?.map(({ path }) => path)).toEqual(
+	using image = new KeptImage(kept);
+	expect(image.files.map(({ path }) => path)).toEqual(
 		expect.arrayContaining(["/lib/python314.zip", "/lib/cronium-sdk/cronium/__init__.py", "/usr/share/zoneinfo/Europe/Berlin"]),
 	);
 });
@@ -84,6 +85,19 @@ test("an image of another version goes when nobody has used it for a week", asyn
 	utimesSync(join(directory, "notes.txt"), weekAgo, weekAgo);
 	await ensurePythonImage(directory);
 	expect(readdirSync(directory).sort()).toEqual(["notes.txt", basename(kept), basename(name("b"))].sort());
+});
+
+test("an image that was removed meanwhile is looked for again", async () => {
+	await expect(ensurePythonImage(directory)).resolves.toBe(kept);
+	rmSync(directory, { recursive: true });
+	writeFileSync(directory, "");
+	await expect(Promise.all([ensurePythonImage(directory), ensurePythonImage(directory)])).rejects.toMatchObject({
+		code: "unavailable",
+	});
+	rmSync(directory);
+	mkdirSync(directory);
+	copyFileSync(await clonePythonImage(), kept);
+	await expect(ensurePythonImage(directory)).resolves.toBe(kept);
 });
 
 test("a directory that cannot be written is named, and tried again by the next run", async () => {
