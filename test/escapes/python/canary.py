@@ -1,5 +1,9 @@
 """Tells everything that a run could have left behind for the next one: for every run of an unharmed engine it is the same."""
 
+import sys
+
+warm = dict(sys.modules)
+
 import atexit
 import builtins
 import decimal
@@ -11,7 +15,6 @@ import os
 import random
 import signal
 import stat
-import sys
 import threading
 import time
 import types
@@ -22,7 +25,7 @@ import _cronium
 
 
 def listed(root):
-    """Every file, directory and device with its mode and size; of the read-only ones their number."""
+    """Every file, directory and device with its mode, size and number."""
     found = {}
     for place, directories, files in os.walk(root):
         directories.sort()
@@ -33,21 +36,15 @@ def listed(root):
     return found
 
 
-def described(value, depth=0):
-    """A text that differs when the value was changed in place or replaced."""
+def parts(value):
+    """What a change of the value in place, or a replacement, changes: objects of the image are where they were when it was made."""
     if isinstance(value, types.FunctionType):
-        code = value.__code__
-        return f"def {value.__qualname__} {zlib.crc32(code.co_code)} {code.co_names} {value.__defaults__!r:.100} {value.__kwdefaults__!r:.100}"
+        return [id(value), id(value.__code__), id(value.__defaults__), id(value.__kwdefaults__)]
     if isinstance(value, type):
-        if depth > 0:
-            return value.__qualname__
-        members = sorted((name, described(member, 1)) for name, member in value.__dict__.items())
-        return f"class {value.__qualname__} {members}"
-    if isinstance(value, (str, bytes, int, float, bool, tuple, frozenset, types.NoneType)) and depth < 2:
-        return repr(value)[:200]
+        return [id(value), *map(id, value.__dict__.values())]
     if isinstance(value, (dict, list, set)):
-        return f"{type(value).__name__} of {len(value)}"
-    return type(value).__qualname__
+        return [id(value), len(value)]
+    return [id(value)]
 
 
 def opened():
@@ -62,9 +59,9 @@ def opened():
 
 
 modules = {
-    name: zlib.crc32(repr(sorted((key, described(value)) for key, value in vars(module).items())).encode("utf-8", "backslashreplace"))
-    for name, module in sorted(sys.modules.items())
-    if name != "__main__" and not name.startswith(("zoneinfo", "random"))
+    name: zlib.crc32(repr([(key, parts(value)) for key, value in vars(module).items()]).encode())
+    for name, module in warm.items()
+    if name not in ("__main__", "random")
 }
 variables = json.loads(_cronium.call(2, '["canary"]', None))
 found = {
@@ -78,8 +75,7 @@ found = {
     "directory": os.getcwd(),
     "umask": os.umask(0o22),
     "files": listed("/tmp") | listed("/script") | listed("/dev"),
-    "base": len(listed("/lib")) + len(listed("/usr")),
-    "root": sorted(os.listdir("/")),
+    "base": [os.listdir("/"), listed("/lib")],
     "descriptors": opened(),
     "free": os.statvfs("/tmp").f_bavail,
     "limits": [sys.getrecursionlimit(), sys.get_int_max_str_digits(), sys.getswitchinterval()],

@@ -225,9 +225,7 @@ while True: pass`,
 /** The secret is put together by the run that has it, so that only that run's memory has ever held it. */
 const secret = "bytes(c ^ 1 for c in bytes.fromhex(INPUT)).decode()".replace("INPUT", "json.loads(input_text)");
 const plain = "SEC-1f0e9d8c7b6a5-RET";
-const hidden = Buffer.from(plain)
-	.map((byte) => byte ^ 1)
-	.toString("hex");
+const hidden = Buffer.from(Buffer.from(plain).map((byte) => byte ^ 1)).toString("hex");
 const keeper = (end: string): string => `
 import _cronium, builtins, json, os, sys, tempfile
 input_text = _cronium.call(0, "[]", None)

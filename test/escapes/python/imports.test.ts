@@ -1,5 +1,3 @@
-import { mkdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { beforeAll, expect, test, vi } from "vitest";
 import { GuestStopped } from "../../../host/sandbox/guest.ts";
 import { readEngine } from "../../../host/sandbox/image-file.ts";
@@ -7,6 +5,7 @@ import { GuestExited, PythonGuest } from "../../../host/sandbox/python/guest.ts"
 import { RefusedImport, sealImports } from "../../../host/sandbox/python/imports.ts";
 import { KeptImage } from "../../../host/sandbox/python/kept-image.ts";
 import { placePythonImage } from "../../python-image.ts";
+import { temporaryDirectory } from "../../store/directory.ts";
 import { readModule } from "./wasm-reader.ts";
 
 type Imported = (...args: (number | bigint)[]) => unknown;
@@ -15,21 +14,20 @@ type Imported = (...args: (number | bigint)[]) => unknown;
 let guest: PythonGuest;
 let wall: readonly (readonly [name: string, call: Imported])[];
 let parameters: ReturnType<typeof readModule>["importedParameters"];
-let module: WebAssembly.Module;
 
 beforeAll(async () => {
-	const directory = fileURLToPath(new URL("../../../node_modules/.cache/python-attacks", import.meta.url));
-	mkdirSync(directory, { recursive: true });
-	const file = await placePythonImage(directory);
+	const directory = temporaryDirectory();
+	const file = await placePythonImage(directory.path);
 	const kept = readEngine(file);
+	const image = new KeptImage(file);
+	directory.remove();
 	if (!kept) throw new Error("There is no image.");
 	parameters = readModule(kept.binary).importedParameters;
-	module = new WebAssembly.Module(kept.binary);
-	let given: WebAssembly.Imports = {};
 	const instances = vi.spyOn(WebAssembly, "Instance");
-	const image = new KeptImage(file);
-	guest = PythonGuest.create({ ...image, module, maximumPages: 1024 }, image);
-	given = instances.mock.calls[0]?.[1] as WebAssembly.Imports;
+	const { minimumPages, files } = image;
+	// An instance that has grown is not used again, so that this one must not.
+	guest = PythonGuest.create({ module: image.compile(), minimumPages, maximumPages: image.pages, files }, image);
+	const given = instances.mock.calls[0]?.[1] as WebAssembly.Imports;
 	instances.mockRestore();
 	wall = Object.values(given).flatMap((members) =>
 		Object.entries(members).filter((entry): entry is [string, Imported] => typeof entry[1] === "function"),
