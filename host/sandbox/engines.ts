@@ -15,6 +15,8 @@ export interface EngineOptions {
 	readonly images?: ImagePlace;
 	/** The file of Python's image, for that engine. */
 	readonly pythonImage?: string;
+	/** Its module, when another thread has compiled it. */
+	readonly pythonModule?: WebAssembly.Module;
 	/** Memory limit of the runs to be ready for. */
 	readonly maxMemoryBytes?: number;
 }
@@ -30,23 +32,26 @@ export async function createEngine(name: EngineName, options: EngineOptions = {}
 export function engineChoice(
 	first: GuestEngine,
 	options: Pick<EngineOptions, "images">,
-): (name: EngineName, pythonImage?: string) => GuestEngine | Promise<GuestEngine> {
+): (name: EngineName, python: Pick<EngineOptions, "pythonImage" | "pythonModule">) => GuestEngine | Promise<GuestEngine> {
 	const engines = new Map([[first.name, first]]);
-	return (name, pythonImage) =>
+	return (name, python) =>
 		engines.get(name) ??
-		createEngine(name, { ...options, ...(pythonImage !== undefined && { pythonImage }) }).then((engine) => {
+		createEngine(name, { ...options, ...python }).then((engine) => {
 			engines.set(name, engine);
 			return engine;
 		});
 }
 
-async function create(name: EngineName, { prepared, prelude, images, pythonImage }: EngineOptions): Promise<GuestEngine> {
+async function create(
+	name: EngineName,
+	{ prepared, prelude, images, pythonImage, pythonModule }: EngineOptions,
+): Promise<GuestEngine> {
 	if (prepared && prepared.name !== name) throw new Error(`An engine prepared for ${prepared.name} cannot be ${name}.`);
 	const source = (): string => prelude ?? readFileSync(programFiles.prelude, "utf8");
 	if (name === "quickjs-wasi") return createQuickJsWasi(prepared ?? prepareQuickJsWasi(source, images));
 	if (name === "python") {
 		const { createPython } = await import("./python/engine.ts");
-		return createPython(requireImage(pythonImage));
+		return createPython(requireImage(pythonImage), pythonModule);
 	}
 	// Loaded only when it is asked for: most processes never use the second engine.
 	const { createQuickJsEmscripten, prepareQuickJsEmscripten } = await import("./quickjs-emscripten.ts");

@@ -79,7 +79,7 @@ async function run(order: GuestOrder, source: string): Promise<void> {
 	current = { abort, limits };
 	stop[0] = 0;
 	try {
-		const engine = await engineOf(engineName, pythonImage);
+		const engine = await engineOf(engineName, { ...(pythonImage !== undefined && { pythonImage }) });
 		const execution: GuestExecution = { limits, deadlineAt, signal: abort.signal };
 		const surroundings: Surroundings = {
 			seed,

@@ -26,19 +26,14 @@ export interface ThreadWorkerOptions {
 
 /** Workers that are threads of this process. They have the helpers of their runs, and read the store themselves. */
 export function threadWorkers(options: ThreadWorkerOptions): StartWorker {
-	let prepared: PreparedEngine | undefined;
-	return (events) =>
-		new ThreadWorker(options, prepared, {
-			...events,
-			onReady: (made) => {
-				prepared ??= made;
-			},
-		});
+	const made: Made = { prepared: undefined, pythonModule: undefined };
+	return (events) => new ThreadWorker(options, made, events);
 }
 
-interface ThreadEvents extends WorkerEvents {
-	/** `prepared` comes from a worker that was started without. */
-	readonly onReady: (prepared: PreparedEngine | undefined) => void;
+/** What the first worker that had to make it has made, for all others. */
+interface Made {
+	prepared: PreparedEngine | undefined;
+	pythonModule: WebAssembly.Module | undefined;
 }
 
 /** One worker thread and the job it has. */
@@ -50,19 +45,21 @@ class ThreadWorker implements ScriptWorker {
 	readonly #cpuTimeAtStart = new Float64Array(new SharedArrayBuffer(8));
 	readonly #graceMs: number;
 	readonly #connection: Promise<StoreConnection>;
-	readonly #events: ThreadEvents;
+	readonly #made: Made;
+	readonly #events: WorkerEvents;
 	#onLog: Job["onLog"] | undefined;
 	#settle: ((end: JobEnd) => void) | undefined;
 
-	constructor(options: ThreadWorkerOptions, prepared: PreparedEngine | undefined, events: ThreadEvents) {
+	constructor(options: ThreadWorkerOptions, made: Made, events: WorkerEvents) {
 		this.engines = new Set([options.engine]);
+		this.#made = made;
 		this.#graceMs = options.limits.cancelGraceMs;
 		this.#events = events;
 		this.#worker = new Worker(programFiles.scriptWorker, {
 			name: "script",
 			workerData: {
 				engine: options.engine,
-				prepared,
+				prepared: made.prepared,
 				stop: this.#stop,
 				cpuTimeAtStart: this.#cpuTimeAtStart,
 			} satisfies WorkerData,
@@ -96,7 +93,8 @@ class ThreadWorker implements ScriptWorker {
 	async run(job: Job): Promise<JobEnd> {
 		Atomics.store(this.#stop, 0, 0);
 		// Throws for what cannot be cloned, before anything has changed.
-		this.#worker.postMessage({ type: "run", ...job.start() } satisfies WorkerRun);
+		const pythonModule = this.engines.has(job.engine) ? undefined : this.#made.pythonModule;
+		this.#worker.postMessage({ type: "run", ...job.start(), pythonModule } satisfies WorkerRun);
 		this.state = "busy";
 		this.engines.add(job.engine);
 		this.#onLog = job.onLog;
@@ -131,8 +129,11 @@ class ThreadWorker implements ScriptWorker {
 		switch (message.type) {
 			case "ready":
 				this.state = "idle";
-				this.#events.onReady(message.prepared);
+				this.#made.prepared ??= message.prepared;
 				this.#events.onIdle();
+				break;
+			case "compiled":
+				this.#made.pythonModule ??= message.pythonModule;
 				break;
 			case "log":
 				this.#onLog?.(message.lines);

@@ -4,17 +4,20 @@ import { PythonGuest } from "./guest.ts";
 import { KeptImage } from "./kept-image.ts";
 import { toInstance } from "./run.ts";
 
-/** Makes an engine of the image that `ensurePythonImage` has made, and found to be whole. Throws an Error when there is none. */
-export function createPython(file: string): GuestEngine {
-	return new PythonEngine(new KeptImage(file));
+/**
+ * Makes an engine of the image that `ensurePythonImage` has made, and found to be whole. `compiled` is the module of another thread's engine of that image.
+ * Throws an Error when there is none.
+ */
+export function createPython(file: string, compiled: WebAssembly.Module | undefined): GuestEngine {
+	return new PythonEngine(new KeptImage(file), compiled);
 }
 
 class PythonEngine extends GuestEngine {
 	readonly #image: KeptImage;
 
-	constructor(image: KeptImage) {
+	constructor(image: KeptImage, compiled: WebAssembly.Module | undefined) {
 		const { minimumPages, pages, stackPointer, places, files } = image;
-		const module = image.compile();
+		const module = compiled ?? image.compile();
 		// Nine megabytes that V8 has read, and would leave lying for long.
 		collectGarbage();
 		super({ name: "python", module, minimumPages, image: { memory: [], pages, stackPointer, places } }, (maximumPages) =>
