@@ -89,14 +89,13 @@ test.each([
 	expect([undefined, "script-error", "cpu-time-exceeded", "stack-exceeded"]).toContain(error?.code);
 });
 
-test.each(["../../etc/passwd", "/etc/passwd", "a\0b.py", ".", "..", "x".repeat(300), "\u202egpj.py", "a/../../b.py", "python314.zip/x.py", "\ud800.py", "__main__.py", "json.py", "_cronium_main.py", "forge.py/x"])(
+test.each(["../../etc/passwd.py", "/etc/x.py", "a/../../b.py", "python314.zip/x.py", "__main__.py", "json.py", "_cronium_main.py", "\u202egpj.py", `${"é".repeat(200)}.py`])(
 	"a script that is called %j runs in its directory",
 	async (name) => {
 		const outcome = await arena.host.run({
 			script: { name, source: "import os, sys\nassert os.getcwd() == '/script' and __file__.startswith('/script/') and '..' not in __file__\nprint('ran')" },
 		});
-		if (outcome.status === "failed") expect(outcome.error?.code).toBe("invalid");
-		else expect(outcome.logs.map(({ message }) => message)).toEqual(["ran"]);
+		expect({ error: outcome.error, messages: outcome.logs.map(({ message }) => message) }).toEqual({ error: undefined, messages: ["ran"] });
 		await arena.run("pass");
 	},
 );
