@@ -23,15 +23,31 @@ const questions = [
 	"ssh-runs",
 	"ssh-calls",
 	"agents",
+	"python-runs",
+	"python-start",
+	"python-calls",
+	"python-memory",
+	"python-programs",
 ] as const;
 
 /** Those that take long even when they are quick, whose 90 seconds are full: to be asked for by name then. */
-const slow: ReadonlySet<string> = new Set(["sidecar", "container", "ssh-runs", "ssh-calls", "agents"]);
+const slow: ReadonlySet<string> = new Set([
+	"sidecar",
+	"container",
+	"ssh-runs",
+	"ssh-calls",
+	"agents",
+	"python-runs",
+	"python-start",
+	"python-memory",
+	"python-programs",
+]);
 
 /** Several at once. */
 const groups: Readonly<Record<string, readonly string[]>> = {
 	http: ["http-calls", "sdk-calls", "sdk-imports", "revocation"],
 	ssh: ["ssh-runs", "ssh-calls", "agents"],
+	python: ["python-runs", "python-start", "python-calls", "python-memory", "python-programs"],
 };
 
 const usage = `usage: npm run bench -- [name …] [--quick] [--json FILE]

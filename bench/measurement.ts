@@ -32,7 +32,7 @@ export interface Row extends Summary {
 	readonly rounds: readonly number[];
 }
 
-export type Unit = "ns" | "µs" | "ms" | "runs/s" | "calls/s" | "MB" | "KB" | "%";
+export type Unit = "ns" | "µs" | "ms" | "runs/s" | "calls/s" | "MB" | "KB" | "%" | "×";
 
 /** A figure to reach. */
 export interface Target {

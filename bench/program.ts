@@ -1,8 +1,9 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import { promisify } from "node:util";
 
 /** How long a program may take to end after its standard input has, before it is killed. */
 const longestEndMs = 10_000;
@@ -36,10 +37,9 @@ export class Program implements AsyncDisposable {
 			readonly says?: "stdout" | "stderr";
 		},
 	): Program {
-		const inherited = Object.entries(process.env).filter(([variable]) => !/^(?:CRONIUM_|NODE_OPTIONS$)/.test(variable));
 		const child = spawn(name, parameters, {
 			cwd: options.cwd,
-			env: { ...Object.fromEntries(inherited), ...options.environment },
+			env: { ...inheritedEnvironment(), ...options.environment },
 			stdio: ["pipe", "pipe", "pipe"],
 		});
 		return new Program(parameters[0] ?? name, child, options.says ?? "stdout");
@@ -85,3 +85,15 @@ export class Program implements AsyncDisposable {
 		return this.end();
 	}
 }
+
+/** Runs a program to its end, with these variables of Cronium and no others, and returns what it prints. Rejects when it fails. */
+export async function runProgram(
+	[name, ...parameters]: readonly [string, ...string[]],
+	{ cwd, environment }: { readonly cwd: string; readonly environment?: Readonly<Record<string, string>> },
+): Promise<string> {
+	const { stdout } = await promisify(execFile)(name, parameters, { cwd, env: { ...inheritedEnvironment(), ...environment } });
+	return stdout;
+}
+
+const inheritedEnvironment = (): Record<string, string | undefined> =>
+	Object.fromEntries(Object.entries(process.env).filter(([variable]) => !/^(?:CRONIUM_|NODE_OPTIONS$)/.test(variable)));

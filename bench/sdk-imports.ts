@@ -1,15 +1,13 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { type Candidate, interleave } from "./interleave.ts";
 import { atMostTarget, createRow, type Effort, type Measurement, type Row } from "./measurement.ts";
+import { runProgram } from "./program.ts";
 import { buildJavaScript, sdks } from "./sdk-calls.ts";
 
 const callers = fileURLToPath(new URL("./callers", import.meta.url));
-const execute = promisify(execFile);
 
 /** What does it take to load an SDK, beyond the modules of the language that it needs? */
 export async function measure(effort: Effort): Promise<Measurement> {
@@ -27,7 +25,7 @@ export async function measure(effort: Effort): Promise<Measurement> {
 					unit: "ms",
 					samplesPerRound,
 					sample: async () => {
-						const [own, all] = JSON.parse(await run(command, directory, environment)) as [number, number];
+						const [own, all] = JSON.parse(await runProgram(command, { cwd: directory, environment })) as [number, number];
 						if (taken++ % samplesPerRound === 0) complete[index]?.push([]);
 						complete[index]?.at(-1)?.push(all);
 						return own;
@@ -73,7 +71,7 @@ async function describeLanguages(directory: string): Promise<readonly Language[]
 		PYTHONDONTWRITEBYTECODE: "",
 	};
 	const python = ["python3", join(callers, "import_python.py")] as const;
-	const needed = (await run(python, directory, environment)).trim().split(" ");
+	const needed = (await runProgram(python, { cwd: directory, environment })).trim().split(" ");
 	return [
 		{
 			name: `import of JavaScript`,
@@ -89,15 +87,4 @@ async function describeLanguages(directory: string): Promise<readonly Language[]
 			limit: 15,
 		},
 	];
-}
-
-/** Runs a program without settings of Cronium, and returns what it prints. */
-async function run(
-	[program, ...parameters]: readonly [string, ...string[]],
-	cwd: string,
-	environment: Readonly<Record<string, string>>,
-): Promise<string> {
-	const inherited = Object.entries(process.env).filter(([name]) => !/^(?:CRONIUM_|NODE_OPTIONS$)/.test(name));
-	const { stdout } = await execute(program, parameters, { cwd, env: { ...Object.fromEntries(inherited), ...environment } });
-	return stdout;
 }

@@ -20,7 +20,7 @@ const zipSignatures: readonly (readonly number[])[] = [
 	[0x50, 0x4b, 5, 6],
 ];
 
-/** Checks what a script in Python is given for the sandbox. Throws `invalid`, `too-large` or, for a wheel that the sandbox cannot load, `unsupported`. */
+/** Checks what a script in Python is given for the sandbox. Throws `invalid` or `too-large`. */
 export function requirePythonScript(
 	script: PythonScript["script"],
 	given: { readonly arguments?: unknown; readonly files?: unknown },
@@ -57,7 +57,7 @@ function requireWheel(path: string, content: Uint8Array): void {
 		);
 	if (!tags.endsWith("-none-any"))
 		throw new RuntimeError(
-			"unsupported",
+			"invalid",
 			`The wheel ${excerpt(name)} is for ${tags}: it has native code, which the sandbox cannot load. It takes wheels in pure Python (-none-any.whl); an image in container mode (--in container) may have the others.`,
 		);
 	if (!zipSignatures.some((signature) => signature.every((byte, index) => content[index] === byte)))

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { RuntimeError } from "./contract/errors.ts";
 import { utf8Length } from "./contract/json-text.ts";
 import type { Limits } from "./contract/limits.ts";
 import type { Failure } from "./execution.ts";
@@ -111,6 +112,9 @@ export class ScriptRuns {
 			return { script: { name: pythonScriptPath(name), source, arguments: given, files }, pythonImage };
 		} catch (cause) {
 			if (signal.aborted) return { failure: stopFailure(limits, signal) };
+			// Whoever wants to run Python here has to know that it needs another Node.
+			if (cause instanceof RuntimeError && cause.code === "unsupported")
+				return { failure: { code: "engine-unavailable", message: cause.message } };
 			process.emitWarning(`The image of Python could not be made: ${(cause as Error).message}`, "CroniumWarning");
 			const message = "Python could not be made ready on this host, which says why in its warnings; the next run tries it again.";
 			return { failure: { code: "engine-unavailable", message } };

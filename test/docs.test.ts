@@ -35,6 +35,7 @@ import { failureCodes } from "../host/sandbox/guest-report.ts";
 import { publishServing } from "../host/serving.ts";
 import { lockExclusive } from "../host/store/exclusive-role.ts";
 import { engineKinds, findTestEngine } from "./containers/engines.ts";
+import { imageTimeoutMs, placePythonImage } from "./python-image.ts";
 import { sshdObstacle, startSshd } from "./ssh/sshd.ts";
 
 /*
@@ -73,8 +74,10 @@ let host: Host;
 let directory: string;
 beforeAll(async () => {
 	directory = mkdtempSync(join(tmpdir(), "cronium-docs-"));
-	host = await createHost({ limits: { maxWorkers: 2 } });
-});
+	const dataDirectory = join(directory, "data");
+	await placePythonImage(dataDirectory);
+	host = await createHost({ dataDirectory, limits: { maxWorkers: 2 } });
+}, imageTimeoutMs);
 afterAll(async () => {
 	await host.dispose();
 	rmSync(directory, { recursive: true, force: true });
@@ -122,6 +125,7 @@ describe.concurrent.each(pages)("%s", (page) => {
 		test.concurrent("its commands print what it says", { timeout: 120_000 }, async ({ expect }) => {
 			const place = join(directory, page.replaceAll("/", "-"));
 			mkdirSync(place);
+			await placePythonImage(join(place, ".data"));
 			cpSync(join(projectDirectory, "examples"), join(place, "examples"), { recursive: true });
 			for (const block of blocks) {
 				const title = markValue(block, "title");
@@ -279,6 +283,7 @@ describe("docs/operating.md", () => {
 
 	test("lists what is in a data directory", async () => {
 		const dataDirectory = join(directory, "listed");
+		await placePythonImage(dataDirectory);
 		await using listed = await createHost({ dataDirectory, audit: true, containers: { ...(engine && { engine }) } });
 		await listed.run({ script: { name: "empty.js", source: "" } });
 		if (engine) await listed.run({ script: { name: "empty.sh", source: "" } });

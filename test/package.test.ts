@@ -48,6 +48,9 @@ test("the published package holds what is built, and no sources or tests", async
 			"dist/types/host/index.d.ts",
 			"dist/quickjs-wasi.image",
 			"dist/quickjs-emscripten.image",
+			"dist/python-image-maker.js",
+			"dist/python-guest/_cronium_main.py",
+			"guest-sdks/python/cronium/__init__.py",
 			"README.md",
 			"images/node/Dockerfile",
 			"images/harden.sh",
@@ -55,7 +58,7 @@ test("the published package holds what is built, and no sources or tests", async
 			"LICENSE",
 		]),
 	);
-	expect(names.filter((name) => /^(host|test|bench)\b/.test(name))).toEqual([]);
+	expect(names.filter((name) => /^(host|test|bench)\b|__pycache__|\.pyc$/.test(name))).toEqual([]);
 });
 
 test("its command line runs a script", async () => {
@@ -63,6 +66,27 @@ test("its command line runs a script", async () => {
 	await writeFile(script, "export default (n: number) => n * 2;\n");
 	const args = [join(installed, "bin", "cronium.js"), "run", script, "--input", "21", "--data", join(directory, "data")];
 	expect((await run(process.execPath, args)).stdout).toBe("42\n");
+});
+
+test("its library runs Python in a process without rights, from an image that it makes and keeps", {
+	timeout: 120_000,
+}, async () => {
+	await writeFile(join(directory, "package.json"), '{"type":"module"}');
+	const program = `
+		import { createHost } from "cronium-runtime";
+		for (let turn = 0; turn < 2; turn++) {
+			await using host = await createHost({ guests: "process", dataDirectory: "python-data", limits: { maxWorkers: 1 } });
+			const source = "import cronium, zoneinfo; cronium.set_output([cronium.get_input() * 2, cronium.increment_variable('runs')])";
+			const { output, error } = await host.run({ script: { name: "double.py", source }, input: "21" });
+			process.stdout.write(\`\${JSON.stringify(output) ?? error.message} \`);
+		}
+	`;
+	await writeFile(join(directory, "python.js"), program);
+	const { stdout } = await run(process.execPath, [join(directory, "python.js")], { cwd: directory });
+	expect(stdout).toBe("[42,1] [42,2] ");
+	expect(await readdir(join(directory, "python-data", "images"))).toEqual([
+		expect.stringMatching(/^python-[0-9a-f]{64}\.image$/),
+	]);
 });
 
 test("it has the SDKs' stub for scripts in each language", async () => {

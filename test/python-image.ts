@@ -18,6 +18,9 @@ import { ensurePythonImage } from "../host/sandbox/python/image.ts";
 import { pythonImages } from "../host/store/data-directory.ts";
 import { builtProgram } from "./built-program.ts";
 
+/** What a test or a hook may take that may be the first to need an image. */
+export const imageTimeoutMs = 120_000;
+
 const cache = fileURLToPath(new URL("../node_modules/.cache/python-images", import.meta.url));
 /** Who makes an image for longer than that has gone without taking its lock along, in milliseconds. */
 const staleMs = 120_000;
@@ -27,7 +30,7 @@ const staleMs = 120_000;
  * so it is made once per clone and once per build. It is the same file for all: a test that writes into it needs a copy.
  */
 export async function placePythonImage(dataDirectory: string, program: "clone" | "built" = "clone"): Promise<string> {
-	const file = await (program === "clone" ? findCloneImage() : findBuiltImage());
+	const file = await (program === "clone" ? clonePythonImage() : findBuiltImage());
 	const directory = pythonImages(dataDirectory);
 	mkdirSync(directory, { recursive: true, mode: 0o700 });
 	const placed = join(directory, basename(file));
@@ -40,7 +43,8 @@ export async function placePythonImage(dataDirectory: string, program: "clone" |
 	return placed;
 }
 
-const findCloneImage = (): Promise<string> => alone(cache, () => ensurePythonImage(cache));
+/** The file of the image of this clone's Python. */
+export const clonePythonImage = (): Promise<string> => alone(cache, () => ensurePythonImage(cache));
 
 function findBuiltImage(): Promise<string> {
 	const data = join(builtProgram(), "python-image");

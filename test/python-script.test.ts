@@ -50,7 +50,7 @@ describe("a script in Python", () => {
 		[{ files: { "x-1-py3-none-any.whl": "" } }, 'invalid: The wheel "x-1-py3-none-any.whl" is no ZIP archive.'],
 		[
 			{ files: { "lib/numpy-2.0-cp314-cp314-manylinux_2_17_x86_64.whl": zip } },
-			/^unsupported: The wheel "numpy-2.0-.*" is for cp314-cp314-manylinux_2_17_x86_64: it has native code, .* container mode \(--in container\)/,
+			/^invalid: The wheel "numpy-2.0-.*" is for cp314-cp314-manylinux_2_17_x86_64: it has native code, .* container mode \(--in container\)/,
 		],
 		[{ files: { "X-1-1-py3-abi3-any.WHL": zip } }, /^invalid: The file "X-1-1-py3-abi3-any.WHL" has no name of a wheel/],
 	])("%j is refused", (given, message) => {

@@ -9,6 +9,7 @@ import {
 	type Type,
 } from "./contract.ts";
 import { camelCase } from "./names.ts";
+import { WitError } from "./syntax.ts";
 
 const banner = '# Generated from wit/ by "npm run generate". Do not edit.\n';
 
@@ -60,6 +61,44 @@ OPERATIONS = (${operations.map(({ id }) => constantName(id)).join(", ")})
 `;
 }
 
+/**
+ * `host/sandbox/python/guest/_cronium_operations.py`: what the guest side of the sandbox needs to know of the operations besides what the SDK says. It is read when
+ * the memory image is made, and not in a run.
+ */
+export function emitPythonGuestOperations(operations: readonly BoundOperation[]): string {
+	const rows = operations.map((one) => {
+		const parameters = one.places.map(({ parameter, field, required }) => {
+			if (field && parameter !== one.parameters.at(-1))
+				throw new WitError(
+					one.position,
+					`the guest of Python has no form yet for options that are not the last parameter (${one.id})`,
+				);
+			const name = snakeCase(camelCase(field?.name ?? parameter.name));
+			return `        Parameter(${[name, ...(field ? ["option", camelCase(field.name)] : [parameter.kind, ""])].map((text) => JSON.stringify(text)).join(", ")}, ${required ? "True" : "False"}),\n`;
+		});
+		return `    ${JSON.stringify(one.id)}: (${parameters.length === 0 ? "" : `\n${parameters.join("")}    `}),\n`;
+	});
+	return `${banner}"""The operations in the order in which the host counts them, and how their parameters travel to it."""
+
+from typing import NamedTuple
+
+
+class Parameter(NamedTuple):
+    """A parameter of a function of the SDK."""
+
+    name: str
+    kind: str
+    """\`plain\`: a member of the array of parameters; \`option\`: a field of the object at its end; \`json\`: the body."""
+    field: str
+    """The name of an option as the contract has it."""
+    required: bool
+
+
+OPERATIONS = {
+${rows.join("")}}
+`;
+}
+
 /** `guest-sdks/python/cronium/_calls.py` and its twin for asyncio: the functions of the contract as methods of a client. */
 export function emitPythonCalls(operations: readonly BoundOperation[], isAsync: boolean): string {
 	const types = [
@@ -79,7 +118,7 @@ ${docstring(one.documentation, 2)}
 	});
 	return `${banner}"""The functions of the contract${isAsync ? ", as coroutines" : ""}."""
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, ${isAsync ? "Awaitable, " : ""}Callable, Mapping, Optional, Tuple
 
 from . import _contract
 from ._contract import ${[...types, "VariableEntry"].sort().join(", ")}
@@ -88,8 +127,7 @@ from ._contract import ${[...types, "VariableEntry"].sort().join(", ")}
 class ${isAsync ? "AsyncCalls" : "Calls"}:
     """The helpers of one run. How a call is performed is up to the client."""
 
-    ${asynchronous}def _perform(self, operation: _contract.Operation, given: Tuple[Any, ...]) -> Any:
-        raise NotImplementedError
+    _perform: Callable[[_contract.Operation, Tuple[Any, ...]], ${isAsync ? "Awaitable[Any]" : "Any"}]
 
 ${methods.join("\n")}`;
 }

@@ -9,7 +9,7 @@ import { emitGuestOperations, emitOperations } from "./emit-operations.ts";
 import { emitSchemas } from "./emit-schemas.ts";
 import { type BashParts, emitBash } from "./emit-sdk-bash.ts";
 import { emitJavascriptCalls, emitJavascriptSyncTypes, emitJavascriptTypes } from "./emit-sdk-javascript.ts";
-import { emitPythonCalls, emitPythonContract, emitPythonFunctions } from "./emit-sdk-python.ts";
+import { emitPythonCalls, emitPythonContract, emitPythonFunctions, emitPythonGuestOperations } from "./emit-sdk-python.ts";
 import { emitTypes } from "./emit-types.ts";
 import { type OperationBinding, operationBindings } from "./operations.ts";
 import { WitError } from "./syntax.ts";
@@ -47,6 +47,7 @@ export function generateContract(
 			{ path: `guest-sdks/python/cronium/${twin}_functions.py`, text: emitPythonFunctions(operations, twin !== "") },
 		]),
 		{ path: "guest-sdks/python/cronium/_contract.py", text: emitPythonContract(contract, operations) },
+		{ path: "host/sandbox/python/guest/_cronium_operations.py", text: emitPythonGuestOperations(operations) },
 		{ path: "guest-sdks/bash/cronium.sh", text: emitBash(contract, operations, readBashParts()) },
 	];
 }

@@ -64,6 +64,7 @@ export const limitDefinitions = {
 		64 * MiB,
 		"Files and arguments that a run of Python, in a container or on an SSH host is given.",
 	),
+	maxScratchBytes: define("run", "bytes", 16 * MiB, 0, 256 * MiB, "Files that a run of Python in the sandbox writes, in memory."),
 	maxInputBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "Input of a run."),
 	maxOutputBytes: define("run", "bytes", 1 * MiB, 1, 16 * MiB, "Output of a run."),
 	maxLogBytes: define("run", "bytes", 1 * MiB, 0, 16 * MiB, "All log lines of a run, captured output included."),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { maxStackBytes } from "../process-limits.ts";
 import { programFiles } from "../program-files.ts";
+import { machineStackFlag } from "./python/stacks.ts";
 
 /** As a worker thread's: the guest's memory is WebAssembly memory with a maximum of its own. */
 const maxHeapMiB = 256;
@@ -38,6 +39,7 @@ export function spawnConfined(
 		"--expose-gc",
 		`--max-old-space-size=${maxHeapMiB}`,
 		`--stack-size=${stackKiB}`,
+		machineStackFlag,
 	];
 	return spawn(process.execPath, [...flags, fileURLToPath(program), ...programArguments], {
 		env: {},

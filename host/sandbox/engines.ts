@@ -45,8 +45,8 @@ async function create(name: EngineName, { prepared, prelude, images, pythonImage
 	const source = (): string => prelude ?? readFileSync(programFiles.prelude, "utf8");
 	if (name === "quickjs-wasi") return createQuickJsWasi(prepared ?? prepareQuickJsWasi(source, images));
 	if (name === "python") {
-		const { createPython, preparePython } = await import("./python/engine.ts");
-		return createPython(prepared ?? preparePython(requireImage(pythonImage)));
+		const { createPython } = await import("./python/engine.ts");
+		return createPython(requireImage(pythonImage));
 	}
 	// Loaded only when it is asked for: most processes never use the second engine.
 	const { createQuickJsEmscripten, prepareQuickJsEmscripten } = await import("./quickjs-emscripten.ts");

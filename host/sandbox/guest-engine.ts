@@ -1,16 +1,7 @@
 import type { Helpers } from "../contract/generated/types.ts";
 import { type Bindings, createBindings } from "./bindings.ts";
 import { collectGarbage } from "./collector.ts";
-import type {
-	Engine,
-	EngineName,
-	GuestExecution,
-	GuestFile,
-	GuestResult,
-	RemoteHelpers,
-	Script,
-	Surroundings,
-} from "./engine.ts";
+import type { Engine, EngineName, GuestExecution, GuestResult, RemoteHelpers, Script, Surroundings } from "./engine.ts";
 import type { GuestImage } from "./guest.ts";
 import { limitFailure } from "./guest-failures.ts";
 import type { GuestEnd } from "./run-control.ts";
@@ -29,9 +20,8 @@ export interface PreparedEngine {
 	readonly name: EngineName;
 	readonly module: WebAssembly.Module;
 	readonly minimumPages: number;
+	/** Of Python only what is beside the memory, which instances read from a file: it is not posted. */
 	readonly image: GuestImage;
-	/** Files that every guest of the engine finds in its file system, by their absolute paths there. */
-	readonly files?: readonly GuestFile[];
 }
 
 /** An instance of an engine. It runs one script, and the next one when it has been restored. */

@@ -37,6 +37,21 @@ interface Header extends Omit<GuestImage, "memory"> {
 	readonly files?: readonly { readonly path: string; readonly length: number }[];
 }
 
+/** A part of a file. */
+interface Extent {
+	readonly position: number;
+	readonly length: number;
+}
+
+/** Where the parts of an engine are in its file. */
+export interface EngineLayout {
+	readonly header: Omit<Header, "memory" | "files">;
+	readonly binary: Extent;
+	/** `offset` is that in the linear memory. */
+	readonly memory: readonly (Extent & { readonly offset: number })[];
+	readonly files: readonly (Extent & { readonly path: string })[];
+}
+
 const digestBytes = 32;
 const lengthBytes = 4;
 
@@ -86,21 +101,35 @@ export function readEngine(file: string, key?: string): BuiltEngine | undefined 
 		const bytes = readFileSync(file);
 		const content = bytes.subarray(digestBytes);
 		if (key !== undefined && !bytes.subarray(0, digestBytes).equals(digest(content))) return undefined;
-		let end = lengthBytes + content.readUInt32LE();
-		const header = JSON.parse(content.toString("utf8", lengthBytes, end)) as Header;
+		const { header, ...parts } = readLayout((position, length) => bytes.subarray(position, position + length));
 		if (key !== undefined && header.key !== key) return undefined;
-		const next = (length: number): Buffer<ArrayBuffer> => {
-			end += length;
-			return content.subarray(end - length, end);
-		};
-		const { binaryBytes, minimumPages, pages, stackPointer, places } = header;
-		const binary = next(binaryBytes);
-		const memory = header.memory.map(({ offset, length }) => ({ offset, bytes: next(length) }));
-		const files = header.files?.map(({ path, length }) => ({ path, content: next(length) }));
-		return { binary, minimumPages, image: { memory, pages, stackPointer, places }, ...(files && { files }) };
+		const take = ({ position, length }: Extent): Buffer<ArrayBuffer> => bytes.subarray(position, position + length);
+		const { minimumPages, pages, stackPointer, places } = header;
+		const memory = parts.memory.map((extent) => ({ offset: extent.offset, bytes: take(extent) }));
+		const files = parts.files.map((extent) => ({ path: extent.path, content: take(extent) }));
+		const image = { memory, pages, stackPointer, places };
+		return { binary: take(parts.binary), minimumPages, image, ...(files.length > 0 && { files }) };
 	} catch {
 		return undefined;
 	}
+}
+
+/** Reads where everything is. `read` answers with so many bytes of the file. */
+export function readLayout(read: (position: number, length: number) => Buffer): EngineLayout {
+	const start = digestBytes + lengthBytes;
+	const headerBytes = read(digestBytes, lengthBytes).readUInt32LE();
+	const { memory, files = [], ...header } = JSON.parse(read(start, headerBytes).toString("utf8")) as Header;
+	let end = start + headerBytes;
+	const next = (length: number): Extent => {
+		end += length;
+		return { position: end - length, length };
+	};
+	return {
+		header,
+		binary: next(header.binaryBytes),
+		memory: memory.map(({ offset, length }) => ({ offset, ...next(length) })),
+		files: files.map(({ path, length }) => ({ path, ...next(length) })),
+	};
 }
 
 /** Whether the file is what was written under the key. The thread goes on meanwhile. */

@@ -119,6 +119,21 @@ export class GuestMemory {
 		this.#clear(end, memory.length);
 	}
 
+	/** The same with segments that are elsewhere: `fill` brings what is in one. */
+	overwriteWith<Segment extends { readonly offset: number; readonly length: number }>(
+		segments: readonly Segment[],
+		fill: (target: Uint8Array, segment: Segment) => void,
+	): void {
+		const memory = this.bytes;
+		let end = 0;
+		for (const segment of segments) {
+			this.#clear(end, segment.offset);
+			end = segment.offset + segment.length;
+			fill(memory.subarray(segment.offset, end), segment);
+		}
+		this.#clear(end, memory.length);
+	}
+
 	/**
 	 * Makes a range all zero. Most of what is zero in an image no script has used: to read that it still is costs less than to write it, and pages
 	 * that were never written take no memory.

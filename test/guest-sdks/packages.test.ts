@@ -228,7 +228,7 @@ try:
 except cronium.RuntimeError as error:
     traceback.print_exc()
     print(error, repr(error), repr(client), vars(error), traceback.format_exc())
-print(repr(client._transport._connection))`);
+print(repr(client._performer._connection))`);
 		expect(printed).toContain("unavailable");
 		expect(printed).not.toContain("the-secret");
 	});

@@ -6,9 +6,10 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildSdks } from "../conformance/sdk-guests.ts";
 import { type Door, openDoor } from "../http/door.ts";
+import { placePythonImage } from "../python-image.ts";
 
 /*
- * The examples of the SDKs' READMEs and the three programs in their `examples/` are run: against a server, and without one. A fenced block with the
+ * The examples of the SDKs' READMEs and the three programs in their `examples/` are run: against a server, without one, and, in Python, in the sandbox. A fenced block with the
  * mark `run` is a script; `input=…` and `variables=…` (JSON without spaces) are what it finds, the block ```json output``` behind it its output.
  */
 
@@ -30,7 +31,8 @@ beforeAll(async () => {
 	cpSync(join(project, "guest-sdks/js/package.json"), join(installed, "package.json"));
 	cpSync(join(directory, "built/js"), join(installed, "dist"), { recursive: true });
 	door = await openDoor();
-}, 60_000);
+	await placePythonImage(join(door.directory, "data"));
+}, 120_000);
 afterAll(async () => {
 	await door[Symbol.asyncDispose]();
 	rmSync(directory, { recursive: true, force: true });
@@ -83,6 +85,19 @@ describe.each(languages)("$name", ({ name, fence, extension, command }) => {
 		return given.end();
 	}
 
+	/** The package of Python is the same in the sandbox. */
+	const runInSandbox =
+		name === "python" &&
+		(async (source: string, { input, variables }: Pick<Example, "input" | "variables">) => {
+			const texts = Object.entries(variables).map(([key, value]) => [key, JSON.stringify(value)] as const);
+			return door.host.run({
+				script: { name: "script.py", source },
+				namespace: `readme-sandbox-${scripts++}`,
+				variables: Object.fromEntries(texts),
+				...(input !== undefined && { input }),
+			});
+		});
+
 	/** The last output that the stub has printed. */
 	async function runInStub(source: string, { input, variables }: Pick<Example, "input" | "variables">): Promise<unknown> {
 		const said = await run(source, {
@@ -100,24 +115,24 @@ describe.each(languages)("$name", ({ name, fence, extension, command }) => {
 		const outcome = await runOnServer(example.source, example);
 		expect(outcome.output).toEqual(example.output);
 		expect(await runInStub(example.source, example)).toEqual(example.output);
+		if (runInSandbox) expect((await runInSandbox(example.source, example)).output).toEqual(example.output);
 	});
 
 	test.each([
 		[100, true],
 		[100.25, true],
 		[100.254, false],
-	])(
-		"examples/orders does the same on a server and without one: the threshold %d is reached: %s",
-		async (threshold, condition) => {
-			const source = readFileSync(join(project, `guest-sdks/${name}/examples/orders.${extension}`), "utf8");
-			const given = { input: '{"orders":[{"total":99.5},{"total":0.75}]}', variables: { "revenue-threshold": threshold } };
-			const expected = { orders: 2, revenue: 100.25, runs: 1 };
-			const outcome = await runOnServer(source, given);
+	])("examples/orders does the same wherever it runs: the threshold %d is reached: %s", async (threshold, condition) => {
+		const source = readFileSync(join(project, `guest-sdks/${name}/examples/orders.${extension}`), "utf8");
+		const given = { input: '{"orders":[{"total":99.5},{"total":0.75}]}', variables: { "revenue-threshold": threshold } };
+		const expected = { orders: 2, revenue: 100.25, runs: 1 };
+		for (const run of runInSandbox ? [runOnServer, runInSandbox] : [runOnServer]) {
+			const outcome = await run(source, given);
 			expect(outcome).toMatchObject({ output: expected, condition });
 			expect(outcome.logs).toMatchObject([{ level: "info", message: "Orders read", fields: '{"orders":2}' }]);
-			expect(await runInStub(source, given)).toEqual(expected);
-		},
-	);
+		}
+		expect(await runInStub(source, given)).toEqual(expected);
+	});
 });
 
 function readExamples(page: string, fence: string): readonly Example[] {

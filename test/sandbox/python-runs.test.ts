@@ -4,7 +4,7 @@ import { packZip } from "../../host/executors/ssh/zip-archive.ts";
 import { createHost, type Host, type Outcome, type RunOptions } from "../../host/index.ts";
 import { pythonImages } from "../../host/store/data-directory.ts";
 import { printed } from "../printed.ts";
-import { placePythonImage } from "../python-image.ts";
+import { imageTimeoutMs, placePythonImage } from "../python-image.ts";
 import { temporaryDirectory } from "../store/directory.ts";
 
 describe.each([
@@ -16,7 +16,7 @@ describe.each([
 	beforeAll(async () => {
 		await placePythonImage(directory.path);
 		host = await createHost({ guests, dataDirectory: directory.path, limits: { maxWorkers: 2, cancelGraceMs: 500 } });
-	});
+	}, imageTimeoutMs);
 	afterAll(async () => {
 		await host.dispose();
 		directory.remove();
@@ -107,7 +107,7 @@ print(json.dumps([sys.argv, helper.name, inner.name, rates.rate, len(data), sum(
 	});
 });
 
-test("a run whose image cannot be made says so, and the next one tries again", async () => {
+test("a run whose image cannot be made says so, and the next one tries again", { timeout: imageTimeoutMs }, async () => {
 	const directory = temporaryDirectory();
 	onTestFinished(directory.remove);
 	const warnings = vi.spyOn(process, "emitWarning").mockReturnValue();
@@ -128,7 +128,9 @@ test("a run whose image cannot be made says so, and the next one tries again", a
 	expect(printed(await host.run({ script }))).toBe("1");
 });
 
-test("a run that is cancelled while the image is made does not wait for it, and is not begun", { timeout: 120_000 }, async () => {
+test("a run that is cancelled while the image is made does not wait for it, and is not begun", {
+	timeout: imageTimeoutMs,
+}, async () => {
 	const directory = temporaryDirectory();
 	onTestFinished(directory.remove);
 	await using host = await createHost({ dataDirectory: directory.path, limits: { maxWorkers: 1 } });

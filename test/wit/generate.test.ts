@@ -108,6 +108,15 @@ describe("the table of operations", () => {
 		);
 	});
 
+	it("must have options behind all other parameters, where the sandbox of Python puts them", () => {
+		edit(
+			"variables.wit",
+			"delete: func(key: key, options: option<delete-options>)",
+			"delete: func(options: option<delete-options>, key: key)",
+		);
+		expect(() => generateContract(directory)).toThrow("options that are not the last parameter (variables.delete)");
+	});
+
 	it("must not give two operations one name or one route", () => {
 		const input = operationBindings["io.get-input"];
 		const condition = operationBindings["condition.get"];

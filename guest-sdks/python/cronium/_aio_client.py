@@ -1,4 +1,4 @@
-"""A client whose calls are coroutines: each is performed in a thread, so that several are under way at one time."""
+"""A client whose calls are coroutines: several may be under way at one time."""
 
 import asyncio
 from typing import Any, Optional, Tuple
@@ -6,6 +6,7 @@ from typing import Any, Optional, Tuple
 from ._aio_calls import AsyncCalls
 from ._client import Client, Log
 from ._contract import Operation
+from ._performer import Performer, current_sandbox
 
 # Calls that are under way at one time; more wait for their turn.
 _THREADS = 16
@@ -19,18 +20,21 @@ class AsyncClient(AsyncCalls):
     """
 
     def __init__(self, **settings: Any) -> None:
-        from concurrent.futures import ThreadPoolExecutor
-
+        # Knows the names of the settings.
         self._client = Client(**settings)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="cronium")
+        sandbox = current_sandbox()
+        self._threads: Optional[_Threads] = None
+        if sandbox is not None:
+            self._perform = sandbox.perform_later
+        else:
+            self._threads = _Threads(self._client._performer)
+            self._perform = self._threads.perform
         self.log = Log(self.write_log)
-
-    async def _perform(self, operation: Operation, given: Tuple[Any, ...]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._client._perform, operation, given)
 
     async def close(self) -> None:
         """Waits for the calls under way."""
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        if self._threads is not None:
+            await self._threads.close()
         self._client.close()
 
     async def __aenter__(self) -> "AsyncClient":
@@ -38,6 +42,22 @@ class AsyncClient(AsyncCalls):
 
     async def __aexit__(self, *_: Any) -> None:
         await self.close()
+
+
+class _Threads:
+    """Each call is performed in a thread."""
+
+    def __init__(self, performer: Performer) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._performer = performer
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="cronium")
+
+    async def perform(self, operation: Operation, given: Tuple[Any, ...]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._performer.perform, operation, given)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
 
 
 _default: Optional[AsyncClient] = None

@@ -1,7 +1,7 @@
 # Generated from wit/ by "npm run generate". Do not edit.
 """The functions of the contract."""
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 from . import _contract
 from ._contract import EventContext, KeyPage, VariableEntry
@@ -10,8 +10,7 @@ from ._contract import EventContext, KeyPage, VariableEntry
 class Calls:
     """The helpers of one run. How a call is performed is up to the client."""
 
-    def _perform(self, operation: _contract.Operation, given: Tuple[Any, ...]) -> Any:
-        raise NotImplementedError
+    _perform: Callable[[_contract.Operation, Tuple[Any, ...]], Any]
 
     def get_input(self) -> Any:
         """Returns the input of the run, or `None` when it has none.

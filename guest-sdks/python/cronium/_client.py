@@ -2,22 +2,18 @@
 
 import json
 import os
-import threading
-from typing import Any, Callable, Mapping, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional
 
 from ._calls import Calls
-from ._connection import resolve_connection
-from ._contract import Operation
 from ._errors import RuntimeError
-from ._requests import to_call, to_result
-from ._transport import Transport
+from ._performer import create_performer
 
 
 class Client(Calls):
     """The helpers of one run, over one connection a thread.
 
     Connects by its arguments, else by the environment (`CRONIUM_SOCKET`, `CRONIUM_API_URL`, …), else to the stub. Raises `invalid`, naming what is
-    missing, when the settings are not complete.
+    missing, when the settings are not complete. In the sandbox there is no connection: `Client()` is the run, and arguments that connect are `unsupported`.
 
     >>> with Client(url="https://cronium.example:8443", token_file="token") as client:
     ...     client.set_variable("seen", True)
@@ -44,26 +40,13 @@ class Client(Calls):
             "client_cert": client_cert,
             "client_key": client_key,
         }
-        connection = resolve_connection(settings, os.environ)
-        self._transport: Any = None
-        self._stub: Any = None
-        if connection is None:
-            from ._stub import Stub
-
-            self._stub = Stub(os.environ)
-        else:
-            self._transport = Transport(connection, os.environ, timeout)
+        self._performer = create_performer(settings, os.environ, timeout)
+        self._perform = self._performer.perform
         self.log = Log(self.write_log)
-
-    def _perform(self, operation: Operation, given: Tuple[Any, ...]) -> Any:
-        if self._transport is None:
-            return self._stub.perform(operation, given)
-        return to_result(operation, self._transport.send(to_call(operation, given)))
 
     def close(self) -> None:
         """Closes this thread's connection. Without it it is closed with the process."""
-        if self._transport is not None:
-            self._transport.close()
+        self._performer.close()
 
     def __enter__(self) -> "Client":
         return self
@@ -132,6 +115,8 @@ def _connect_early() -> None:
 
 
 if os.environ.get("CRONIUM_EXECUTION_TOKEN"):
+    import threading
+
     _timer = threading.Timer(_EARLY, _connect_early)
     _timer.daemon = True
     _timer.start()

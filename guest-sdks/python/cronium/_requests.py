@@ -2,47 +2,34 @@
 
 import json
 import math
-from typing import Any, Dict, List, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import quote
 
 from ._contract import Metadata, Operation, Place, VariableEntry
 from ._errors import RuntimeError
-from ._transport import Call, Reply
+from ._json import to_json
 
-# The contract refuses deeper values.
-_MAX_DEPTH = 128
-
-
-def to_json(value: Any, name: str) -> bytes:
-    """The JSON text of a value. Raises `invalid` for what JSON has no form for."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        if text.count("[") + text.count("{") > _MAX_DEPTH and _depth(value) > _MAX_DEPTH:
-            raise _too_deep(name)
-        return text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise RuntimeError("invalid", "{} has a lone surrogate (half of a character), which is not JSON.".format(name)) from None
-    except RecursionError:
-        raise _too_deep(name) from None
-    except (TypeError, ValueError) as error:
-        raise RuntimeError("invalid", "{} is not JSON: {}.".format(name, error)) from None
+if TYPE_CHECKING:
+    # Loaded by those who connect.
+    from http.client import HTTPMessage
 
 
-def _depth(value: Any) -> int:
-    """How deep the lists and objects in a value are nested; more than the limit is not counted to its end."""
-    level, depth = [value], 0
-    while depth <= _MAX_DEPTH:
-        level = [one for one in level if isinstance(one, (dict, list, tuple))]
-        if not level:
-            break
-        depth += 1
-        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
-    return depth
+class Call(NamedTuple):
+    """A request to the runtime API. The path is percent-encoded."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Optional[bytes]
+    effect: bool
 
 
-def _too_deep(name: str) -> RuntimeError:
-    limit = {"name": "maxJsonDepth", "value": _MAX_DEPTH, "unit": "levels"}
-    return RuntimeError("invalid", "{} is nested more than {} levels deep (maxJsonDepth).".format(name, _MAX_DEPTH), {"limit": limit})
+class Reply(NamedTuple):
+    """An answer of the server: a success, or `not-found`."""
+
+    status: int
+    headers: "HTTPMessage"
+    body: bytes
 
 
 def to_call(operation: Operation, given: Tuple[Any, ...]) -> Call:
@@ -121,12 +108,13 @@ def _set_header(headers: Dict[str, str], place: Place, value: Any) -> None:
 
 def _encode(name: str, value: Any) -> str:
     """Everything but unreserved characters is percent-encoded."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise RuntimeError("invalid", "{} must be a text or a number; it is a {}.".format(name, type(value).__name__))
-    if isinstance(value, float) and not math.isfinite(value):
+    if name in ("key", "prefix", "cursor"):
+        if not isinstance(value, str):
+            raise RuntimeError("invalid", "{} must be a text; it is a {}.".format(name, type(value).__name__))
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise RuntimeError("invalid", "{} must be a number; it is a {}.".format(name, type(value).__name__))
+    elif isinstance(value, float) and not math.isfinite(value):
         raise RuntimeError("invalid", "{} must be a finite number.".format(name))
-    if name in ("key", "prefix", "cursor") and not isinstance(value, str):
-        raise RuntimeError("invalid", "{} must be a text; it is a {}.".format(name, type(value).__name__))
     try:
         return quote(str(value), safe="", encoding="utf-8", errors="strict")
     except UnicodeEncodeError:

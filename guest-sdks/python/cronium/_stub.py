@@ -6,11 +6,12 @@ import re
 import sys
 import threading
 from datetime import datetime, timedelta, timezone
-from typing import Any, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 from ._contract import Operation, read_event_context
 from ._errors import RuntimeError
-from ._requests import to_call, to_json
+from ._json import to_json
+from ._requests import to_call
 from ._stub_sources import read_stub_settings
 from ._stub_variables import StubVariables, require_size
 
@@ -29,9 +30,14 @@ class Stub:
     def perform(self, operation: Operation, given: Tuple[Any, ...]) -> Any:
         """Does what the runtime would, and returns what it would answer."""
         # Arguments that have no form in a request are refused as they would be there.
-        to_call(operation, given)
+        body = to_call(operation, given).body
+        if body is not None:
+            json.loads(body, object_pairs_hook=_require_unique)
         with self._lock:
             return getattr(self, "_" + operation.name)(*given)
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
     def _get_input(self) -> Any:
         return copy.deepcopy(self._settings.input)
@@ -97,6 +103,14 @@ class Stub:
             raise RuntimeError("invalid", "fields must be a JSON object.")
         details = "" if fields is None else " " + to_json(fields, "fields").decode("utf-8")
         _print("{} {}{}".format(level, message, details))
+
+
+def _require_unique(members: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    """Names that differ in Python, such as 1 and "1", may be one in JSON."""
+    read = dict(members)
+    if len(read) < len(members):
+        raise RuntimeError("invalid", "An object has a member twice.")
+    return read
 
 
 def _time(at: datetime) -> str:

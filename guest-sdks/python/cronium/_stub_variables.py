@@ -2,9 +2,9 @@
 
 import base64
 import json
-import math
 import os
 import re
+import sys
 from datetime import datetime, timedelta, timezone
 from typing import Any, Dict, Mapping, Optional
 
@@ -89,14 +89,14 @@ class StubVariables:
     def increment(self, key: Any, by: Any) -> Any:
         name = _require_key(key)
         by = 1 if by is None else by
-        if isinstance(by, bool) or not isinstance(by, (int, float)) or not math.isfinite(by):
+        if isinstance(by, bool) or not isinstance(by, (int, float)) or not _is_finite(by):
             raise RuntimeError("invalid", "by must be a finite number.")
         entry = self.find(name)
         value = 0 if entry is None else entry.value
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise RuntimeError("invalid", "The variable {} is not a number.".format(json.dumps(name)))
         total = value + by
-        if not math.isfinite(total) or (float(total).is_integer() and abs(total) > _MAX_INTEGER):
+        if not _is_finite(total) or (float(total).is_integer() and abs(total) > _MAX_INTEGER):
             raise RuntimeError("invalid", "The sum {} is beyond ±(2^53−1) or not finite.".format(total))
         if isinstance(total, float) and total.is_integer():
             total = int(total)
@@ -148,6 +148,11 @@ def require_size(text: bytes, what: str, limit: str) -> None:
     """Values and outputs are as large as the runtime takes them when its operator has changed nothing."""
     if len(text) > _MAX_BYTES:
         raise _over_limit("too-large", "{} has {} bytes; the limit is".format(what, len(text)), limit, _MAX_BYTES, "bytes")
+
+
+def _is_finite(number: float) -> bool:
+    """Also for whole numbers that no double can hold."""
+    return abs(number) <= sys.float_info.max
 
 
 def _over_limit(code: str, text: str, name: str, value: int, unit: str) -> RuntimeError:

@@ -9,11 +9,13 @@ import socket
 import threading
 import time
 import uuid
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ._connection import Connection
+from ._contract import Operation
 from ._credential import Credential
 from ._errors import RuntimeError
+from ._requests import Call, Reply, to_call, to_result
 
 _VERSION = "0.1.0"
 _MAX_TRIES = 5
@@ -25,24 +27,6 @@ _CONNECT_TIMEOUT = 10.0
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 # Answers with a status of 5xx that a repetition would meet again.
 _FINAL = frozenset(("timed-out", "tool-failed", "internal", "unsupported"))
-
-
-class Call(NamedTuple):
-    """A request to the runtime API. The path is percent-encoded."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: Optional[bytes]
-    effect: bool
-
-
-class Reply(NamedTuple):
-    """An answer of the server: a success, or `not-found`."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
 
 
 class Transport:
@@ -63,7 +47,10 @@ class Transport:
         self._tls: Any = None
         self._credential = Credential(connection, self._renew)
 
-    def send(self, call: Call) -> Reply:
+    def perform(self, operation: Operation, given: Tuple[Any, ...]) -> Any:
+        return to_result(operation, self._send(to_call(operation, given)))
+
+    def _send(self, call: Call) -> Reply:
         """Raises the error that the server answered, `timed-out` or `unavailable`. A missing thing is a reply."""
         if self._process != os.getpid():
             self._begin_in_child()

@@ -1,19 +1,27 @@
-import { GuestEngine, type PreparedEngine } from "../guest-engine.ts";
-import { readEngine } from "../image-file.ts";
+import { GuestEngine } from "../guest-engine.ts";
 import { PythonGuest } from "./guest.ts";
+import { KeptImage } from "./kept-image.ts";
 import { toInstance } from "./run.ts";
 
-/** Reads the image that `ensurePythonImage` has made, and found to be whole. Throws an Error when there is none. */
-export function preparePython(file: string): PreparedEngine {
-	const kept = readEngine(file);
-	if (!kept) throw new Error(`Python's image cannot be read: ${file}.`);
-	const { binary, minimumPages, image, files } = kept;
-	return { name: "python", module: new WebAssembly.Module(binary), minimumPages, image, ...(files && { files }) };
+/** Makes an engine of the image that `ensurePythonImage` has made, and found to be whole. Throws an Error when there is none. */
+export function createPython(file: string): GuestEngine {
+	return new PythonEngine(new KeptImage(file));
 }
 
-export function createPython(prepared: PreparedEngine): GuestEngine {
-	const { module, minimumPages, image, files = [] } = prepared;
-	return new GuestEngine(prepared, (maximumPages) =>
-		toInstance(PythonGuest.create({ module, minimumPages, maximumPages, files }, image)),
-	);
+class PythonEngine extends GuestEngine {
+	readonly #image: KeptImage;
+
+	constructor(image: KeptImage) {
+		const { minimumPages, pages, stackPointer, places, files } = image;
+		const module = image.compile();
+		super({ name: "python", module, minimumPages, image: { memory: [], pages, stackPointer, places } }, (maximumPages) =>
+			toInstance(PythonGuest.create({ module, minimumPages, maximumPages, files }, image)),
+		);
+		this.#image = image;
+	}
+
+	override [Symbol.dispose](): void {
+		super[Symbol.dispose]();
+		this.#image[Symbol.dispose]();
+	}
 }

@@ -3,6 +3,7 @@ import { requireFewValues } from "../../contract/shapes.ts";
 import type { Failure } from "../../execution.ts";
 import { describeTrap, limitFailure, type MemoryState } from "../guest-failures.ts";
 import { RefusedImport } from "./imports.ts";
+import { pythonStackBytes } from "./stacks.ts";
 
 /** How a script of Python ended. */
 export interface PythonEnd {
@@ -43,8 +44,15 @@ export function describePythonTrap(error: unknown, state: { limits: Limits; memo
 	// Only a script that has forged its way around CPython gets here: JavaScript is never between the engine and what waits.
 	if (error instanceof Error && error.name === "SuspendError")
 		return { code: "denied", message: "The script waited for the host from where it cannot be suspended." };
-	return describeTrap(error, state);
+	const failure = describeTrap(error, state);
+	if (failure?.code === "stack-exceeded") return { code: failure.code, message: nestedTooDeep };
+	// CPython has functions that fail on purpose, and does what forged objects tell it.
+	return failure?.code === "internal"
+		? { code: "script-error", message: `The script made Python fail. ${failure.message}` }
+		: failure;
 }
+
+const nestedTooDeep = `The script's calls are nested too deep, for Python's recursion limit or for its stack of ${pythonStackBytes} bytes.`;
 
 function readFailure(
 	{ kind, name, message, stack, code }: Readonly<Record<string, unknown>>,
@@ -60,7 +68,7 @@ function readFailure(
 		case "memory":
 			return { ...limitFailure(limits, "maxMemoryBytes"), ...kept };
 		case "recursion":
-			return { ...limitFailure(limits, "maxStackBytes"), ...kept };
+			return { code: "stack-exceeded", message: nestedTooDeep, ...kept };
 		case "syntax":
 			return { code: "syntax-error", message: said, ...named, ...kept };
 		case "import":

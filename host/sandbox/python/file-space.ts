@@ -12,12 +12,21 @@ export const entryBytes = 1024;
 
 /** What one run's files take, and may take. Over a limit is ENOSPC. */
 export class FileSpace {
-	readonly limits: FileLimits;
+	#limits: FileLimits;
 	#bytes = 0;
 	#entries = 0;
 
 	constructor(limits: FileLimits) {
-		this.limits = limits;
+		this.#limits = limits;
+	}
+
+	get limits(): FileLimits {
+		return this.#limits;
+	}
+
+	/** Leaves so much room for more. */
+	allow({ maxBytes, maxEntries }: FileLimits): void {
+		this.#limits = { maxBytes: this.#bytes + maxBytes, maxEntries: this.#entries + maxEntries };
 	}
 
 	get usedBytes(): number {

@@ -17,6 +17,7 @@ export interface Place {
 	/** Of the entry in the directory; "." and ".." when the path ends so, "" for the root. */
 	readonly name: string;
 	readonly node: Node | undefined;
+	/** Only a directory can be what the path means. */
 	readonly endsWithSlash: boolean;
 }
 
@@ -48,8 +49,10 @@ export class FileTree {
 		const deviceDirectory = this.#baseDirectory(this.root, "dev");
 		for (const [name, driver] of Object.entries(devices))
 			deviceDirectory.add(name, new Device(this.#nextInode++, driver.mode, baseTime, driver));
-		for (const name of writableDirectories)
+		for (const name of writableDirectories) {
+			if (this.root.get(name) !== undefined) throw new Error(`The base has /${name}, which is each run's own.`);
 			this.root.add(name, new Directory(this.#nextInode++, false, 0o755, baseTime, name, this.root));
+		}
 		this.#firstInode = this.#nextInode;
 		this.reset();
 	}
@@ -75,11 +78,8 @@ export class FileTree {
 		let parent = path.startsWith("/") ? this.root : from;
 		const name = names.pop();
 		if (name === undefined) return { parent: this.root, name: "", node: this.root, endsWithSlash: true };
-		for (const each of names) parent = requireDirectory(child(parent, each) ?? raise("ENOENT"));
-		const node = child(parent, name);
-		const endsWithSlash = path.endsWith("/");
-		if (endsWithSlash && node !== undefined) requireDirectory(node);
-		return { parent, name, node, endsWithSlash };
+		for (const each of names) parent = requireDirectory(found(child(parent, each)));
+		return { parent, name, node: child(parent, name), endsWithSlash: path.endsWith("/") && !isDots(name) };
 	}
 
 	/** Throws ERANGE when it is longer than any path, and ENOENT when the directory has been removed. */
@@ -112,14 +112,13 @@ export class FileTree {
 	}
 
 	removeFile(place: Place): void {
-		if (place.node === undefined) throw systemErrors.ENOENT;
-		if (place.node.kind === "directory") throw systemErrors.EISDIR;
+		if (requireNode(place).kind === "directory") throw systemErrors.EISDIR;
 		this.#remove(requireChangeable(place), place.name);
 	}
 
 	removeDirectory(place: Place): void {
 		if (place.name === ".") throw systemErrors.EINVAL;
-		const directory = requireDirectory(place.node ?? raise("ENOENT"));
+		const directory = requireDirectory(requireNode(place));
 		if (place.name === "..") throw systemErrors.ENOTEMPTY;
 		const parent = requireChangeable(place);
 		if (directory.isReadOnly) throw systemErrors.EROFS;
@@ -128,14 +127,15 @@ export class FileTree {
 	}
 
 	rename(from: Place, to: Place): void {
-		const node = from.node ?? raise("ENOENT");
-		for (const { name } of [from, to]) if (name === "." || name === "..") throw systemErrors.EBUSY;
-		if (to.endsWithSlash && to.node === undefined && node.kind !== "directory") throw systemErrors.ENOTDIR;
+		for (const { name } of [from, to]) if (isDots(name)) throw systemErrors.EBUSY;
+		const node = requireNode(from);
+		if (to.endsWithSlash && node.kind !== "directory") throw systemErrors.ENOTDIR;
 		const source = requireChangeable(from);
 		const target = requireChangeable(to);
 		if (to.node === node) return;
 		if (target.parent === undefined) throw systemErrors.ENOENT;
 		if (node.kind === "directory" && isWithin(target, node)) throw systemErrors.EINVAL;
+		if (to.node?.kind === "directory" && isWithin(source, to.node)) throw systemErrors.ENOTEMPTY;
 		if (to.node?.kind === "directory") {
 			if (node.kind !== "directory") throw systemErrors.EISDIR;
 			if (to.node.size > 0) throw systemErrors.ENOTEMPTY;
@@ -193,6 +193,11 @@ export function releaseUnused(file: RegularFile): void {
 	if (!file.isLinked && file.openCount === 0 && file.content instanceof FileContent) file.content.release();
 }
 
+/** Throws ENOENT, or ENOTDIR for what is no directory and should be one. */
+export function requireNode({ node, endsWithSlash }: Place): Node {
+	return endsWithSlash ? requireDirectory(found(node)) : found(node);
+}
+
 export function requireDirectory(node: Node): Directory {
 	if (node.kind !== "directory") throw systemErrors.ENOTDIR;
 	return node;
@@ -204,8 +209,13 @@ function isWithin(directory: Directory, ancestor: Directory): boolean {
 	return false;
 }
 
-function raise(name: "ENOENT"): never {
-	throw systemErrors[name];
+function found(node: Node | undefined): Node {
+	if (node === undefined) throw systemErrors.ENOENT;
+	return node;
+}
+
+function isDots(name: string): boolean {
+	return name === "." || name === "..";
 }
 
 function splitPath(path: string): string[] {

@@ -4,7 +4,7 @@ import { SystemError, systemErrors } from "./errno.ts";
 import type { FileContent } from "./file-content.ts";
 import type { DeviceDriver, Directory, Node } from "./file-nodes.ts";
 import { type FileLimits, FileSpace } from "./file-space.ts";
-import { FileTree, type Place, requireDirectory } from "./file-tree.ts";
+import { FileTree, type Place, requireDirectory, requireNode } from "./file-tree.ts";
 import { OpenFile, openFlags } from "./open-files.ts";
 
 export interface GuestFilesOptions {
@@ -94,12 +94,13 @@ export class GuestFiles {
 
 	/** `fd` is of the directory where a relative path begins. */
 	locate(fd: number, path: string): Place {
+		if (path === "") throw systemErrors.ENOENT;
 		return this.#tree.locate(path.startsWith("/") ? this.#tree.root : requireDirectory(this.node(fd)), path);
 	}
 
 	/** Throws ENOENT where there is nothing. */
 	find(fd: number, path: string): Node {
-		return existing(this.locate(fd, path).node);
+		return requireNode(this.locate(fd, path));
 	}
 
 	/** What is open, or the current directory. */
@@ -109,23 +110,15 @@ export class GuestFiles {
 
 	open(fd: number, path: string, flags: number, mode: number): number {
 		const access = flags & openFlags.access;
-		const isWriting = access === openFlags.writeOnly || access === openFlags.readWrite;
-		if (access === openFlags.access) throw systemErrors.EINVAL;
+		const isWriting = access !== 0;
+		if (access === openFlags.access || (flags & openFlags.create && flags & openFlags.directory)) throw systemErrors.EINVAL;
 		const opened = this.descriptors.free();
 		const place = this.locate(fd, path);
-		let { node } = place;
-		if (node === undefined) {
-			if (!(flags & openFlags.create)) throw systemErrors.ENOENT;
-			if (flags & openFlags.directory) throw systemErrors.EINVAL;
-			node = this.#tree.makeFile(place, mode & permissionBits & ~this.#umask);
-		} else {
-			if (flags & openFlags.create && flags & openFlags.exclusive) throw systemErrors.EEXIST;
-			if (node.kind !== "directory" && flags & openFlags.directory) throw systemErrors.ENOTDIR;
-			if (node.kind === "directory" && (isWriting || flags & (openFlags.create | openFlags.truncate))) throw systemErrors.EISDIR;
-			if (node.kind === "file" && isWriting && node.isReadOnly) throw systemErrors.EROFS;
-			const needed = (access === openFlags.writeOnly ? 0 : 4) | (isWriting ? 2 : 0);
-			if (!node.permits(needed)) throw systemErrors.EACCES;
-		}
+		if (flags & openFlags.create && place.endsWithSlash) throw systemErrors.EISDIR;
+		const node =
+			place.node === undefined && flags & openFlags.create
+				? this.#create(place, mode)
+				: this.#requireOpenable(place, flags, isWriting);
 		const file = new OpenFile(node, flags);
 		if (flags & openFlags.truncate && isWriting && node.kind === "file") file.truncate(0, this.now);
 		return this.descriptors.set(opened, file, (flags & openFlags.closeOnExec) !== 0);
@@ -186,11 +179,21 @@ export class GuestFiles {
 		this.#umask = mask & 0o777;
 		return before;
 	}
-}
 
-function existing(node: Node | undefined): Node {
-	if (node === undefined) throw systemErrors.ENOENT;
-	return node;
+	#create(place: Place, mode: number): Node {
+		return this.#tree.makeFile(place, mode & permissionBits & ~this.#umask);
+	}
+
+	#requireOpenable(place: Place, flags: number, isWriting: boolean): Node {
+		const node = requireNode(place);
+		if (flags & openFlags.create && flags & openFlags.exclusive) throw systemErrors.EEXIST;
+		if (node.kind !== "directory" && flags & openFlags.directory) throw systemErrors.ENOTDIR;
+		if (node.kind === "directory" && (isWriting || flags & (openFlags.create | openFlags.truncate))) throw systemErrors.EISDIR;
+		if (node.kind === "file" && isWriting && node.isReadOnly) throw systemErrors.EROFS;
+		const isReading = (flags & openFlags.access) !== openFlags.writeOnly;
+		if (!node.permits((isReading ? 4 : 0) | (isWriting ? 2 : 0))) throw systemErrors.EACCES;
+		return node;
+	}
 }
 
 function requireChangeable(node: Node): void {

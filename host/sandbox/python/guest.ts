@@ -1,4 +1,3 @@
-import { RuntimeError } from "../../contract/errors.ts";
 import { loadCrypto } from "../../crypto.ts";
 import type { GuestFile } from "../engine.ts";
 import { type GuestImage, GuestOutOfMemory } from "../guest.ts";
@@ -6,6 +5,10 @@ import { GuestMemory } from "../wasm-memory.ts";
 import type { PythonExports } from "./exports.ts";
 import { GuestFiles } from "./files.ts";
 import { type ImportedFunction, sealImports } from "./imports.ts";
+import type { KeptImage } from "./kept-image.ts";
+import { pythonPaths } from "./paths.ts";
+import { onLargeStack, pythonStackBytes } from "./stacks.ts";
+import { requireSuspension } from "./suspension.ts";
 import { createSystemCalls } from "./system-calls.ts";
 import { addFunction, addTrampoline } from "./table-functions.ts";
 
@@ -69,12 +72,8 @@ const removedModules = [
 	"xxsubtype",
 ];
 
-/** Where the files of Python lie in the guest. */
-export const pythonPaths = {
-	standardLibrary: "/lib/python314.zip",
-	guest: "/lib/cronium-guest",
-	sdk: "/lib/cronium-sdk",
-} as const;
+/** While Python starts, and until a run says what it may have. */
+const noScratch = { maxBytes: 0, maxEntries: 0 };
 
 const environment = ["HOME=/tmp", "LANG=C.UTF-8", "TZ=UTC", "TMPDIR=/tmp"];
 
@@ -86,9 +85,6 @@ export interface PythonSource {
 	readonly files: readonly GuestFile[];
 }
 
-/** Limits of what a run writes to its file system. */
-export const fileLimits = { maxBytes: 16 * 1024 * 1024, maxEntries: 4096 } as const;
-
 /** One CPython, driven through its C API. The only way out of it are the functions of the module `_cronium`. */
 export class PythonGuest {
 	host: PythonHost | undefined;
@@ -96,7 +92,7 @@ export class PythonGuest {
 	readonly maxMemoryBytes: number;
 	readonly #memory: GuestMemory;
 	readonly #exports: PythonExports;
-	readonly #image: GuestImage;
+	readonly #image: GuestImage | KeptImage;
 	readonly #callOneArgument: (...args: number[]) => Promise<number>;
 	#scratch = 0;
 	/** Where the run's monotonic clock began. */
@@ -104,21 +100,21 @@ export class PythonGuest {
 
 	/** Starts an interpreter, has it import all that scripts are to find warm, and takes its image. */
 	static boot(source: PythonSource): GuestImage {
-		return new PythonGuest(source, undefined).#image;
+		return new PythonGuest(source, undefined).#image as GuestImage;
 	}
 
 	/** An interpreter in the state of `image`. */
-	static create(source: PythonSource, image: GuestImage): PythonGuest {
+	static create(source: PythonSource, image: KeptImage): PythonGuest {
 		return new PythonGuest(source, image);
 	}
 
-	private constructor({ module, minimumPages, maximumPages, files }: PythonSource, from: GuestImage | undefined) {
+	private constructor({ module, minimumPages, maximumPages, files }: PythonSource, from: KeptImage | undefined) {
 		const memory = new WebAssembly.Memory({ initial: from?.pages ?? minimumPages, maximum: maximumPages });
 		this.#memory = new GuestMemory(memory);
 		this.maxMemoryBytes = maximumPages * pageBytes;
 		this.files = new GuestFiles({
 			base: new Map(files.map(({ path, content }) => [path, content])),
-			limits: fileLimits,
+			limits: noScratch,
 			print: (descriptor, bytes) => this.host?.write(descriptor, bytes),
 			random: fillRandom,
 			now: Date.now,
@@ -129,11 +125,11 @@ export class PythonGuest {
 		exports.__wasm_call_ctors();
 		const trampoline = addTrampoline(exports.__indirect_function_table, memory);
 		const functions = this.#addFunctions();
-		this.#callOneArgument = promising(exports.PyObject_CallOneArg);
+		this.#callOneArgument = requireSuspension().promising(exports.PyObject_CallOneArg);
 		this.#image = from ?? this.#boot(trampoline, functions);
 		this.#scratch = this.#place("scratch");
 		if (from) {
-			this.#memory.overwrite(from.memory);
+			from.writeTo(this.#memory);
 			exports.__stack_pointer.value = from.stackPointer;
 		}
 	}
@@ -151,7 +147,7 @@ export class PythonGuest {
 		this.#startedAt = performance.now();
 		const text = this.#newText(order);
 		if (text === 0) throw new GuestOutOfMemory();
-		const answer = await this.#callOneArgument(this.#place("run"), text);
+		const answer = await onLargeStack(() => this.#callOneArgument(this.#place("run"), text));
 		// It answers whatever happens, unless there is no memory to do so.
 		if (answer === 0) throw new GuestOutOfMemory();
 		// Anything but a text is the answer of a script that has replaced what answers.
@@ -161,9 +157,10 @@ export class PythonGuest {
 	restore(): void {
 		this.host = undefined;
 		this.files.reset();
-		if (this.memoryBytes !== this.#image.pages * pageBytes) return;
-		this.#memory.overwrite(this.#image.memory);
-		this.#exports.__stack_pointer.value = this.#image.stackPointer;
+		const image = this.#image;
+		if ("memory" in image || this.memoryBytes !== image.pages * pageBytes) return;
+		image.writeTo(this.#memory);
+		this.#exports.__stack_pointer.value = image.stackPointer;
 	}
 
 	#place(name: string): number {
@@ -185,6 +182,8 @@ export class PythonGuest {
 		};
 		const offset = memory.word(exports._PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET.value);
 		memory.setWord(exports._PyRuntime.value + offset, trampoline);
+		const base = exports.emscripten_stack_get_base();
+		exports.emscripten_stack_set_limits(base, base - pythonStackBytes);
 		this.#removeModules();
 		this.#initialize(fail);
 		this.#addChannel(functions, fail);
@@ -264,8 +263,7 @@ export class PythonGuest {
 
 	#addFunctions(): Functions {
 		const table = this.#exports.__indirect_function_table;
-		const { Suspending } = WebAssembly;
-		if (!Suspending) throw noSuspension();
+		const { Suspending } = requireSuspension();
 		return {
 			call: addFunction(table, (_self, args, count) => this.#call(args, count)),
 			wait: addFunction(table, new Suspending((_self: number, args: number, count: number) => this.#wait(args, count))),
@@ -472,14 +470,3 @@ const silentHost: PythonHost = {
 	write: () => undefined,
 	seed: new Uint8Array(24),
 };
-
-function promising(exported: unknown): (...args: number[]) => Promise<number> {
-	if (!WebAssembly.promising) throw noSuspension();
-	return WebAssembly.promising(exported);
-}
-
-const noSuspension = (): RuntimeError =>
-	new RuntimeError(
-		"unsupported",
-		`Python in the sandbox needs WebAssembly's JavaScript Promise Integration, which Node ${process.versions.node} does not have; Node 24.21 and later do. --in container runs Python without it.`,
-	);

@@ -62,7 +62,7 @@ export class OpenFile {
 		return done;
 	}
 
-	/** Writes `from` at the position, or at `at`, as far as there is room, and tells how far. */
+	/** Writes `from` at the position, or at `at`, or at the end of a file opened to append, as far as there is room, and tells how far. */
 	write(from: Uint8Array, now: () => bigint, at?: number): number {
 		if (!this.isWritable) throw systemErrors.EBADF;
 		const { node } = this;
@@ -71,7 +71,8 @@ export class OpenFile {
 			return node.driver.write(from);
 		}
 		const content = this.#writableContent();
-		const start = at ?? (this.#flags & openFlags.append ? content.size : this.position);
+		if (from.length === 0) return 0;
+		const start = this.#flags & openFlags.append ? content.size : (at ?? this.position);
 		const done = content.write(start, from);
 		if (at === undefined) this.position = start + done;
 		node.modifiedAt = node.changedAt = now();

@@ -6,7 +6,7 @@ import { programFiles } from "../../program-files.ts";
 import type { GuestFile } from "../engine.ts";
 import { programSources } from "../image-file.ts";
 import { requireDigest } from "../wasm-module.ts";
-import { pythonPaths } from "./guest.ts";
+import { pythonPaths } from "./paths.ts";
 
 /** pyodide 314.0.7: CPython 3.14.2. Its JavaScript is not loaded; what its module imports is said in imports.ts. */
 const reviewed = {
@@ -38,21 +38,22 @@ export function readPythonFiles(): GuestFile[] {
 	];
 }
 
-/**
- * Everything that an image depends on: the reviewed files by their digests, the program that makes it, the guest's sources, and the version of the
- * zones.
- */
+/** Everything that an image depends on: the reviewed files by their digests, the program that makes it, the guest's sources, and the version of the zones. */
 export function describeParts(): string[] {
-	const maker = programFiles.pythonImageMaker.href;
 	const sources = [...readGuestSources(), ...readSdk()];
 	return [
 		...Object.values(reviewed),
-		...programSources(maker),
-		// Of a clone: what is built is in the maker's own bundle.
-		...(maker.endsWith(".ts") ? programSources(new URL("../guest.ts", maker).href) : []),
+		...readMaker(),
 		...sources.flatMap(({ path, content }) => [path, Buffer.from(content).toString("latin1")]),
 		describeZones(),
 	];
+}
+
+/** A bundle names the chunks that it imports by their content; a clone has sources here and in the directory above. */
+function readMaker(): readonly string[] {
+	const { href } = programFiles.pythonImageMaker;
+	const above = href.endsWith(".ts") ? programSources(new URL("../engine.ts", href).href) : [];
+	return [...programSources(href), ...above];
 }
 
 const readGuestSources = (): GuestFile[] => readSources(fileURLToPath(programFiles.pythonGuest), pythonPaths.guest);

@@ -7,8 +7,14 @@ import type { Instance } from "../guest-engine.ts";
 import { type GuestEnd, RunControl } from "../run-control.ts";
 import { expandSeed } from "../seed.ts";
 import { describeAnswer, describeExitCode, describePythonTrap, type PythonEnd } from "./failures.ts";
+import type { FileLimits } from "./file-space.ts";
 import { type Answered, GuestExited, type PythonGuest, type PythonHost } from "./guest.ts";
 import { placeFiles } from "./placed-files.ts";
+
+/** What the host puts there has limits of its own. */
+const unlimited: FileLimits = { maxBytes: Number.MAX_SAFE_INTEGER, maxEntries: Number.MAX_SAFE_INTEGER };
+/** Files and directories that a run can make. */
+const maxScratchFiles = 10_000;
 
 /** An interpreter as an engine keeps it. */
 export function toInstance(guest: PythonGuest): Instance {
@@ -86,7 +92,10 @@ class PythonRun extends RunControl implements PythonHost {
 
 	async #runScript(): Promise<PythonEnd> {
 		this.checkStop();
-		const placed = placeFiles(this.#script, this.#guest.files);
+		const { files } = this.#guest;
+		files.space.allow(unlimited);
+		const placed = placeFiles(this.#script, files);
+		files.space.allow({ maxBytes: this.execution.limits.maxScratchBytes, maxEntries: maxScratchFiles });
 		const answer = await this.#guest.run(JSON.stringify(placed));
 		return describeAnswer(answer, this.execution.limits);
 	}

@@ -1,65 +1,81 @@
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { build } from "esbuild";
-import { createHost, type Host } from "../../../host/index.ts";
-import { javascriptEngines as engines, type JavaScriptEngine } from "../../../host/sandbox/engine.ts";
-import { type ConformanceColumn, conformance, type FinishedRun } from "../conformance.ts";
-import type { ConformanceCase, StepResult } from "../conformance-case.ts";
-import { toGuestCall } from "../guest-step.ts";
-import { readVariables, seedElsewhere } from "../namespace.ts";
+import { createHost, type HostOptions } from "../../../host/index.ts";
+import { type JavaScriptEngine, javascriptEngines } from "../../../host/sandbox/engine.ts";
+import { placePythonImage } from "../../python-image.ts";
+import { temporaryDirectory } from "../../store/directory.ts";
+import { type ConformanceColumn, conformance } from "../conformance.ts";
+import type { Need } from "../conformance-case.ts";
+import { runSandboxCase, type SandboxOrder } from "../sandbox-case.ts";
+import { guestFile } from "../sdk-guests.ts";
 import { sdkLacks } from "../sdk-lacks.ts";
 
-conformance({ name: "sandbox", columns: engines.map(column) });
+type Place = Parameters<typeof runSandboxCase>[3];
 
-function column(engine: JavaScriptEngine): ConformanceColumn {
+conformance({
+	name: "sandbox",
+	columns: [
+		...javascriptEngines.map(javascriptColumn),
+		column("Python", {}, { ...sdkLacks.Python, concurrency: "Python in the sandbox has no threads" }, placePython("sync")),
+		// In processes of their own, as `cronium serve` has its scripts.
+		column("Python asyncio", { guests: "process" }, { texts: sdkLacks.Python.texts }, placePython("aio")),
+	],
+});
+
+function javascriptColumn(engine: JavaScriptEngine): ConformanceColumn {
+	return column(engine, { engine }, sdkLacks.JavaScript, async () => {
+		const guest = await bundleGuest();
+		return ({ steps, reportTo }) => ({
+			script: {
+				name: "conformance.js",
+				source: `const calls = ${JSON.stringify(steps)}, reportTo = "${reportTo}";\n${guest}`,
+			},
+		});
+	});
+}
+
+function placePython(variant: "sync" | "aio"): (dataDirectory: string) => Promise<Place> {
+	const source = readFileSync(guestFile("sandbox.py"), "utf8");
+	const guest = readFileSync(guestFile("guest.py"), "utf8");
+	return async (dataDirectory) => {
+		await placePythonImage(dataDirectory);
+		return (order: SandboxOrder) => ({
+			script: { name: "sandbox.py", source },
+			files: { "guest.py": guest, "order.json": JSON.stringify(order) },
+			arguments: [variant],
+		});
+	};
+}
+
+function column(
+	name: string,
+	options: HostOptions,
+	lacks: Partial<Record<Need, string>>,
+	/** Is given the data directory that the host will have. */
+	createPlace: (dataDirectory: string) => Promise<Place>,
+): ConformanceColumn {
 	return {
-		name: engine,
-		lacks: {
-			...sdkLacks.JavaScript,
-			connection: "nothing travels",
-			token: "a script in the sandbox has none",
-		},
+		name,
+		lacks: { ...lacks, connection: "nothing travels", token: "a script in the sandbox has none" },
 		async open() {
-			const host = await createHost({ engine, limits: { maxWorkers: 2 } });
-			const guest = await bundleGuest();
+			await using opened = new AsyncDisposableStack();
+			const directory = temporaryDirectory();
+			opened.defer(() => directory.remove());
+			const place = await createPlace(directory.path);
+			const host = opened.use(await createHost({ ...options, dataDirectory: directory.path, limits: { maxWorkers: 2 } }));
+			const owned = opened.move();
 			let runs = 0;
 			return {
-				run: (given) => runCase(given, host, `case-${runs++}`, guest),
-				[Symbol.asyncDispose]: () => host.dispose(),
+				run: (given) => runSandboxCase(given, host, `case-${runs++}`, place),
+				[Symbol.asyncDispose]: () => owned.disposeAsync(),
 			};
 		},
 	};
 }
 
-async function runCase(given: ConformanceCase, host: Host, namespace: string, guest: string): Promise<FinishedRun> {
-	const { elsewhere, tokenLifetimeMs, limits, ...options } = given.given ?? {};
-	await seedElsewhere(host, namespace, elsewhere);
-	const calls = given.steps.map((step) => ("waitMs" in step ? step : toGuestCall(step)));
-	const { output, outputText, noOutput } = given.leaves ?? {};
-	const isAboutOutput = output !== undefined || outputText !== undefined || noOutput || limits?.maxOutputBytes !== undefined;
-	const toLog = isAboutOutput || options.scopes?.includes("output:write") === false;
-	const outcome = await host.run({
-		...options,
-		namespace,
-		limits: { ...(!toLog && { maxOutputBytes: 16 * 1024 * 1024 }), ...limits },
-		script: {
-			name: "conformance.js",
-			source: `const calls = ${JSON.stringify(calls)}, reportTo = "${toLog ? "log" : "output"}";\n${guest}`,
-		},
-	});
-	if (outcome.error) throw new Error(`${outcome.error.code}: ${outcome.error.message}\n${outcome.error.stack ?? ""}`);
-	const variables = await readVariables(host, namespace);
-	if (!toLog) return { results: JSON.parse(outcome.output as string) as StepResult[], outcome, variables };
-	const report = outcome.logs.at(-1);
-	return {
-		results: JSON.parse(report?.message.replace("results ", "") ?? "") as StepResult[],
-		outcome: { ...outcome, logs: outcome.logs.slice(0, -1) },
-		variables,
-	};
-}
-
 async function bundleGuest(): Promise<string> {
 	const { outputFiles } = await build({
-		entryPoints: [join(import.meta.dirname, "../guests/sandbox.ts")],
+		entryPoints: [guestFile("sandbox.ts")],
 		bundle: true,
 		format: "esm",
 		external: ["cronium"],

@@ -2,7 +2,13 @@ import { describe, expect, test } from "vitest";
 import { usePythonArena } from "./arena.ts";
 
 const arena = usePythonArena({
-	limits: { maxCpuTimeMs: 2_000, maxMemoryBytes: 48 * 1024 * 1024, maxHostCalls: 2_000, maxPendingCalls: 100, maxLogBytes: 100_000 },
+	limits: {
+		maxCpuTimeMs: 2_000,
+		maxMemoryBytes: 48 * 1024 * 1024,
+		maxHostCalls: 2_000,
+		maxPendingCalls: 100,
+		maxLogBytes: 100_000,
+	},
 });
 
 const memory = ["memory-exceeded"];
@@ -19,8 +25,16 @@ test.each([
 	["an int's factorial", "import math\nmath.factorial(10**7)", [...memory, ...time]],
 	["an int's shift", "1 << 10**10", [...memory, "script-error"]],
 	["an int's digits", "import sys\nsys.set_int_max_str_digits(0)\nstr(7 ** 3_000_000)", [...memory, ...time]],
-	["a decimal", "import decimal\nc = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)\nc.divide(1, 3)", [...memory, ...time]],
-	["a decimal's power", "import decimal\ndecimal.Decimal(10) ** decimal.Decimal(10**9 + 1)\ndecimal.getcontext().prec = 10**8\ndecimal.Decimal(2).sqrt()", [...memory, ...time, "script-error"]],
+	[
+		"a decimal",
+		"import decimal\nc = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)\nc.divide(1, 3)",
+		[...memory, ...time],
+	],
+	[
+		"a decimal's power",
+		"import decimal\ndecimal.Decimal(10) ** decimal.Decimal(10**9 + 1)\ndecimal.getcontext().prec = 10**8\ndecimal.Decimal(2).sqrt()",
+		[...memory, ...time, "script-error"],
+	],
 	["a format", "'%1000000000d' % 1", [...memory, "script-error"]],
 	["a padding", "f'{1:>{10**9}}'", memory],
 	["a join", "','.join(['x' * 10**6] * 10**3)", memory],
@@ -29,22 +43,62 @@ test.each([
 	["a deque", "from collections import deque\ndeque([0]) * 10**9", [...memory, ...time, "script-error"]],
 	["a struct", "import struct\nstruct.pack('1000000000x')", memory],
 	["a compile of much", "compile('x=1\\n' * 2_000_000, 'x', 'exec')", [...memory, ...time, "script-error"]],
-	["a zip bomb", "import zlib\nzlib.decompress(zlib.compress(bytes(30_000_000)) , bufsize=1)\nx = [zlib.decompress(zlib.compress(bytes(20_000_000))) for _ in range(10)]", memory],
+	[
+		"a zip bomb",
+		"import zlib\nzlib.decompress(zlib.compress(bytes(30_000_000)) , bufsize=1)\nx = [zlib.decompress(zlib.compress(bytes(20_000_000))) for _ in range(10)]",
+		memory,
+	],
 	["a gzip bomb", "import gzip\nx = gzip.decompress(gzip.compress(bytes(1_000_000)) * 200)", memory],
-	["an lzma bomb", "import lzma\nx = lzma.decompress(lzma.compress(bytes(1_000_000)) * 200)", [...memory, ...time, "import-error"]],
+	[
+		"an lzma bomb",
+		"import lzma\nx = lzma.decompress(lzma.compress(bytes(1_000_000)) * 200)",
+		[...memory, ...time, "import-error"],
+	],
 	["a bz2 bomb", "import bz2\nx = bz2.decompress(bz2.compress(bytes(1_000_000)) * 200)", [...memory, ...time]],
-	["a zstd bomb", "from compression import zstd\nx = zstd.decompress(zstd.compress(bytes(1_000_000)) * 200)", [...memory, ...time]],
-	["an archive", "import zipfile, io\nb = io.BytesIO()\nwith zipfile.ZipFile(b, 'w', zipfile.ZIP_DEFLATED) as z:\n  z.writestr('x', bytes(25_000_000))\nx = [zipfile.ZipFile(b).read('x') for _ in range(9)]", memory],
-	["a billion laughs", "import xml.etree.ElementTree as e\ne.fromstring('<!DOCTYPE a [<!ENTITY a \"' + 'x' * 1000 + '\">' + ''.join(f'<!ENTITY {chr(98 + i)} \"' + f'&{chr(97 + i)};' * 10 + '\">' for i in range(9)) + ']><a>&j;</a>')", [...memory, ...time, "script-error"]],
-	["a database", "import sqlite3\nd = sqlite3.connect(':memory:')\nd.execute('create table t (x)')\nwhile True: d.execute('insert into t values (zeroblob(1000000))')", [...memory, "script-error"]],
+	[
+		"a zstd bomb",
+		"from compression import zstd\nx = zstd.decompress(zstd.compress(bytes(1_000_000)) * 200)",
+		[...memory, ...time],
+	],
+	[
+		"an archive",
+		"import zipfile, io\nb = io.BytesIO()\nwith zipfile.ZipFile(b, 'w', zipfile.ZIP_DEFLATED) as z:\n  z.writestr('x', bytes(25_000_000))\nx = [zipfile.ZipFile(b).read('x') for _ in range(9)]",
+		memory,
+	],
+	[
+		"a billion laughs",
+		"import xml.etree.ElementTree as e\ne.fromstring('<!DOCTYPE a [<!ENTITY a \"' + 'x' * 1000 + '\">' + ''.join(f'<!ENTITY {chr(98 + i)} \"' + f'&{chr(97 + i)};' * 10 + '\">' for i in range(9)) + ']><a>&j;</a>')",
+		[...memory, ...time, "script-error"],
+	],
+	[
+		"a database",
+		"import sqlite3\nd = sqlite3.connect(':memory:')\nd.execute('create table t (x)')\nwhile True: d.execute('insert into t values (zeroblob(1000000))')",
+		[...memory, "script-error"],
+	],
 	["a file", "f = open('/tmp/x', 'wb')\nwhile True: f.write(bytes(1_000_000))", ["script-error"]],
 	["many files", "for i in range(10**6): open(f'/tmp/{i}', 'w').close()", ["script-error"]],
-	["many directories", "import os\nfor i in range(10**6): os.mkdir('/tmp/' + 'd' * 100); os.chdir('/tmp/' + 'd' * 100)", ["script-error"]],
+	[
+		"many directories",
+		"import os\nfor i in range(10**6): os.mkdir('/tmp/' + 'd' * 100); os.chdir('/tmp/' + 'd' * 100)",
+		["script-error"],
+	],
 	["many descriptors", "x = [open('/dev/null') for _ in range(10**6)]", ["script-error", ...memory]],
 	["a file that is mostly holes", "import os\nf = open('/tmp/x', 'wb')\nf.truncate(2**40)", ["script-error"]],
-	["tracebacks", "e = None\nfor i in range(10**6):\n  try: raise ValueError('x' * 1000) from e\n  except ValueError as x: e = x", [...memory, ...time]],
-	["contexts", "import contextvars\nx = []\nwhile True: x.append(contextvars.copy_context()); contextvars.ContextVar('x').set(x)", [...memory, ...time]],
-	["ignored MemoryErrors", "x = []\nwhile True:\n  try: x.append('x' * 10**6)\n  except MemoryError: pass\n  try: y = [0] * 10**7\n  except MemoryError: pass", [...time, ...memory]],
+	[
+		"tracebacks",
+		"e = None\nfor i in range(10**6):\n  try: raise ValueError('x' * 1000) from e\n  except ValueError as x: e = x",
+		[...memory, ...time],
+	],
+	[
+		"contexts",
+		"import contextvars\nx = []\nwhile True: x.append(contextvars.copy_context()); contextvars.ContextVar('x').set(x)",
+		[...memory, ...time],
+	],
+	[
+		"ignored MemoryErrors",
+		"x = []\nwhile True:\n  try: x.append('x' * 10**6)\n  except MemoryError: pass\n  try: y = [0] * 10**7\n  except MemoryError: pass",
+		[...time, ...memory],
+	],
 ])("memory filled by %s", async (_, deed, codes) => {
 	const { error } = await arena.run(deed);
 	expect(codes).toContain(error?.code);
@@ -60,10 +114,19 @@ test.each([
 	["a search", "from itertools import cycle\n5 in cycle([1])"],
 	["a range", "x = range(10**15)\n'x' in x"],
 	["a big power modulo", "pow(3, 10**20000, 10**20000 + 1)"],
-	["a query", "import sqlite3\nsqlite3.connect(':memory:').execute('with recursive t(x) as (select 1 union all select x + 1 from t) select max(x) from t').fetchall()"],
+	[
+		"a query",
+		"import sqlite3\nsqlite3.connect(':memory:').execute('with recursive t(x) as (select 1 union all select x + 1 from t) select max(x) from t').fetchall()",
+	],
 	["a hash", "import hashlib\nx = bytes(10**6)\nwhile True: hashlib.sha512(x)"],
-	["a string's search", "('a' * 3_000_000).count(('a' * 1_499_999 + 'b') )\nwhile True: ('a' * 3_000_000 + 'b').replace('a', 'aa')[:1]"],
-	["a diff", "import difflib\nlist(difflib.ndiff(['a' * i + 'b' for i in range(300)], ['a' * i + 'c' for i in range(300)]))\nwhile True: pass"],
+	[
+		"a string's search",
+		"('a' * 3_000_000).count(('a' * 1_499_999 + 'b') )\nwhile True: ('a' * 3_000_000 + 'b').replace('a', 'aa')[:1]",
+	],
+	[
+		"a diff",
+		"import difflib\nlist(difflib.ndiff(['a' * i + 'b' for i in range(300)], ['a' * i + 'c' for i in range(300)]))\nwhile True: pass",
+	],
 ])("processor time wasted by %s", async (_, deed) => {
 	const { status, error } = await arena.run(deed, { limits: { maxCpuTimeMs: 200 } });
 	expect({ status, code: error?.code }).toEqual({ status: "timed-out", code: "cpu-time-exceeded" });
@@ -73,8 +136,14 @@ test.each([
 	["time.sleep", "import time\ntime.sleep(10**8)"],
 	["time.sleep in a finally", "import time\ntry: time.sleep(10**8)\nfinally: time.sleep(10**8)"],
 	["asyncio.sleep", "import asyncio\nasyncio.run(asyncio.sleep(10**8))"],
-	["many sleeps", "import asyncio\nasync def f(): await asyncio.gather(*[asyncio.sleep(10**6 + i) for i in range(50)])\nasyncio.run(f())"],
-	["a shield of all tasks", "import asyncio\nasync def f():\n  while True:\n    try: await asyncio.shield(asyncio.sleep(10**6))\n    except BaseException: pass\nasyncio.run(f())"],
+	[
+		"many sleeps",
+		"import asyncio\nasync def f(): await asyncio.gather(*[asyncio.sleep(10**6 + i) for i in range(50)])\nasyncio.run(f())",
+	],
+	[
+		"a shield of all tasks",
+		"import asyncio\nasync def f():\n  while True:\n    try: await asyncio.shield(asyncio.sleep(10**6))\n    except BaseException: pass\nasyncio.run(f())",
+	],
 	["a wait for one call", "import _cronium\n_cronium.call(1000, '[100000000]', None)\n_cronium.wait(True)"],
 	["sleeping in pieces", "import time\nwhile True:\n  try: time.sleep(0.01)\n  except BaseException: pass"],
 	["sleep in a finalizer", "import time\nclass A:\n  def __del__(self): time.sleep(10**8)\nA()"],
@@ -86,10 +155,18 @@ test.each([
 });
 
 test.each([
-	["an answer when no call is pending", "import _cronium\nassert _cronium.wait(True) is None\nraise SystemExit(4)", "script-error"],
+	[
+		"an answer when no call is pending",
+		"import _cronium\nassert _cronium.wait(True) is None\nraise SystemExit(4)",
+		"script-error",
+	],
 	["a lock that it has", "import threading\nx = threading.Lock()\nx.acquire()\nx.acquire()", "never-settled"],
 	["a queue that nobody fills", "import queue\nqueue.Queue().get()", "never-settled"],
-	["a future that nobody sets", "import asyncio\nasync def f(): await asyncio.get_running_loop().create_future()\nasyncio.run(f())", "never-settled"],
+	[
+		"a future that nobody sets",
+		"import asyncio\nasync def f(): await asyncio.get_running_loop().create_future()\nasyncio.run(f())",
+		"never-settled",
+	],
 	["an event that nobody sets", "import asyncio\nasyncio.run(asyncio.Event().wait())", "never-settled"],
 	["standard input", "import sys\nassert sys.stdin.read() == '' and input()", "script-error"],
 ])("who waits for %s is told, or timed out", async (_, deed, code) => {
@@ -113,10 +190,18 @@ describe("floods", () => {
 
 	test.each([
 		["calls", "while True: _cronium.call(9, '[]', None)", "host-calls-exceeded"],
-		["calls in an except", "while True:\n  try: _cronium.call(9, '[]', None)\n  except BaseException: pass", "host-calls-exceeded"],
+		[
+			"calls in an except",
+			"while True:\n  try: _cronium.call(9, '[]', None)\n  except BaseException: pass",
+			"host-calls-exceeded",
+		],
 		["logs", "import logging\nwhile True: logging.error('x' * 100)", "host-calls-exceeded"],
 		["sleeps that nobody awaits", "for _ in range(10**6): _cronium.call(1000, '[1000000]', None)", "pending-calls-exceeded"],
-		["tasks that sleep", "import asyncio\nasync def f(): await asyncio.gather(*[asyncio.sleep(1 + i / 1000) for i in range(10**4)])\nasyncio.run(f())", undefined],
+		[
+			"tasks that sleep",
+			"import asyncio\nasync def f(): await asyncio.gather(*[asyncio.sleep(1 + i / 1000) for i in range(10**4)])\nasyncio.run(f())",
+			undefined,
+		],
 		["cancels", "while True: _cronium.call(1001, '[1]', None)", "cpu-time-exceeded"],
 		["seeds", "while True: _cronium.seed()", "cpu-time-exceeded"],
 		["waits", "while True: _cronium.wait(True); _cronium.wait(False)", "cpu-time-exceeded"],
@@ -129,14 +214,28 @@ describe("floods", () => {
 	});
 
 	test("parameters and bodies larger than what is allowed are refused, each by its limit", async () => {
-		const said = await arena.look(`
+		const said = await arena.look(
+			`
 import _cronium, json
 large = "x" * 9_000_000
 codes = []
 for given in ((2, large, None), (2, json.dumps([large]), None), (4, '["k"]', json.dumps(large)), (1, "[]", json.dumps(large)), (1000, large, None), (1004, "[65537]", None), (1003, json.dumps([large, "GET", [], "follow"]), None), (2, "[" * 100_000, None), (4, '["k"]', "[" * 200 + "]" * 200), (11, json.dumps(["info", large]), None)):
     answer = _cronium.call(*given)
     codes.append(json.loads(answer[1:])["code"] if isinstance(answer, str) and answer[:1] == "!" else answer)
-print(json.dumps(codes))`, { limits: { maxMemoryBytes: 256 * 1024 * 1024 } });
-		expect(said).toEqual(["too-large", "too-large", "too-large", "too-large", "too-large", "invalid", "too-large", "invalid", "invalid", "too-large"]);
+print(json.dumps(codes))`,
+			{ limits: { maxMemoryBytes: 256 * 1024 * 1024 } },
+		);
+		expect(said).toEqual([
+			"too-large",
+			"too-large",
+			"too-large",
+			"too-large",
+			"too-large",
+			"invalid",
+			"too-large",
+			"invalid",
+			"invalid",
+			"too-large",
+		]);
 	});
 });

@@ -55,11 +55,21 @@ test.each([
 	["ctypes is imported", "_ctypes", "import ctypes; ctypes.CDLL(None).system(b'id')", { status: "failed" }],
 	["ctypes calls a function, uninitialised", "_ctypes", "module.call_function(2123, (8,))", { status: "failed" }],
 	["ctypes opens a library, uninitialised", "_ctypes", "module.dlopen('/lib/x.so', 2)", { status: "failed" }],
-	["a process is forked", "_posixsubprocess", "module.fork_exec([b'id'], [b'/bin/id'], True, (), None, None, -1, -1, -1, -1, -1, -1, -1, -1, True, False, -1, None, None, None, -1, None)", { status: "failed" }],
+	[
+		"a process is forked",
+		"_posixsubprocess",
+		"module.fork_exec([b'id'], [b'/bin/id'], True, (), None, None, -1, -1, -1, -1, -1, -1, -1, -1, True, False, -1, None, None, None, -1, None)",
+		{ status: "failed" },
+	],
 	["a terminal is set", "termios", "module.tcgetattr(1)", { status: "failed" }],
 	["another interpreter is debugged", "_remote_debugging", "module.RemoteUnwinder(42)", { status: "failed" }],
 	["CPython's tests of itself crash it", "_testcapi", "module.crash_no_current_thread()", { status: "failed" }],
-	["CPython's tests of itself write anywhere", "_testinternalcapi", "module.get_configs()", { status: expect.stringMatching(/failed|succeeded/) }],
+	[
+		"CPython's tests of itself write anywhere",
+		"_testinternalcapi",
+		"module.get_configs()",
+		{ status: expect.stringMatching(/failed|succeeded/) },
+	],
 ])("a module that was taken out is brought back by its number, and %s", async (_, name, deed, expected) => {
 	const outcome = await arena.run(`${bringBack(name)}\n${deed}`, { files });
 	expect(outcome.logs[0]?.message).toBe(`back <module '${name}'>`);
@@ -75,9 +85,12 @@ test.each([
 	["a map of JavaScript is updated", "JsMap_update"],
 	["a proxy is iterated", "JsProxy_IterNext"],
 ])("%s by the number of its function: the run ends there", async (_, name) => {
-	const { status, error } = await arena.run(`import forge\nforge.forge_function()(${numberOf(name)}, forge.address_of(bytes(256)))`, {
-		files,
-	});
+	const { status, error } = await arena.run(
+		`import forge\nforge.forge_function()(${numberOf(name)}, forge.address_of(bytes(256)))`,
+		{
+			files,
+		},
+	);
 	expect(status).toBe("failed");
 	expect(["denied", "internal", "script-error", "import-error"]).toContain(error?.code);
 	expect(error?.message).not.toMatch(/worker/);
@@ -179,11 +192,17 @@ test.each([
 	["all of it", "forge.memory[1024:forge.SIZE] = b'\\xff' * (forge.SIZE - 1024)"],
 	["its first half with zeros", "forge.memory[0:forge.SIZE // 2] = bytes(forge.SIZE // 2)"],
 	["None", `forge.memory[${addressOf("_Py_NoneStruct")}:${addressOf("_Py_NoneStruct")} + 16] = bytes(16); x = None; del x`],
-	["the runtime's state", `forge.memory[${addressOf("_PyRuntime")}:${addressOf("_PyRuntime")} + 4000] = bytes(4000); list(map(len, ["a"]))`],
-	["the number of the trampoline", `
+	[
+		"the runtime's state",
+		`forge.memory[${addressOf("_PyRuntime")}:${addressOf("_PyRuntime")} + 4000] = bytes(4000); list(map(len, ["a"]))`,
+	],
+	[
+		"the number of the trampoline",
+		`
 for at in range(${addressOf("_PyRuntime")}, ${addressOf("_PyRuntime")} + 300_000, 4):
     if forge.word(at) == 8733: forge.set_word(at, 0)
-list(map(len, ["a"])); "a".upper(); [].sort()`],
+list(map(len, ["a"])); "a".upper(); [].sort()`,
+	],
 	["what is behind its end", "forge.memory[0x7ffffff0] = 1"],
 	["a type", "forge.memory[id(str):id(str) + 200] = bytes(200); 'a' + str(1)"],
 ])("who overwrites %s has broken his own run", async (_, deed) => {
@@ -207,7 +226,7 @@ while True: pass`,
 /** The secret is put together by the run that has it, so that only that run's memory has ever held it. */
 const secret = "bytes(c ^ 1 for c in bytes.fromhex(INPUT)).decode()".replace("INPUT", "json.loads(input_text)");
 const plain = "SEC-1f0e9d8c7b6a5-RET";
-const hidden = Buffer.from(plain).map((byte) => byte ^ 1).toString("hex");
+const hidden = Buffer.from(Buffer.from(plain).map((byte) => byte ^ 1)).toString("hex");
 const keeper = (end: string): string => `
 import _cronium, builtins, json, os, sys, tempfile
 input_text = _cronium.call(0, "[]", None)
@@ -255,6 +274,10 @@ test.each([
 });
 
 test("the search for a secret finds the one of the run itself", async () => {
-	const { logs } = await arena.run(`${keeper("")}\nprint()${seeker}`, { files, input: JSON.stringify(hidden), namespace: "keeper" });
+	const { logs } = await arena.run(`${keeper("")}\nprint()${seeker}`, {
+		files,
+		input: JSON.stringify(hidden),
+		namespace: "keeper",
+	});
 	expect(Number(logs.filter(({ source }) => source === "stdout").at(-1)?.message)).toBeGreaterThan(100);
 });

@@ -3,6 +3,7 @@ import { GuestStopped } from "../../../host/sandbox/guest.ts";
 import { readEngine } from "../../../host/sandbox/image-file.ts";
 import { GuestExited, PythonGuest } from "../../../host/sandbox/python/guest.ts";
 import { RefusedImport, sealImports } from "../../../host/sandbox/python/imports.ts";
+import { KeptImage } from "../../../host/sandbox/python/kept-image.ts";
 import { placePythonImage } from "../../python-image.ts";
 import { temporaryDirectory } from "../../store/directory.ts";
 import { readModule } from "./wasm-reader.ts";
@@ -16,15 +17,16 @@ let parameters: ReturnType<typeof readModule>["importedParameters"];
 
 beforeAll(async () => {
 	const directory = temporaryDirectory();
-	const kept = readEngine(await placePythonImage(directory.path));
-	directory.remove();
+	const file = await placePythonImage(directory.path);
+	const kept = readEngine(file);
 	if (!kept) throw new Error("There is no image.");
 	parameters = readModule(kept.binary).importedParameters;
 	const module = new WebAssembly.Module(kept.binary);
 	const instances = vi.spyOn(WebAssembly, "Instance");
-	const { minimumPages, image, files = [] } = kept;
+	const image = new KeptImage(file);
+	directory.remove();
 	// An instance that has grown is not used again, so that this one must not.
-	guest = PythonGuest.create({ module, minimumPages, maximumPages: image.pages, files }, image);
+	guest = PythonGuest.create({ ...image, module, maximumPages: image.pages }, image);
 	const given = instances.mock.calls[0]?.[1] as WebAssembly.Imports;
 	instances.mockRestore();
 	wall = Object.values(given).flatMap((members) =>
@@ -33,7 +35,9 @@ beforeAll(async () => {
 }, 120_000);
 
 /** Numbers at which system calls go wrong: ends of the memory and of types, addresses without alignment, small counts, large lengths. */
-const numbers = [0, 1, 2, 3, 5, 64, 255, 4096, -1, -100, 0x7fff_ffff, -0x8000_0000, 33_554_428, 33_554_431, 33_554_432, 12_345_677, 20_000_000];
+const numbers = [
+	0, 1, 2, 3, 5, 64, 255, 4096, -1, -100, 0x7fff_ffff, -0x8000_0000, 33_554_428, 33_554_431, 33_554_432, 12_345_677, 20_000_000,
+];
 const rounds = 200;
 
 function* hostileArguments(types: readonly string[]): Generator<(number | bigint)[]> {

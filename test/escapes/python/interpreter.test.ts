@@ -4,7 +4,17 @@ import { usePythonArena } from "./arena.ts";
 const arena = usePythonArena({ limits: { maxCpuTimeMs: 3_000 } });
 
 /** Whatever becomes of a run that breaks its interpreter, the worker that ran it stays whole. */
-const contained = ["script-error", "internal", "denied", "memory-exceeded", "stack-exceeded", "cpu-time-exceeded", "syntax-error", "never-settled", undefined];
+const contained = [
+	"script-error",
+	"internal",
+	"denied",
+	"memory-exceeded",
+	"stack-exceeded",
+	"cpu-time-exceeded",
+	"syntax-error",
+	"never-settled",
+	undefined,
+];
 
 describe("bytecode that no compiler has made", () => {
 	test.each(Array.from({ length: 8 }, (_, seed) => seed))("random code, %i", async (seed) => {
@@ -98,12 +108,20 @@ test.each([
 
 test.each([
 	["of Python", "def f(): return f() + 1\nf()", "stack-exceeded"],
-	["of Python, with no limit", "import sys\nsys.setrecursionlimit(2**31 - 1)\ndef f(): return f() + 1\nf()", ["stack-exceeded", "memory-exceeded"]],
+	[
+		"of Python, with no limit",
+		"import sys\nsys.setrecursionlimit(2**31 - 1)\ndef f(): return f() + 1\nf()",
+		["stack-exceeded", "memory-exceeded"],
+	],
 	["of repr", "x = []\nfor _ in range(100_000): x = [x]\nrepr(x)", "stack-exceeded"],
 	["of comparison", "x, y = [], []\nfor _ in range(100_000): x, y = [x], [y]\nx == y", "stack-exceeded"],
 	["of hash", "x = ()\nfor _ in range(100_000): x = (x,)\nhash(x)", "stack-exceeded"],
 	["of deallocation", "x = []\nfor _ in range(1_000_000): x = [x]\ndel x", "stack-exceeded"],
-	["of __getattr__", "class A:\n  def __getattr__(self, name): return getattr(self, name + 'x')\nA().a", ["stack-exceeded", "memory-exceeded"]],
+	[
+		"of __getattr__",
+		"class A:\n  def __getattr__(self, name): return getattr(self, name + 'x')\nA().a",
+		["stack-exceeded", "memory-exceeded"],
+	],
 	["of json", "import json\nx = []\nfor _ in range(100_000): x = [x]\njson.dumps(x)", "stack-exceeded"],
 	["of json's decoder", "import json\njson.loads('[' * 100_000)", "stack-exceeded"],
 	["of deepcopy", "import copy\nx = []\nfor _ in range(100_000): x = [x]\ncopy.deepcopy(x)", "stack-exceeded"],
@@ -111,16 +129,48 @@ test.each([
 	["of the parser", "eval('(' * 100_000 + ')' * 100_000)", ["script-error", "memory-exceeded", "stack-exceeded"]],
 	["of unary operators", "eval('-' * 100_000 + '1')", ["stack-exceeded", "memory-exceeded", "script-error"]],
 	["of additions", "eval('+'.join(['1'] * 100_000))", ["stack-exceeded", "memory-exceeded", "script-error"]],
-	["of ast", "import ast\nx = ast.Constant(1)\nfor _ in range(100_000): x = ast.UnaryOp(ast.USub(), x)\ncompile(ast.fix_missing_locations(ast.Expression(x)), 'x', 'eval')", "stack-exceeded"],
-	["of iterators", "from itertools import chain\nx = iter([1])\nfor _ in range(300_000): x = chain(x, [])\nlist(x)", ["stack-exceeded", "script-error", "internal", "memory-exceeded"]],
-	["of generators", "def g(n):\n  yield from g(n + 1)\nimport sys; sys.setrecursionlimit(10**9)\nlist(g(0))", ["stack-exceeded", "memory-exceeded"]],
-	["of exceptions", "import sys\nsys.setrecursionlimit(10**9)\ndef f():\n  try: f()\n  finally: f()\nf()", ["stack-exceeded", "memory-exceeded", "cpu-time-exceeded"]],
-	["of partial", "import functools\nf = print\nfor _ in range(200_000): f = functools.partial(f, *[])\nf = lambda: g()\ng = functools.partial(f)\ng()", "stack-exceeded"],
+	[
+		"of ast",
+		"import ast\nx = ast.Constant(1)\nfor _ in range(100_000): x = ast.UnaryOp(ast.USub(), x)\ncompile(ast.fix_missing_locations(ast.Expression(x)), 'x', 'eval')",
+		"stack-exceeded",
+	],
+	[
+		"of iterators",
+		"from itertools import chain\nx = iter([1])\nfor _ in range(300_000): x = chain(x, [])\nlist(x)",
+		["stack-exceeded", "script-error", "internal", "memory-exceeded"],
+	],
+	[
+		"of generators",
+		"def g(n):\n  yield from g(n + 1)\nimport sys; sys.setrecursionlimit(10**9)\nlist(g(0))",
+		["stack-exceeded", "memory-exceeded"],
+	],
+	[
+		"of exceptions",
+		"import sys\nsys.setrecursionlimit(10**9)\ndef f():\n  try: f()\n  finally: f()\nf()",
+		["stack-exceeded", "memory-exceeded", "cpu-time-exceeded"],
+	],
+	[
+		"of partial",
+		"import functools\nf = print\nfor _ in range(200_000): f = functools.partial(f, *[])\nf = lambda: g()\ng = functools.partial(f)\ng()",
+		"stack-exceeded",
+	],
 	["of sorting", "class A:\n  def __lt__(self, other): return sorted([A(), A()]) and True\nsorted([A(), A()])", "stack-exceeded"],
-	["of a decoder of XML", "import xml.etree.ElementTree as e\nx = e.fromstring('<a>' * 100_000 + '</a>' * 100_000)\ne.tostring(x)", ["stack-exceeded", "memory-exceeded", "script-error"]],
-	["of a signal's handler", "import signal\nsignal.signal(signal.SIGUSR1, lambda *a: signal.raise_signal(signal.SIGUSR1))\nsignal.raise_signal(signal.SIGUSR1)", "stack-exceeded"],
+	[
+		"of a decoder of XML",
+		"import xml.etree.ElementTree as e\nx = e.fromstring('<a>' * 100_000 + '</a>' * 100_000)\ne.tostring(x)",
+		["stack-exceeded", "memory-exceeded", "script-error"],
+	],
+	[
+		"of a signal's handler",
+		"import signal\nsignal.signal(signal.SIGUSR1, lambda *a: signal.raise_signal(signal.SIGUSR1))\nsignal.raise_signal(signal.SIGUSR1)",
+		"stack-exceeded",
+	],
 	["of __del__", "class A:\n  def __del__(self): A()\nA()", ["cpu-time-exceeded", "stack-exceeded", undefined]],
-	["of finalizers while the stack is full", "class A:\n  def __del__(self):\n    def f(): return f()\n    f()\nfor _ in range(100): A()", undefined],
+	[
+		"of finalizers while the stack is full",
+		"class A:\n  def __del__(self):\n    def f(): return f()\n    f()\nfor _ in range(100): A()",
+		undefined,
+	],
 ])("recursion without an end, %s", async (_, deed, code) => {
 	const { error } = await arena.run(deed);
 	expect(error?.message ?? "").not.toMatch(/worker/);
@@ -129,32 +179,71 @@ test.each([
 });
 
 test.each([
-	["a trace function that swallows", "import sys\nsys.settrace(lambda *a: None)\nsys.setprofile(lambda *a: None)\nwhile True:\n  try:\n    for _ in range(1000): pass\n  except BaseException: pass"],
+	[
+		"a trace function that swallows",
+		"import sys\nsys.settrace(lambda *a: None)\nsys.setprofile(lambda *a: None)\nwhile True:\n  try:\n    for _ in range(1000): pass\n  except BaseException: pass",
+	],
 	["a trace function that never ends", "import sys\ndef t(*a):\n  while True: pass\nsys.settrace(t)\n(lambda: 1)()"],
-	["monitoring of every instruction", "import sys\nm = sys.monitoring\nm.use_tool_id(1, 'x')\nm.register_callback(1, m.events.INSTRUCTION, lambda *a: None)\nm.set_events(1, m.events.INSTRUCTION | m.events.PY_THROW | m.events.RAISE)\nwhile True:\n  try: 1 / 0\n  except: pass"],
-	["a handler of every signal", "import signal\nfor n in signal.valid_signals():\n  try: signal.signal(n, lambda *a: None)\n  except (OSError, ValueError): pass\nwhile True:\n  try: signal.raise_signal(signal.SIGTERM)\n  except BaseException: pass"],
+	[
+		"monitoring of every instruction",
+		"import sys\nm = sys.monitoring\nm.use_tool_id(1, 'x')\nm.register_callback(1, m.events.INSTRUCTION, lambda *a: None)\nm.set_events(1, m.events.INSTRUCTION | m.events.PY_THROW | m.events.RAISE)\nwhile True:\n  try: 1 / 0\n  except: pass",
+	],
+	[
+		"a handler of every signal",
+		"import signal\nfor n in signal.valid_signals():\n  try: signal.signal(n, lambda *a: None)\n  except (OSError, ValueError): pass\nwhile True:\n  try: signal.raise_signal(signal.SIGTERM)\n  except BaseException: pass",
+	],
 	["except BaseException", "while True:\n  try:\n    while True: pass\n  except BaseException: pass\n  finally: continue"],
-	["a generator that does not close", "def g():\n  while True:\n    try: yield\n    except BaseException: pass\nx = g(); next(x)\nwhile True: x.throw(KeyboardInterrupt)"],
-	["__exit__ that swallows", "class A:\n  def __enter__(self): pass\n  def __exit__(self, *a): return True\nwhile True:\n  with A():\n    while True: pass"],
+	[
+		"a generator that does not close",
+		"def g():\n  while True:\n    try: yield\n    except BaseException: pass\nx = g(); next(x)\nwhile True: x.throw(KeyboardInterrupt)",
+	],
+	[
+		"__exit__ that swallows",
+		"class A:\n  def __enter__(self): pass\n  def __exit__(self, *a): return True\nwhile True:\n  with A():\n    while True: pass",
+	],
 	["an exit function", "import atexit\n@atexit.register\ndef f():\n  while True: pass"],
-	["an exit function that registers itself", "import atexit\ndef f(): atexit.register(f)\nf()\nwhile True: atexit._run_exitfuncs()"],
+	[
+		"an exit function that registers itself",
+		"import atexit\ndef f(): atexit.register(f)\nf()\nwhile True: atexit._run_exitfuncs()",
+	],
 	["a finalizer at the end", "class A:\n  def __del__(self):\n    while True: pass\na = A()"],
 	["an exception hook", "import sys\ndef h(*a):\n  while True: pass\nsys.excepthook = h\n1 / 0"],
-	["an unraisable hook", "import sys\ndef h(*a):\n  while True: pass\nsys.unraisablehook = h\nclass A:\n  def __del__(self): 1 / 0\na = A()\ndel a"],
-	["a comparison in a sort", "class A:\n  def __lt__(self, o):\n    while True:\n      try: pass\n      except BaseException: pass\n[A(), A()].sort()"],
-	["coroutines", "import asyncio\nasync def f():\n  while True:\n    try: await asyncio.sleep(0)\n    except BaseException: pass\nasyncio.run(f())"],
-	["a metaclass", "class M(type):\n  def __instancecheck__(c, i):\n    while True: pass\nclass A(metaclass=M): pass\nisinstance(1, A)"],
-	["a name of an error that never ends", "class M(type):\n  def __getattribute__(c, n):\n    while True: pass\nclass E(Exception, metaclass=M): pass\nraise E"],
+	[
+		"an unraisable hook",
+		"import sys\ndef h(*a):\n  while True: pass\nsys.unraisablehook = h\nclass A:\n  def __del__(self): 1 / 0\na = A()\ndel a",
+	],
+	[
+		"a comparison in a sort",
+		"class A:\n  def __lt__(self, o):\n    while True:\n      try: pass\n      except BaseException: pass\n[A(), A()].sort()",
+	],
+	[
+		"coroutines",
+		"import asyncio\nasync def f():\n  while True:\n    try: await asyncio.sleep(0)\n    except BaseException: pass\nasyncio.run(f())",
+	],
+	[
+		"a metaclass",
+		"class M(type):\n  def __instancecheck__(c, i):\n    while True: pass\nclass A(metaclass=M): pass\nisinstance(1, A)",
+	],
+	[
+		"a name of an error that never ends",
+		"class M(type):\n  def __getattribute__(c, n):\n    while True: pass\nclass E(Exception, metaclass=M): pass\nraise E",
+	],
 ])("a stop cannot be caught, swallowed or outlived: %s", async (_, deed) => {
 	const { status, error } = await arena.run(deed, { limits: { maxCpuTimeMs: 150 } });
 	expect({ status, code: error?.code }).toEqual({ status: "timed-out", code: "cpu-time-exceeded" });
 });
 
 test.each([
-	["faulthandler watches", "import faulthandler\nfaulthandler.enable()\nfaulthandler.dump_traceback()\nfaulthandler.register(10)"],
+	[
+		"faulthandler watches",
+		"import faulthandler\nfaulthandler.enable()\nfaulthandler.dump_traceback()\nfaulthandler.register(10)",
+	],
 	["faulthandler crashes", "import faulthandler\nfaulthandler._sigsegv()"],
 	["faulthandler overflows", "import faulthandler\nfaulthandler._stack_overflow()"],
-	["faulthandler dumps later", "import faulthandler\nfaulthandler.dump_traceback_later(0.01, exit=True)\nimport time; time.sleep(0.05)"],
+	[
+		"faulthandler dumps later",
+		"import faulthandler\nfaulthandler.dump_traceback_later(0.01, exit=True)\nimport time; time.sleep(0.05)",
+	],
 	["an alarm", "import signal\nsignal.alarm(1)"],
 	["an interval timer", "import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.01)"],
 	["SIGKILL for itself", "import signal\nsignal.raise_signal(signal.SIGKILL)"],
@@ -164,8 +253,14 @@ test.each([
 	["exit in a sort key", "import sys\n[1, 2].sort(key=sys.exit)"],
 	["exit in an import", "import sys, builtins\nbuiltins.__import__ = sys.exit\nimport json"],
 	["_exit while asyncio runs", "import asyncio, os\nasync def f(): os._exit(3)\nasyncio.run(f())"],
-	["all settings changed", "import sys, gc, decimal, locale, warnings, signal, threading, random\nsys.setrecursionlimit(50); sys.set_int_max_str_digits(0); sys.setswitchinterval(1); gc.disable(); gc.set_threshold(1); gc.callbacks.append(print); gc.unfreeze(); decimal.setcontext(decimal.Context(prec=3)); decimal.DefaultContext.prec = 3; warnings.simplefilter('error'); signal.signal(2, signal.SIG_IGN); threading.stack_size; random.seed(1); sys.stdout.reconfigure(encoding='latin-1', line_buffering=False); sys.argv = None; sys.path = 1; locale.setlocale(locale.LC_ALL, 'C'); sys.flags; sys.meta_path = []; sys.stdout.write('left in the buffer')"],
-	["patched types and functions", "import json, re, os, builtins, collections, datetime\njson.dumps = re.compile = os.getcwd = len\nbuiltins.len = builtins.print = builtins.open = None\ncollections.OrderedDict.__init__ = datetime.tzinfo = None"],
+	[
+		"all settings changed",
+		"import sys, gc, decimal, locale, warnings, signal, threading, random\nsys.setrecursionlimit(50); sys.set_int_max_str_digits(0); sys.setswitchinterval(1); gc.disable(); gc.set_threshold(1); gc.callbacks.append(print); gc.unfreeze(); decimal.setcontext(decimal.Context(prec=3)); decimal.DefaultContext.prec = 3; warnings.simplefilter('error'); signal.signal(2, signal.SIG_IGN); threading.stack_size; random.seed(1); sys.stdout.reconfigure(encoding='latin-1', line_buffering=False); sys.argv = None; sys.path = 1; locale.setlocale(locale.LC_ALL, 'C'); sys.flags; sys.meta_path = []; sys.stdout.write('left in the buffer')",
+	],
+	[
+		"patched types and functions",
+		"import json, re, os, builtins, collections, datetime\njson.dumps = re.compile = os.getcwd = len\nbuiltins.len = builtins.print = builtins.open = None\ncollections.OrderedDict.__init__ = datetime.tzinfo = None",
+	],
 ])("%s: the run ends as it may, and the next one knows nothing of it", async (_, deed) => {
 	const { error } = await arena.run(deed);
 	expect(contained).toContain(error?.code);

@@ -11,14 +11,26 @@ def attempt(action):
     except BaseException as error: return type(error).__name__
 `;
 
-const bridges = ["js", "pyodide_js", "_pyodide_core", "pyodide", "pyodide.ffi", "pyodide.http", "pyodide.webloop", "pyodide._state"];
+const bridges = [
+	"js",
+	"pyodide_js",
+	"_pyodide_core",
+	"pyodide",
+	"pyodide.ffi",
+	"pyodide.http",
+	"pyodide.webloop",
+	"pyodide._state",
+];
 const ways = ["_ctypes", "ctypes.util", "_posixsubprocess", "_remote_debugging", "_testcapi", "_testinternalcapi", "termios"];
 const refusals = ["ModuleNotFoundError", "ImportError", "ZipImportError", "KeyError", "AttributeError", "None"];
 
 test.each([
 	["as it is", ""],
 	["without the finder that refuses them", "sys.meta_path[:] = sys.meta_path[1:]"],
-	["from the zip of the standard library only", "sys.meta_path[:] = [type('Zip', (), {'find_spec': lambda name, *_: zipimport.zipimporter('/lib/python314.zip').find_spec(name)})]"],
+	[
+		"from the zip of the standard library only",
+		"sys.meta_path[:] = [type('Zip', (), {'find_spec': lambda name, *_: zipimport.zipimporter('/lib/python314.zip').find_spec(name)})]",
+	],
 ])("no spelling of an import reaches JavaScript or native code, %s", async (_, preparation) => {
 	const said = await arena.look(`${attempt}
 import importlib, importlib.util, importlib.machinery, runpy, zipimport, _imp
@@ -108,7 +120,11 @@ test.each([
 	["poll", "p = __import__('select').poll(); p.register(0); p.poll(0)", /OSError|SyntaxError|\[/],
 	["ssl", `__import__("ssl")`, /ModuleNotFoundError/],
 	["a thread", `__import__("_thread").start_new_thread(print, ())`, /RuntimeError/],
-	["a memory map of a file", `__import__("mmap").mmap(os.open("/lib/python314.zip", 0), 100)`, /OSError|ValueError|ModuleNotFoundError|PermissionError/],
+	[
+		"a memory map of a file",
+		`__import__("mmap").mmap(os.open("/lib/python314.zip", 0), 100)`,
+		/OSError|ValueError|ModuleNotFoundError|PermissionError/,
+	],
 	["a subinterpreter", `__import__("_interpreters").create()`, /ModuleNotFoundError/],
 ])("%s fails, also when the modules of C are made anew", async (_, expression, refusal) => {
 	const said = (await arena.look(`${attempt}
@@ -133,7 +149,10 @@ changes = [lambda: open(library, "r+b"), lambda: open(library, "ab"), lambda: os
            lambda: os.utime(library), lambda: os.chown(library, 0, 0), lambda: os.mkdir("/etc"), lambda: open("/lib/cronium-guest/_cronium_main.py", "w"), lambda: open("/dev/new", "w"), lambda: os.symlink("/", "/tmp/root"), lambda: os.link(library, "/tmp/x"),
            lambda: os.mknod("/tmp/device"), lambda: os.mkfifo("/tmp/fifo"), lambda: os.chroot("/tmp"), lambda: os.pwrite(os.open(library, os.O_RDONLY), b"x", 0), lambda: os.rmdir("/tmp"), lambda: os.rename("/script", "/tmp/script"),
            lambda: os.setuid(0), lambda: os.open(library, os.O_RDWR | os.O_TRUNC), lambda: os.removexattr(library, "x")]
-print(json.dumps([found, [index for index, change in enumerate(changes) if "Error" not in attempt(change)]]))`)) as [string[], number[]];
+print(json.dumps([found, [index for index, change in enumerate(changes) if "Error" not in attempt(change)]]))`)) as [
+		string[],
+		number[],
+	];
 	expect(found).toEqual([]);
 	expect(changed).toEqual([]);
 });

@@ -8,7 +8,7 @@ export interface ModuleReading {
 	readonly addresses: ReadonlyMap<string, number>;
 }
 
-const valueTypes: Readonly<Record<number, "i32" | "i64" | "f32" | "f64">> = { 0x7f: "i32", 0x7e: "i64", 0x7d: "f32", 0x7c: "f64" };
+const valueTypes: Readonly<Record<number, "i32" | "i64" | "f32" | "f64">> = { 127: "i32", 126: "i64", 125: "f32", 124: "f64" };
 
 /** Reads the sections of types, imports, globals, exports and elements. */
 export function readModule(bytes: Uint8Array): ModuleReading {

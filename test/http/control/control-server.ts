@@ -26,6 +26,7 @@ export interface ControlAnswer {
 export interface ControlServer extends AsyncDisposable {
 	readonly host: Host;
 	readonly tokens: ExecutionTokens;
+	readonly dataDirectory: string;
 	readonly url: string;
 	readonly actions: ControlAction[];
 	readonly internalErrors: Error[];
@@ -63,6 +64,7 @@ export async function openControlServer(
 	return {
 		host,
 		tokens,
+		dataDirectory,
 		url,
 		actions,
 		internalErrors,

@@ -5,12 +5,13 @@ from json import JSONDecoder, JSONEncoder
 from math import ceil
 from operator import index
 from time import monotonic_ns
+from typing import Any
 
 from _cronium import call, wait as _wait
+from _cronium_operations import OPERATIONS
 
 # Operations of the contract go by their index in its table, the sandbox's own from 1000 on (sandbox-operations.ts).
-GET_INPUT = 0
-WRITE_LOG = 11
+GET_INPUT, WRITE_LOG = map(tuple(OPERATIONS).index, ("io.get-input", "log.write"))
 SLEEP = 1000
 CANCEL = 1001
 FETCH = 1003
@@ -19,7 +20,7 @@ _LONGEST_SLEEP_MS = 2_147_483_647
 _LONGEST_SLEEP_NS = 2**63 - 1
 
 encode_json: Callable[[object], str] = JSONEncoder(separators=(",", ":")).encode
-decode_json: Callable[[str], object] = JSONDecoder().decode
+decode_json: Callable[[str], Any] = JSONDecoder().decode
 
 _answers: dict[int, str] = {}
 _listeners: dict[int, Callable[[str], None]] = {}
@@ -54,8 +55,7 @@ def read_answer(answer: str) -> str:
 def wait_for(call_id: int) -> str:
     """The late answer to a call, which is there for nobody else afterwards."""
     while call_id not in _answers:
-        if not receive(True):
-            raise NeverSettled("The script waits for an answer that cannot come: no call to the host is pending.")
+        _receive_next()
     return _answers.pop(call_id)
 
 
@@ -67,7 +67,7 @@ def wait_until(call_id: int, milliseconds: int) -> str | None:
             del _answers[timer]
             cancel(call_id)
             return None
-        receive(True)
+        _receive_next()
     cancel(timer)
     return _answers.pop(call_id)
 
@@ -80,8 +80,8 @@ def listen(call_id: int, listener: Callable[[str], None]) -> None:
         _listeners[call_id] = listener
 
 
-def is_listening() -> bool:
-    return bool(_listeners)
+def count_listeners() -> int:
+    return len(_listeners)
 
 
 def receive(block: bool) -> bool:
@@ -96,6 +96,11 @@ def receive(block: bool) -> bool:
     else:
         listener(answer)
     return True
+
+
+def _receive_next() -> None:
+    if not receive(True):
+        raise NeverSettled("The script waits for an answer that cannot come: no call to the host is pending.")
 
 
 def cancel(call_id: int) -> None:

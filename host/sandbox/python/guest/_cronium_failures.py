@@ -4,6 +4,7 @@ import linecache
 import re
 import sys
 import traceback
+from itertools import islice
 from types import TracebackType
 
 from _cronium_calls import NeverSettled
@@ -14,6 +15,8 @@ _MAX_MESSAGE = 8 * 1024
 _MAX_STACK = 16 * 1024
 _MAX_FRAMES = 64
 _MAX_RELATED = 8
+_MAX_LINE = 256
+_SDK_ERRORS = "cronium._errors"
 _WHEEL = re.compile(r"\.whl(?:/|$)")
 
 type Failure = dict[str, str]
@@ -48,9 +51,8 @@ def _describe(error: BaseException) -> Failure:
     if isinstance(error, ImportError):
         return {"kind": "import", "name": name, "message": message, **_stack_of(error)}
     failure = {"kind": "error", "name": name, "message": message, **_stack_of(error)}
-    code = getattr(error, "code", None)
-    if isinstance(code, str) and type(error).__module__.partition(".")[0] == "cronium":
-        failure["code"] = code
+    if type(error).__module__ == _SDK_ERRORS and isinstance(error.code, str):
+        failure["code"] = error.code
     return failure
 
 
@@ -61,22 +63,29 @@ def _describe_syntax_error(error: SyntaxError) -> Failure | None:
         return None
     place = ":".join(str(part) for part in (shown, error.lineno, error.offset) if part)
     message = _cut(f"{place}: {error.msg}", _MAX_MESSAGE)
-    return {"kind": "syntax", "name": type(error).__name__, "message": message, **_stack_of(error)}
+    lines = traceback.TracebackException(type(error), error, None).format_exception_only()
+    shown_line = "".join(list(lines)[:-1]).replace(f'"{error.filename}"', f'"{shown}"', 1).rstrip("\n")
+    frames = _stack_of(error).get("stack")
+    stack = _cut(f"{frames}\n{shown_line}" if frames else shown_line, _MAX_STACK)
+    return {"kind": "syntax", "name": type(error).__name__, "message": message, "stack": stack}
 
 
 def _name_of(error: BaseException) -> str:
     kind = type(error)
     module = kind.__module__
-    return kind.__qualname__ if module in ("builtins", "__main__", "cronium._errors") else f"{module}.{kind.__qualname__}"
+    return kind.__qualname__ if module in ("builtins", "__main__", _SDK_ERRORS) else f"{module}.{kind.__qualname__}"
 
 
 def _message_of(error: BaseException) -> str:
-    """What Python prints behind the name: suggestions and notes included."""
-    described = traceback.TracebackException(type(error), error, error.__traceback__, limit=-1, lookup_lines=False)
-    text = "".join(described.format_exception_only()).rstrip("\n")
-    if isinstance(getattr(error, "message", None), str) and type(error).__module__ == "cronium._errors":
-        # Its code is told beside it.
-        return error.message
+    """What Python prints behind the name, suggestions and notes included; of an error of `cronium`, whose code is told beside it, the message."""
+    message = getattr(error, "message", None)
+    if type(error).__module__ == _SDK_ERRORS and isinstance(message, str):
+        return message
+    try:
+        described = traceback.TracebackException(type(error), error, error.__traceback__, limit=-1, lookup_lines=False)
+        text = "".join(described.format_exception_only()).rstrip("\n")
+    except Exception:
+        text = f": {error}"
     return text.partition(": ")[2] or _name_of(error)
 
 
@@ -119,9 +128,10 @@ def _frames_of(trace: TracebackType | None) -> str:
     summary = traceback.StackSummary()
     for frame, line_number, instruction in own[-_MAX_FRAMES:]:
         code = frame.f_code
-        positions = next(iter(list(code.co_positions())[instruction // 2 :]), (None, None, None, None))
-        _, end_line_number, column, end_column = positions
-        line = linecache.getline(code.co_filename, line_number, frame.f_globals)
+        _, end_line_number, column, end_column = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+        line = linecache.getline(code.co_filename, line_number)
+        if len(line) > _MAX_LINE:
+            line, end_line_number, column, end_column = f"{line[:_MAX_LINE]}…", None, None, None
         summary.append(
             traceback.FrameSummary(
                 _shown(code.co_filename),

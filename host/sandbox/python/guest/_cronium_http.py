@@ -4,6 +4,7 @@ import http.client
 import socket
 from base64 import b64decode, b64encode
 from io import BytesIO
+from typing import Any
 
 from _cronium_calls import FETCH, HostError, call, decode_json, encode_json, read_answer, wait_for, wait_until
 
@@ -36,9 +37,9 @@ class _Late(BytesIO):
 class _Exchange:
     """Stands where a connection has its socket: collects a request, and is read as its answer."""
 
-    def __init__(self, origin: str, host: str, timeout: float | None) -> None:
+    def __init__(self, origin: str, own_hosts: set[str], timeout: float | None) -> None:
         self._origin = origin
-        self._host = host
+        self._own_hosts = own_hosts
         self._timeout = timeout
         self._sent = bytearray()
         self._answer: BytesIO | None = None
@@ -63,12 +64,11 @@ class _Exchange:
 
     def makefile(self, _: str) -> BytesIO:
         """The answer to what has been sent."""
-        if self._answer is None:
-            self.finish()
-        answer, self._answer = self._answer, None
+        answer = self._answer or self.finish()
+        self._answer = None
         return answer
 
-    def finish(self) -> None:
+    def finish(self) -> BytesIO:
         """Performs the request that has been sent."""
         sent = bytes(self._sent)
         self._sent.clear()
@@ -76,6 +76,7 @@ class _Exchange:
             self._answer = BytesIO(self._perform(sent))
         except TimeoutError as error:
             self._answer = _Late(error)
+        return self._answer
 
     def _perform(self, sent: bytes) -> bytes:
         head, _, body = sent.partition(b"\r\n\r\n")
@@ -97,7 +98,7 @@ class _Exchange:
 
     def _is_own(self, name: str, value: str) -> bool:
         lower = name.lower()
-        return lower in _OWN_HEADERS or (lower == "host" and value == self._host)
+        return lower in _OWN_HEADERS or (lower == "host" and value in self._own_hosts)
 
     def _wait(self, call_id: int) -> str:
         if self._timeout is None:
@@ -120,7 +121,7 @@ def _join_chunks(body: bytes) -> bytes:
         at = line_end + 2 + size + 2
 
 
-def _write_response(method: str, response: dict) -> bytes:
+def _write_response(method: str, response: dict[str, Any]) -> bytes:
     """As a server writes it, which http.client then reads. The body is whole and without content encoding."""
     status: int = response["status"]
     body = b64decode(response["body"])
@@ -147,14 +148,17 @@ def _connect(self: http.client.HTTPConnection) -> None:
     if self._tunnel_host:
         raise OSError("The sandbox reaches no proxies: the host connects to the servers of --allow-host itself.")
     scheme = "https" if isinstance(self, HTTPSConnection) else "http"
-    host = f"[{self.host}]" if ":" in self.host else self.host
-    if self.port != self.default_port:
-        host = f"{host}:{self.port}"
+    names = [f"[{name}]" if ":" in name else name for name in (self.host.encode("idna").decode("ascii"), self.host)]
+    own_hosts = {f"{name}:{self.port}" for name in names}
+    place = f"{names[0]}:{self.port}"
+    if self.port == self.default_port:
+        own_hosts.update(names)
+        place = names[0]
     timeout = socket.getdefaulttimeout() if self.timeout is socket._GLOBAL_DEFAULT_TIMEOUT else self.timeout
-    self.sock = _Exchange(f"{scheme}://{host}", host, timeout)
+    self.sock = _Exchange(f"{scheme}://{place}", own_hosts, timeout)
 
 
-def _request(self: http.client.HTTPConnection, *given: object, **named: object) -> None:
+def _request(self: http.client.HTTPConnection, *given: Any, **named: Any) -> None:
     """Sends a request, and waits for its answer here: a refusal comes from where a refused connection would."""
     _connection_request(self, *given, **named)
     if isinstance(self.sock, _Exchange):

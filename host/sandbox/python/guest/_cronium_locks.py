@@ -1,5 +1,6 @@
 """Waiting for another thread, of which there are none: with a time it is a sleep, without one it never ends."""
 
+import queue
 import threading
 
 from _cronium_calls import NeverSettled, sleep
@@ -18,3 +19,5 @@ def _wait(self: threading.Condition, timeout: float | None = None) -> bool:
 
 def install() -> None:
     threading.Condition.wait = _wait
+    # The one in C waits on a lock.
+    queue.SimpleQueue = queue._PySimpleQueue

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import Any
 
 from _cronium_calls import WRITE_LOG, HostError, ask, encode_json
 
@@ -34,7 +35,7 @@ def _level_of(number: int) -> str:
     return "info" if number >= logging.INFO else "debug"
 
 
-def _configure(**given: object) -> None:
+def _configure(**given: Any) -> None:
     """logging.basicConfig, whose handler writes to the log of the run when the script does not say where it should."""
     if not any(given.get(name) is not None for name in ("stream", "filename", "handlers")):
         handler = RunLogHandler()

@@ -4,10 +4,11 @@ import asyncio
 import time
 from asyncio import events
 from collections.abc import Callable
+from concurrent.futures import Executor
 from math import ceil
 from typing import NoReturn
 
-from _cronium_calls import NeverSettled, cancel, is_listening, listen, receive, start_sleep, wait_for
+from _cronium_calls import NeverSettled, cancel, count_listeners, listen, receive, start_sleep, wait_for
 from _cronium_refusals import NO_PROCESSES, NO_SOCKETS, NO_THREADS
 
 __all__ = ("SandboxEventLoop", "answer", "install", "wait_for")
@@ -43,7 +44,8 @@ class _Arrivals:
 
     def select(self, timeout: float | None) -> list[_Arrival]:
         if timeout == 0 or self.arrived:
-            while is_listening() and receive(False):
+            # The timer need not be heard: the loop reads the clock.
+            while count_listeners() > (self._timer is not None) and receive(False):
                 pass
         elif timeout is None:
             self._stop_timer()
@@ -52,8 +54,8 @@ class _Arrivals:
                     raise NeverSettled(_describe_wait())
         else:
             self._start_timer(timeout)
-            while self._timer is not None and not self.arrived:
-                receive(True)
+            while self._timer is not None and not self.arrived and receive(True):
+                pass
         arrived = self.arrived[:]
         self.arrived.clear()
         return arrived
@@ -114,7 +116,7 @@ class SandboxEventLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._selector = _Arrivals()
 
-    def run_in_executor(self, executor: object, func: Callable[..., object], *args: object) -> asyncio.Future[object]:
+    def run_in_executor[T](self, executor: Executor | None, func: Callable[..., T], *args: object) -> asyncio.Future[T]:
         if executor is None:
             raise RuntimeError(NO_THREADS)
         return super().run_in_executor(executor, func, *args)

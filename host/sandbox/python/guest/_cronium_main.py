@@ -22,6 +22,7 @@ import os
 import random
 import sys
 import threading
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from json import JSONDecoder, JSONEncoder
 from types import ModuleType
@@ -39,44 +40,51 @@ _encode = JSONEncoder().encode
 _run_exit_functions = atexit._run_exitfuncs
 _shut_down_threads = threading._shutdown
 _default_hook = sys.excepthook
+_set_trace, _set_profile, _set_recursion_limit = sys.settrace, sys.setprofile, sys.setrecursionlimit
+_RECURSION_LIMIT = sys.getrecursionlimit()
 _ROOT = "/script"
 _LIBRARY = [entry for entry in sys.path if entry.startswith("/lib/python")]
 _SDK = "/lib/cronium-sdk"
 
+_NO_MEMORY = _encode({"exitCode": 1, "failure": {"kind": "memory", "message": "Python has no memory left."}})
+_CANNOT_TELL = _encode({"exitCode": 1, "failure": {"kind": "error", "message": "The script has changed what would tell how it has ended."}})
+
+type _End = tuple[int, _cronium_failures.Failure | None]
+
 
 def run(order: str) -> str:
-    """Runs the script that `order` names, and tells how it has ended. Never raises."""
-    told = _decode(order)
-    path = f"{_ROOT}/{told['name']}"
-    _begin(path, told)
+    """Runs the script that `order` names, and tells how it has ended. Never raises: a script may have replaced what this is made of."""
+    try:
+        return _run(**_decode(order))
+    except MemoryError:
+        return _NO_MEMORY
+    except BaseException:
+        return _CANNOT_TELL
+
+
+def _run(name: str, arguments: list[str], wheels: list[str], **_: object) -> str:
+    path = f"{_ROOT}/{name}"
+    random.seed(_draw_seed())
+    sys.argv[:] = [name, *arguments]
+    directory = os.path.dirname(path)
+    sys.path[:] = [directory, *_LIBRARY, *(f"{_ROOT}/{wheel}" for wheel in wheels), _SDK]
+    os.chdir(_ROOT)
+    _uncover(directory, path)
     main = ModuleType("__main__")
     exit_code, failure = _attempt(lambda: _execute(path, main), main)
-    ended, late = _attempt(_end, main)
-    # What is said at the end by sys.exit counts only for a script that has not failed before.
+    ended_with, late = _attempt(_end, main)
     if failure is None and late is not None:
-        exit_code, failure = ended, late
+        exit_code, failure = ended_with, late
     _clear(main)
     _flush()
     return _encode({"exitCode": exit_code, "failure": failure})
 
 
-def _begin(path: str, told: dict) -> None:
-    random.seed(_draw_seed())
-    sys.argv[:] = [told["name"], *told["arguments"]]
-    directory = os.path.dirname(path)
-    sys.path[:] = [directory, *_LIBRARY, *(f"{_ROOT}/{wheel}" for wheel in told["wheels"]), _SDK]
-    os.chdir(_ROOT)
-    _uncover(directory)
-
-
-def _uncover(directory: str) -> None:
-    """A module beside the script comes before one of the standard library with its name, which may be warm already."""
-    own = {entry.removesuffix(".py") for entry in os.listdir(directory)}
-    hidden = own & _WARM
-    if hidden:
-        for name in list(sys.modules):
-            if name.partition(".")[0] in hidden:
-                del sys.modules[name]
+def _uncover(directory: str, path: str) -> None:
+    """A module beside the script comes before one of the standard library with its name, which is warm already. The script itself does not."""
+    beside = {entry.removesuffix(".py") for entry in os.listdir(directory) if f"{directory}/{entry}" != path}
+    for name in [name for name in sys.modules if name.partition(".")[0] in beside & _WARM]:
+        del sys.modules[name]
 
 
 def _execute(path: str, main: ModuleType) -> None:
@@ -86,7 +94,13 @@ def _execute(path: str, main: ModuleType) -> None:
     sys.modules["__main__"] = main
     with open(path, "rb") as file:
         source = file.read()
-    exec(compile(source, path, "exec", dont_inherit=True), main.__dict__)
+    try:
+        code = compile(source, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        # Of bytes that are no text it does not say where they are.
+        error.filename = error.filename or path
+        raise
+    exec(code, main.__dict__)
 
 
 def _end() -> None:
@@ -95,9 +109,15 @@ def _end() -> None:
     _run_exit_functions()
 
 
-def _attempt(action, main: ModuleType) -> tuple[int, dict | None]:
+def _attempt(action: Callable[[], None], main: ModuleType) -> _End:
     try:
-        action()
+        try:
+            action()
+        finally:
+            # What the script has set would go on in what follows.
+            _set_trace(None)
+            _set_profile(None)
+            _set_recursion_limit(_RECURSION_LIMIT)
     except SystemExit as error:
         return _read_exit(error.code)
     except BaseException as error:
@@ -110,7 +130,7 @@ def _attempt(action, main: ModuleType) -> tuple[int, dict | None]:
     return 0, None
 
 
-def _read_exit(code: object) -> tuple[int, dict | None]:
+def _read_exit(code: object) -> _End:
     if code is None:
         number = 0
     elif isinstance(code, int):
@@ -156,13 +176,13 @@ def _install() -> None:
     _cronium_stdio.install()
     builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D"), Quitter("quit", "Ctrl-D")
     builtins.help = _Helper()
-    os.environ.clear()
-    os.environ.update(HOME="/tmp", LANG="C.UTF-8", TMPDIR="/tmp", TZ="UTC")
-    sys.dont_write_bytecode = True
 
 
 _STARTED = frozenset(("abc", "builtins", "codecs", "encodings", "io", "marshal", "os", "posixpath", "stat", "sys", "time", "zipimport"))
 _install()
 _WARM = frozenset(name for name in sys.modules if "." not in name) - _STARTED - frozenset(sys.builtin_module_names)
+# Behind it: a copy of the SDK beside the script, for its editor or for `cronium dev`, would know nothing of the sandbox.
+import _cronium_sdk  # noqa: E402, F401
+
 gc.collect()
 gc.freeze()

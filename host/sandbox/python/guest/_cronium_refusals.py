@@ -1,8 +1,10 @@
 """What cannot work in the sandbox says so, with the class of error that a script may be prepared for, and says where it does work."""
 
+import concurrent.futures
 import errno
 import sys
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder
 from types import ModuleType
 from typing import NoReturn
@@ -41,6 +43,7 @@ _MISSING = {
     "readline": "readline",
     "resource": "resource",
     "syslog": "syslog",
+    "termios": "termios",
     "tkinter": "tkinter",
     "turtle": "turtle",
     "venv": "venv",
@@ -48,13 +51,22 @@ _MISSING = {
 _MISSING_TEXTS = {name: _NOT_HERE.format(known) for name, known in _MISSING.items()} | {"ssl": _NO_TLS, "_ssl": _NO_TLS}
 # pyodide's own, which are there as files and have nothing to talk to.
 _FOREIGN = frozenset(("_pyodide", "pyodide", "pyodide_js", "js", "webbrowser"))
+# They open sockets of their own.
+_HTTP_CLIENTS = frozenset(("aiohttp", "httpx", "requests", "urllib3"))
 
 
 def describe_missing_module(name: str) -> str:
     """What to do about a module that is not there, for the failure of a run."""
-    text = _MISSING_TEXTS.get(name.partition(".")[0])
-    if text is not None:
-        return text
+    known = name.partition(".")[0]
+    if known in _MISSING_TEXTS:
+        return _MISSING_TEXTS[known]
+    if known in _FOREIGN:
+        return f"The module {known} is Pyodide's way to JavaScript, which the sandbox does not have. Container mode (--in container) runs what asks for it elsewhere."
+    if known in _HTTP_CLIENTS:
+        return (
+            f"The module {known} is not in the sandbox, where it would find no sockets: urllib.request and http.client reach the hosts of"
+            " --allow-host. Container mode (--in container) runs it."
+        )
     return (
         f"No module named {name!r}. It is none of the files of the run and none of Python's standard library."
         " A wheel of pure Python is given with --with; what has native parts needs container mode (--in container)."
@@ -102,6 +114,22 @@ def _refuse_processes() -> None:
     subprocess.Popen.__init__ = refusal
 
 
+class ProcessPoolExecutor(Executor):
+    """Executes calls asynchronously using processes, where there are any."""
+
+    __init__ = _refuse(NO_PROCESSES, OSError, errno.ENOTSUP)
+
+
+def _refuse_process_pools() -> None:
+    """The module itself says only that this build lacks something."""
+    process = ModuleType("concurrent.futures.process")
+    process.ProcessPoolExecutor = ProcessPoolExecutor
+    ProcessPoolExecutor.__module__ = process.__name__
+    process.BrokenProcessPool = type("BrokenProcessPool", (BrokenExecutor,), {"__module__": process.__name__})
+    sys.modules[process.__name__] = concurrent.futures.process = process
+    concurrent.futures.ProcessPoolExecutor = ProcessPoolExecutor
+
+
 def _refuse_threads() -> None:
     import _thread
     import threading
@@ -132,5 +160,6 @@ def install() -> None:
     sys.meta_path.insert(0, _MissingFinder)
     ExtensionFileLoader.create_module = _load_extension
     _refuse_processes()
+    _refuse_process_pools()
     _refuse_threads()
     _refuse_sockets()

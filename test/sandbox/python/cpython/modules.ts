@@ -1,0 +1,22 @@
+/** Modules of CPython's tests that are run: one run of the sandbox each. */
+export const modules = [
+	"test.test_json",
+	"test.test_re",
+	"test.test_datetime",
+	"test.test_collections",
+	"test.test_itertools",
+	"test.test_string.test_string",
+	"test.test_string.test_templatelib",
+	"test.test_str",
+	"test.test_math",
+	"test.test_decimal",
+	"test.test_csv",
+	"test.test_statistics",
+	"test.test_asyncio.test_futures",
+	"test.test_asyncio.test_locks",
+	"test.test_asyncio.test_queues",
+	"test.test_asyncio.test_runners",
+	"test.test_asyncio.test_taskgroups",
+	"test.test_asyncio.test_tasks",
+	"test.test_asyncio.test_timeouts",
+] as const;
