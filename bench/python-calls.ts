@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Helpers } from "../host/contract/generated/types.ts";
 import { limitDefinitions } from "../host/contract/limits.ts";
 import { createHelpers } from "../host/helpers/helpers.ts";
+import { keepAlive } from "../host/keep-alive.ts";
 import { layout } from "../host/layout.ts";
 import { createEngine } from "../host/sandbox/engines.ts";
 import { ensurePythonImage } from "../host/sandbox/python/image.ts";
@@ -45,6 +46,7 @@ const calls: readonly Called[] = [
 
 /** What does one call of a helper cost a script in Python, through everything that such a call goes through? */
 export async function measure(effort: Effort): Promise<Measurement> {
+	using _alive = keepAlive();
 	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
 	const store = await openLmdbStore({
 		directory: join(directory, "data"),

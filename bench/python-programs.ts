@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { keepAlive } from "../host/keep-alive.ts";
 import { createEngine } from "../host/sandbox/engines.ts";
 import { ensurePythonImage } from "../host/sandbox/python/image.ts";
 import { type Candidate, interleave } from "./interleave.ts";
@@ -24,6 +25,7 @@ print(json.dumps([took, result]))
 
 /** How much longer does the sandbox compute than the machine's Python? */
 export async function measure(effort: Effort): Promise<Measurement> {
+	using _alive = keepAlive();
 	const directory = await mkdtemp(join(tmpdir(), "cronium-bench-"));
 	try {
 		const version = (await runProgram(["python3", "--version"], { cwd: directory })).trim();

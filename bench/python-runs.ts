@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createHost, type Host } from "../host/index.ts";
+import { keepAlive } from "../host/keep-alive.ts";
 import { createEngine } from "../host/sandbox/engines.ts";
 import { ensurePythonImage } from "../host/sandbox/python/image.ts";
 import { createMemoryStore } from "../host/store/memory-store.ts";
@@ -83,6 +84,7 @@ async function runInHost(host: Host, number: number): Promise<number> {
 
 /** The engine in this thread, whose instance is restored between two runs as it is in a worker. */
 async function inEngine(dataDirectory: string, samplesPerRound: number): Promise<Candidate> {
+	using _alive = keepAlive();
 	const pythonImage = await ensurePythonImage(join(dataDirectory, "images"));
 	const engine = await createEngine("python", { pythonImage });
 	const store = createMemoryStore();

@@ -19,6 +19,8 @@ const maxArgumentBytes = 128 * 1024 - 1;
 /** All of them together: half of what the system takes for a program's arguments and environment. */
 const maxArgumentsBytes = 1024 * 1024;
 const maxPathCharacters = 1_024;
+/** The directories that a run's files are in have to be made, and are more than the files when each has a deep path of its own. */
+const maxPathParts = 32;
 /** What file systems take as a name. */
 export const maxNameBytes = 255;
 
@@ -107,13 +109,14 @@ function requirePath(path: string): string {
 	const parts = path.split("/");
 	const isLegal =
 		path.length <= maxPathCharacters &&
+		parts.length <= maxPathParts &&
 		path.isWellFormed() &&
 		!/\p{Cc}/u.test(path) &&
 		parts.every((part) => part !== "" && !part.startsWith(".") && utf8Length(part) <= maxNameBytes);
 	if (isLegal) return path;
 	throw new RuntimeError(
 		"invalid",
-		`The file ${excerpt(path)} has no legal path; it must be relative, of at most ${maxPathCharacters} characters, without control characters, and no part of it may be empty, begin with a dot or have over ${maxNameBytes} bytes.`,
+		`The file ${excerpt(path)} has no legal path; it must be relative, of at most ${maxPathCharacters} characters and ${maxPathParts} parts, without control characters, and no part of it may be empty, begin with a dot or have over ${maxNameBytes} bytes.`,
 	);
 }
 

@@ -6,6 +6,7 @@ import type { Limits } from "./contract/limits.ts";
 import { maxNameBytes, requireFileName, requirePlacedFiles, scriptFileName } from "./placed-files.ts";
 import type { ScriptSource } from "./run-options.ts";
 import type { GuestFile } from "./sandbox/engine.ts";
+import { isWheel } from "./sandbox/python/placed-files.ts";
 
 /** A script in Python as the sandbox takes it. */
 export interface PythonScript {
@@ -33,7 +34,7 @@ export function requirePythonScript(
 		arguments: checked,
 		files: [...files].map(([path, contents]) => {
 			const content = typeof contents === "string" ? Buffer.from(contents) : contents;
-			if (/\.whl$/i.test(path)) requireWheel(path, content);
+			if (isWheel(path)) requireWheel(path, content);
 			return { path, content };
 		}),
 	};

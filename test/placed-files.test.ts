@@ -46,9 +46,15 @@ describe("files of a run in a container", () => {
 		"\ud800",
 		"a".repeat(256),
 		"é".repeat(128),
-		`${"a/".repeat(600)}a`,
+		`a/${"a".repeat(255)}/`.repeat(4).concat("a"),
+		`${"a/".repeat(32)}a`,
 	])("the path %j is refused", (path) => {
 		expect(refusal({ files: { [path]: "" } })).toMatch(/^invalid: The file .* has no legal path/s);
+	});
+
+	test("a path may have 32 parts and 1024 characters", () => {
+		for (const path of [`${"a/".repeat(31)}a`, `${`${"a".repeat(254)}/`.repeat(4)}abcd`])
+			expect([...requirePlacedFiles({ files: { [path]: "" } }, limits).files.keys()]).toEqual([path]);
 	});
 
 	test("a file cannot be a directory, too, whichever comes first", () => {

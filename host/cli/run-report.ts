@@ -41,7 +41,7 @@ function describeFailure({ name, message, limit }: Failure): string {
 /** The frames without the indentation that all of them have: in Python what is behind one says something. */
 function readFrames({ stack = "" }: Failure): string[] {
 	const frames = stack.split("\n").filter((frame) => frame.trim() !== "");
-	const indentation = Math.min(...frames.map((frame) => frame.search(/\S/)));
+	const indentation = frames.reduce((least, frame) => Math.min(least, frame.search(/\S/)), Number.POSITIVE_INFINITY);
 	return frames.map((frame) => frame.slice(indentation).trimEnd());
 }
 

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { RuntimeError } from "../contract/errors.ts";
 import { maxStackBytes } from "../process-limits.ts";
 import { programFiles } from "../program-files.ts";
 import { machineStackFlag } from "./python/stacks.ts";
@@ -28,9 +29,11 @@ export function spawnConfined(
 	programArguments: readonly string[],
 	directories: readonly string[] = [],
 ): ChildProcess {
+	const paths = readablePaths(program);
+	for (const path of [...paths, ...directories]) requireLiteralPath(path);
 	const flags = [
 		"--permission",
-		...readablePaths(program).map((path) => `--allow-fs-read=${path}`),
+		...paths.map((path) => `--allow-fs-read=${path}`),
 		// All in it, also when it is made later; a directory without the star is one only when it is there now.
 		...directories.map((directory) => `--allow-fs-read=${join(directory, "*")}`),
 		// The model does not know this module, which opens files of its own.
@@ -48,6 +51,15 @@ export function spawnConfined(
 		detached: true,
 		stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
 	});
+}
+
+/** Throws `unavailable` for a path with a star, which Node's permission model takes for all paths that begin as it does before it. */
+export function requireLiteralPath(path: string): void {
+	if (path.includes("*"))
+		throw new RuntimeError(
+			"unavailable",
+			`Guest processes would be given more than ${JSON.stringify(path)} to read, because it has a * in it: give it another name.`,
+		);
 }
 
 function readablePaths(program: URL): string[] {

@@ -150,7 +150,8 @@ export async function isWholeEngine(file: string, key: string): Promise<boolean>
 /** Keeps the engine in place of the one before. Does nothing when it cannot: the next process evaluates the prelude again. */
 function keepEngine(file: string, key: string, engine: BuiltEngine): void {
 	try {
-		writeEngine(file, key, engine, modes.program);
+		mkdirSync(dirname(file), { recursive: true, mode: modes.program.directory });
+		writeEngine(file, key, engine, modes.program.file);
 	} catch {
 		// A full disk or a directory of somebody else, say. Nothing depends on the file.
 	}
@@ -162,15 +163,17 @@ export const modes = {
 	data: { directory: 0o700, file: 0o600 },
 } as const;
 
-/** Writes the engine in place of the one before: whoever reads the file at that time reads all of the one or of the other. */
+/**
+ * Writes the engine in place of the one before: whoever reads the file at that time reads all of the one or of the other. Throws when the directory is
+ * not there: one that was removed meanwhile is not to come back.
+ */
 export function writeEngine(
 	file: string,
 	key: string,
 	{ binary, minimumPages, image, files = [] }: BuiltEngine,
-	mode: (typeof modes)[keyof typeof modes],
+	mode: number,
 ): void {
 	const { memory, ...rest } = image;
-	mkdirSync(dirname(file), { recursive: true, mode: mode.directory });
 	const header: Header = {
 		key,
 		binaryBytes: binary.length,
@@ -186,7 +189,7 @@ export function writeEngine(
 	const content = Buffer.concat([length, text, binary, ...segments, ...files.map(({ content }) => content)]);
 	const unfinished = `${file}.${loadCrypto().randomBytes(6).toString("hex")}`;
 	try {
-		writeFileSync(unfinished, Buffer.concat([digest(content), content]), { mode: mode.file, flag: "wx" });
+		writeFileSync(unfinished, Buffer.concat([digest(content), content]), { mode, flag: "wx" });
 		renameSync(unfinished, file);
 	} catch (cause) {
 		rmSync(unfinished, { force: true });

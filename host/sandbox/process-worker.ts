@@ -5,7 +5,7 @@ import { excerpt } from "../contract/excerpt.ts";
 import type { Limits } from "../contract/limits.ts";
 import { programFiles } from "../program-files.ts";
 import type { Store } from "../store/store.ts";
-import { spawnConfined } from "./confinement.ts";
+import { requireLiteralPath, spawnConfined } from "./confinement.ts";
 import type { EngineName, GuestResult } from "./engine.ts";
 import {
 	encodeFrame,
@@ -42,9 +42,10 @@ export interface ProcessWorkerOptions {
 
 /**
  * Workers that are processes without rights, one script at a time each. The helpers of their runs are in this thread, so that a guest's process needs
- * neither the store nor the network.
+ * neither the store nor the network. Throws `unavailable` when the directory of Python's images has a path that Node's permission model would take for several.
  */
 export function processWorkers(options: ProcessWorkerOptions): StartWorker {
+	requireLiteralPath(options.pythonImages);
 	return (events) => new ProcessWorker(options, events);
 }
 
@@ -128,7 +129,6 @@ class ProcessWorker implements ScriptWorker {
 		const onSettled = (id: number, text: string): void => this.#tellLater(id, text);
 		const run = new HostedRun(order, { store: this.#store, signal: job.signal, onLog: job.onLog, onSettled });
 		this.state = "busy";
-		this.engines.add(job.engine);
 		this.#run = run;
 		this.#stopCell = 0;
 		const { limits, deadlineAt, allowedHosts } = run.record;
@@ -145,10 +145,11 @@ class ProcessWorker implements ScriptWorker {
 			...(pythonImage !== undefined && { pythonImage }),
 		};
 		const cpuAtStart = threadCpuMs(this.#child.pid);
-		using _watch = watchCpuTime(job, async () => {
+		using _watch = watchCpuTime(job, this.engines, async () => {
 			const used = threadCpuMs(this.#child.pid);
 			return used === undefined || cpuAtStart === undefined ? undefined : used - cpuAtStart;
 		});
+		this.engines.add(job.engine);
 		const end = await untilEnded<GuestEnd>(job, {
 			graceMs: this.#graceMs,
 			begin: (settle) => {

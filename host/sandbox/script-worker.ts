@@ -52,18 +52,26 @@ export type StartWorker = (events: WorkerEvents) => ScriptWorker;
 /** A look at a worker's processor time comes this much later than it could be due, in milliseconds: the script's own check goes first. */
 const cpuCheckMs = 50;
 
+/** What a worker may use to make an engine that it does not have, in milliseconds: that is not the script's own. */
+const engineCpuMs = 2_000;
+
 /**
  * Looks at a worker's processor time from outside: the script's own check does not come round inside a built-in that does not poll. No look is
  * needed before that much time has passed at all. `usedMs` says what the job has used, and undefined when there is nothing to watch any more.
  */
-export function watchCpuTime({ maxCpuTimeMs, onCpuTimeExceeded }: Job, usedMs: () => Promise<number | undefined>): Disposable {
-	let timer = setTimeout(look, maxCpuTimeMs + cpuCheckMs);
+export function watchCpuTime(
+	{ engine, maxCpuTimeMs, onCpuTimeExceeded }: Job,
+	engines: ScriptWorker["engines"],
+	usedMs: () => Promise<number | undefined>,
+): Disposable {
+	const mostMs = maxCpuTimeMs + (engines.has(engine) ? 0 : engineCpuMs);
+	let timer = setTimeout(look, mostMs + cpuCheckMs);
 	let ended = false;
 	async function look(): Promise<void> {
 		const used = await usedMs();
 		if (used === undefined || ended) return;
-		if (used > maxCpuTimeMs) onCpuTimeExceeded();
-		else timer = setTimeout(look, maxCpuTimeMs - used + cpuCheckMs);
+		if (used > mostMs) onCpuTimeExceeded();
+		else timer = setTimeout(look, mostMs - used + cpuCheckMs);
 	}
 	return {
 		[Symbol.dispose]() {

@@ -98,9 +98,9 @@ class ThreadWorker implements ScriptWorker {
 		const python = order.engine === "python" && pythonModule ? { pythonModule } : {};
 		this.#worker.postMessage({ type: "run", ...order, ...python } satisfies WorkerRun);
 		this.state = "busy";
-		this.engines.add(job.engine);
 		this.#onLog = job.onLog;
-		using _watch = watchCpuTime(job, () => this.#usedMs());
+		using _watch = watchCpuTime(job, this.engines, () => this.#usedMs());
+		this.engines.add(job.engine);
 		return await untilEnded<JobEnd>(job, {
 			graceMs: this.#graceMs,
 			begin: (settle) => {

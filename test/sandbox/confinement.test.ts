@@ -63,6 +63,19 @@ test("a confined process has no environment, and can only compute and talk to it
 	}
 });
 
+test("a path that the permission model would take for several gives a guest nothing", async () => {
+	const data = mkdtempSync(join(tmpdir(), "cronium-*-test-"));
+	try {
+		const refused = { code: "unavailable", message: expect.stringContaining(`${data}/images" to read, because it has a *`) };
+		await expect(createHost({ dataDirectory: data, guests: "process" })).rejects.toMatchObject(refused);
+		expect(readdirSync(data)).toEqual([]);
+		expect(() => spawnConfined(program, [], [join(data, "images")])).toThrow(expect.objectContaining(refused));
+		expect(() => spawnConfined(new URL("file:///opt/a*b/guest.js"), [])).toThrow("/opt/a*b/");
+	} finally {
+		rmSync(data, { recursive: true });
+	}
+});
+
 test.skipIf(process.platform !== "linux")(
 	"a confined process is given its three descriptors and no others, and is in a process group of its own",
 	async () => {

@@ -154,11 +154,13 @@ export class PythonGuest {
 		return this.#text(answer) ?? "";
 	}
 
+	/** Throws an Error when the memory has grown: it can only be dropped then. */
 	restore(): void {
 		this.host = undefined;
 		this.files.reset();
 		const image = this.#image;
-		if ("memory" in image || this.memoryBytes !== image.pages * pageBytes) return;
+		if ("memory" in image || this.memoryBytes !== image.pages * pageBytes)
+			throw new Error("An interpreter whose memory has grown, or that has made the image, cannot be restored.");
 		image.writeTo(this.#memory);
 		this.#exports.__stack_pointer.value = image.stackPointer;
 	}

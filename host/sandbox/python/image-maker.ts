@@ -20,4 +20,4 @@ const binary = rewriteModule(readReviewed("pyodide/pyodide.asm.wasm"), {
 }).bytes;
 const files = readPythonFiles();
 const image = PythonGuest.boot({ module: new WebAssembly.Module(binary), minimumPages, maximumPages: bootPages, files });
-writeEngine(file, key, { binary, minimumPages, image, files }, modes.data);
+writeEngine(file, key, { binary, minimumPages, image, files }, modes.data.file);

@@ -19,7 +19,7 @@ const ensured = new Map<string, Promise<string>>();
 
 /**
  * The file of Python's memory image in the directory, which is made when it is not there, or is not what was written: some seconds, once per
- * installation, and once more when it was removed meanwhile. Rejects with `unsupported` where this Node cannot run it, and with `unavailable` when it cannot be made; the next call tries again.
+ * installation, and once more when it was removed meanwhile. That does not keep the process alive: whoever waits for a run does. Rejects with `unsupported` where this Node cannot run it, and with `unavailable` when it cannot be made; the next call tries again.
  */
 export async function ensurePythonImage(directory: string): Promise<string> {
 	const known = ensured.get(directory);
@@ -59,6 +59,7 @@ async function makeInThread(file: string, key: string): Promise<void> {
 		execArgv: [],
 		resourceLimits: { stackSizeMb: 8 },
 	});
+	worker.unref();
 	const cause = await new Promise<Error | undefined>((resolve) => {
 		worker.once("error", (error: Error) => resolve(error));
 		worker.once("exit", () => resolve(undefined));

@@ -14,13 +14,16 @@ export interface PythonOrder {
 	readonly wheels: readonly string[];
 }
 
+/** Whether Python imports from a file of a run. */
+export const isWheel = (path: string): boolean => /\.whl$/i.test(path);
+
 /** Puts the script and its files into the guest's file system. */
 export function placeFiles({ name, source, files = [], arguments: given = [] }: Script, guest: GuestFiles): PythonOrder {
 	const path = toPath(name);
 	const beside = (file: string): string => posix.join(posix.dirname(path), toPath(file));
 	for (const { path: file, content } of files) guest.put(`${scriptDirectory}/${beside(file)}`, content);
 	guest.put(`${scriptDirectory}/${path}`, Buffer.from(source.toWellFormed(), "utf8"));
-	const wheels = files.map(({ path: file }) => beside(file)).filter((file) => file.endsWith(".whl"));
+	const wheels = files.map(({ path: file }) => beside(file)).filter((file) => isWheel(file));
 	return { name: path, arguments: given.map((one) => one.toWellFormed()), wheels };
 }
 

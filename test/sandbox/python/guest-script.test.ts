@@ -34,6 +34,7 @@ describe("a script", () => {
 			textFile("shop/cart.py", "from rates import EUR\ntotal = EUR + 1"),
 			textFile("rows.csv", "a,b\n"),
 			{ path: "prices-1.2-py3-none-any.whl", content: wheel },
+			{ path: "wheels/LOUD-1-py3-none-any.WHL", content: storedZip({ "loud.py": "def fail(): raise ValueError('loud')" }) },
 		];
 		const source = `
 			import importlib.metadata
@@ -41,6 +42,11 @@ describe("a script", () => {
 			import prices
 			print(total, prices.VAT, importlib.metadata.version("prices"), open("rows.csv").read().strip())`;
 		expect(await printedBy(runner, source, { files })).toEqual(["2 19 1.2 a,b"]);
+		// The frames of wheels are not the author's, whatever their names' case is.
+		const { failure } = await runPython(runner, "import loud\nloud.fail()", { files });
+		expect(failure).toMatchObject({ name: "ValueError", message: "loud" });
+		expect(failure?.stack).toMatch(/^ *File "orders\.py", line 2, in <module>\n/);
+		expect(failure?.stack).not.toContain("loud.py");
 	});
 
 	test("finds its own modules before those of the standard library, but not itself", async () => {

@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import {
 	copyFileSync,
+	existsSync,
 	mkdirSync,
 	mkdtempSync,
 	readdirSync,
@@ -12,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isWholeEngine } from "../../../host/sandbox/image-file.ts";
 import { ensurePythonImage } from "../../../host/sandbox/python/image.ts";
@@ -106,7 +109,33 @@ test("a directory that cannot be written is named, and tried again by the next r
 	const refused = ensurePythonImage(file);
 	await expect(refused).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining(file) });
 	rmSync(file);
-	expect(ensurePythonImage(directory)).not.toBe(refused);
+	mkdirSync(file);
+	copyFileSync(kept, join(file, basename(kept)));
+	await expect(ensurePythonImage(file)).resolves.toBe(join(file, basename(kept)));
+});
+
+test("a directory that is removed while its image is made does not come back", { timeout: imageTimeoutMs }, async () => {
+	const removed = join(directory, "data", "images");
+	const refused = expect(ensurePythonImage(removed)).rejects.toMatchObject({ code: "unavailable" });
+	await expect.poll(() => existsSync(removed), { timeout: imageTimeoutMs }).toBe(true);
+	rmSync(join(directory, "data"), { recursive: true });
+	await refused;
+	expect(existsSync(join(directory, "data"))).toBe(false);
+});
+
+test("a process does not stay for an image that nobody waits for", { timeout: imageTimeoutMs }, async () => {
+	const images = join(directory, "images");
+	const module = new URL("../../../host/sandbox/python/image.ts", import.meta.url).href;
+	const program = `import { ensurePythonImage } from ${JSON.stringify(module)};
+		void ensurePythonImage(${JSON.stringify(images)});
+		const { existsSync } = await import("node:fs");
+		const { setTimeout } = await import("node:timers/promises");
+		while (!existsSync(${JSON.stringify(images)})) await setTimeout(5);
+		console.log("begun");`;
+	const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program]);
+	expect(stdout).toBe("begun\n");
+	// Otherwise it would have ended with the image.
+	expect(readdirSync(images)).toEqual([]);
 });
 
 const keyOf = (file: string): string => basename(file).slice("python-".length, -".image".length);

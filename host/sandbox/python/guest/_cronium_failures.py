@@ -17,7 +17,7 @@ _MAX_FRAMES = 64
 _MAX_RELATED = 8
 _MAX_LINE = 256
 _SDK_ERRORS = "cronium._errors"
-_WHEEL = re.compile(r"\.whl(?:/|$)")
+_WHEEL = re.compile(r"\.whl(?:/|$)", re.IGNORECASE)
 
 type Failure = dict[str, str]
 

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { limitDefinitions, resolveLimits } from "../../../../host/contract/limits.ts";
+import { keepAlive } from "../../../../host/keep-alive.ts";
 import { createEngine } from "../../../../host/sandbox/engines.ts";
 import type { GuestEngine } from "../../../../host/sandbox/guest-engine.ts";
 import { ensurePythonImage } from "../../../../host/sandbox/python/image.ts";
@@ -41,6 +42,7 @@ async function main(given: readonly string[]): Promise<number> {
 		console.error(`The tests of CPython were not found: ${resolve(directory)} has no test/support.\n\n${usage}`);
 		return 2;
 	}
+	using _alive = keepAlive();
 	const images = await mkdtemp(join(tmpdir(), "cronium-cpython-"));
 	try {
 		using engine = await createEngine("python", { pythonImage: await ensurePythonImage(images) });
