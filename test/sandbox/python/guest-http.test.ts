@@ -168,7 +168,7 @@ describe("http.client", () => {
 			connection = http.client.HTTPConnection("URL"[7:])
 			connection.connect()
 			connection.sock.sendall(b"GET /one HTTP/1.1\\r\\nHost: x\\r\\n\\r\\nGET /two HTTP/1.1\\r\\n\\r\\n")
-			try: connection.sock.makefile("rb")
+			try: connection.sock.makefile("rb").readline()
 			except (OSError, ValueError): print("refused")
 			for junk in (b"", b"\\r\\n\\r\\n", b"GET\\r\\n\\r\\n", b"GET http://other.example/ HTTP/1.1\\r\\n\\r\\n", b"CONNECT a:1 HTTP/1.1\\r\\n\\r\\n", b"POST / HTTP/1.1\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\nff\\r\\n"):
 			    connection.sock.sendall(junk)
@@ -176,6 +176,18 @@ describe("http.client", () => {
 			    except (OSError, ValueError): pass`;
 		expect(await printed(source)).toEqual(["refused"]);
 		expect(requests).toEqual([]);
+	});
+
+	test("raises what the host refuses where the answer is asked for, and nothing beside it", async () => {
+		const source = `
+			import http.client
+			connection = http.client.HTTPConnection("URL"[7:])
+			connection.putrequest("GET", "http://other.example/", skip_host=True)
+			connection.endheaders()
+			try: connection.getresponse()
+			except PermissionError as error: print(error)`;
+		expect(await printed(source)).toEqual([expect.stringMatching(/^fetch of other\.example is refused/)]);
+		expect(runner.errors).toBe("");
 	});
 
 	test("has no tunnels, and leaves TLS to the host", async () => {

@@ -23,15 +23,17 @@ _ERRORS: dict[str, type[Exception]] = {
 _connection_request = http.client.HTTPConnection.request
 
 
-class _Late(BytesIO):
-    """What a server has not sent in time: whoever reads hears of it."""
+class _Failed(BytesIO):
+    """An answer that there is not: whoever reads hears why."""
 
-    def __init__(self, error: TimeoutError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__()
         self._error = error
 
     def readline(self, size: int | None = -1, /) -> bytes:
         raise self._error
+
+    read = readline
 
 
 class _Exchange:
@@ -64,7 +66,11 @@ class _Exchange:
 
     def makefile(self, _: str) -> BytesIO:
         """The answer to what has been sent."""
-        answer = self._answer or self.finish()
+        try:
+            answer = self._answer or self.finish()
+        except (OSError, ValueError) as error:
+            # Where a response is made, and one that is half made complains when it goes.
+            answer = _Failed(error)
         self._answer = None
         return answer
 
@@ -75,7 +81,7 @@ class _Exchange:
         try:
             self._answer = BytesIO(self._perform(sent))
         except TimeoutError as error:
-            self._answer = _Late(error)
+            self._answer = _Failed(error)
         return self._answer
 
     def _perform(self, sent: bytes) -> bytes:
