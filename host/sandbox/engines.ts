@@ -15,11 +15,13 @@ export interface EngineOptions {
 	readonly images?: ImagePlace;
 	/** The file of Python's image, for that engine. */
 	readonly pythonImage?: string;
-	/** Its module, when another thread has compiled it. */
+	/** The module of that image, when another thread has compiled it. */
 	readonly pythonModule?: WebAssembly.Module;
 	/** Memory limit of the runs to be ready for. */
 	readonly maxMemoryBytes?: number;
 }
+
+export type PythonOptions = Pick<EngineOptions, "pythonImage" | "pythonModule">;
 
 /** Makes an engine with one instance ready to run. Throws an Error when the engine's binary is not the reviewed one. */
 export async function createEngine(name: EngineName, options: EngineOptions = {}): Promise<GuestEngine> {
@@ -32,9 +34,9 @@ export async function createEngine(name: EngineName, options: EngineOptions = {}
 export function engineChoice(
 	first: GuestEngine,
 	options: Pick<EngineOptions, "images">,
-): (name: EngineName, python: Pick<EngineOptions, "pythonImage" | "pythonModule">) => GuestEngine | Promise<GuestEngine> {
+): (name: EngineName, python?: PythonOptions) => GuestEngine | Promise<GuestEngine> {
 	const engines = new Map([[first.name, first]]);
-	return (name, python) =>
+	return (name, python = {}) =>
 		engines.get(name) ??
 		createEngine(name, { ...options, ...python }).then((engine) => {
 			engines.set(name, engine);
@@ -42,10 +44,8 @@ export function engineChoice(
 		});
 }
 
-async function create(
-	name: EngineName,
-	{ prepared, prelude, images, pythonImage, pythonModule }: EngineOptions,
-): Promise<GuestEngine> {
+async function create(name: EngineName, options: EngineOptions): Promise<GuestEngine> {
+	const { prepared, prelude, images, pythonImage, pythonModule } = options;
 	if (prepared && prepared.name !== name) throw new Error(`An engine prepared for ${prepared.name} cannot be ${name}.`);
 	const source = (): string => prelude ?? readFileSync(programFiles.prelude, "utf8");
 	if (name === "quickjs-wasi") return createQuickJsWasi(prepared ?? prepareQuickJsWasi(source, images));

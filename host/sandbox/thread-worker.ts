@@ -26,14 +26,14 @@ export interface ThreadWorkerOptions {
 
 /** Workers that are threads of this process. They have the helpers of their runs, and read the store themselves. */
 export function threadWorkers(options: ThreadWorkerOptions): StartWorker {
-	const made: Made = { prepared: undefined, pythonModule: undefined };
-	return (events) => new ThreadWorker(options, made, events);
+	const shared: Shared = {};
+	return (events) => new ThreadWorker(options, shared, events);
 }
 
-/** What the first worker that had to make it has made, for all others. */
-interface Made {
-	prepared: PreparedEngine | undefined;
-	pythonModule: WebAssembly.Module | undefined;
+/** What the first worker that needs it makes for all of them. */
+interface Shared {
+	prepared?: PreparedEngine | undefined;
+	pythonModule?: WebAssembly.Module;
 }
 
 /** One worker thread and the job it has. */
@@ -45,21 +45,21 @@ class ThreadWorker implements ScriptWorker {
 	readonly #cpuTimeAtStart = new Float64Array(new SharedArrayBuffer(8));
 	readonly #graceMs: number;
 	readonly #connection: Promise<StoreConnection>;
-	readonly #made: Made;
 	readonly #events: WorkerEvents;
+	readonly #shared: Shared;
 	#onLog: Job["onLog"] | undefined;
 	#settle: ((end: JobEnd) => void) | undefined;
 
-	constructor(options: ThreadWorkerOptions, made: Made, events: WorkerEvents) {
+	constructor(options: ThreadWorkerOptions, shared: Shared, events: WorkerEvents) {
+		this.#shared = shared;
 		this.engines = new Set([options.engine]);
-		this.#made = made;
 		this.#graceMs = options.limits.cancelGraceMs;
 		this.#events = events;
 		this.#worker = new Worker(programFiles.scriptWorker, {
 			name: "script",
 			workerData: {
 				engine: options.engine,
-				prepared: made.prepared,
+				prepared: shared.prepared,
 				stop: this.#stop,
 				cpuTimeAtStart: this.#cpuTimeAtStart,
 			} satisfies WorkerData,
@@ -93,8 +93,10 @@ class ThreadWorker implements ScriptWorker {
 	async run(job: Job): Promise<JobEnd> {
 		Atomics.store(this.#stop, 0, 0);
 		// Throws for what cannot be cloned, before anything has changed.
-		const pythonModule = this.engines.has(job.engine) ? undefined : this.#made.pythonModule;
-		this.#worker.postMessage({ type: "run", ...job.start(), pythonModule } satisfies WorkerRun);
+		const order = job.start();
+		const { pythonModule } = this.#shared;
+		const python = order.engine === "python" && pythonModule ? { pythonModule } : {};
+		this.#worker.postMessage({ type: "run", ...order, ...python } satisfies WorkerRun);
 		this.state = "busy";
 		this.engines.add(job.engine);
 		this.#onLog = job.onLog;
@@ -129,11 +131,11 @@ class ThreadWorker implements ScriptWorker {
 		switch (message.type) {
 			case "ready":
 				this.state = "idle";
-				this.#made.prepared ??= message.prepared;
+				this.#shared.prepared ??= message.prepared;
 				this.#events.onIdle();
 				break;
 			case "compiled":
-				this.#made.pythonModule ??= message.pythonModule;
+				this.#shared.pythonModule ??= message.module;
 				break;
 			case "log":
 				this.#onLog?.(message.lines);

@@ -50,8 +50,8 @@ export interface WorkerRun {
 	readonly engine: EngineName;
 	/** The file with the image of Python, for a run that needs it. */
 	readonly pythonImage?: string;
-	/** Its module, when another worker has compiled it: it takes 12 MB of memory to find out that it is compiled already. */
-	readonly pythonModule?: WebAssembly.Module | undefined;
+	/** Its module, when another worker has compiled it. */
+	readonly pythonModule?: WebAssembly.Module;
 	readonly input: Json | undefined;
 	readonly seed: Seed;
 	/** Ports of this machine that its requests never reach. */
@@ -66,7 +66,8 @@ export interface WorkerStop {
 
 export type WorkerMessage =
 	| { readonly type: "ready"; readonly prepared: PreparedEngine | undefined }
-	| { readonly type: "compiled"; readonly pythonModule: WebAssembly.Module }
+	/** Python's module, for other workers. */
+	| { readonly type: "compiled"; readonly module: WebAssembly.Module }
 	| { readonly type: "log"; readonly lines: readonly LogLine[] }
 	| { readonly type: "ended"; readonly result: GuestResult; readonly remainder: Remainder }
 	| { readonly type: "broken"; readonly message: string };
@@ -91,7 +92,6 @@ const [connection] = await connected;
 const store = connectLmdbStore(connection.store);
 // The store is opened by its first read; better before a run needs it, when there is nothing else to do.
 setTimeout(() => void store.get(layout.lastSweep), warmUpMs).unref();
-let isModuleShared = false;
 let current: { readonly abort: AbortController; readonly limits: Limits } | undefined;
 
 port.on("message", (message: WorkerRun | WorkerStop) => {
@@ -103,18 +103,8 @@ port.on("message", (message: WorkerRun | WorkerStop) => {
 post({ type: "ready", prepared: data.prepared ? undefined : engine.prepared });
 
 async function run(order: WorkerRun): Promise<WorkerMessage> {
-	const {
-		record: text,
-		opening: kind,
-		audit,
-		script,
-		engine: name,
-		pythonImage,
-		pythonModule,
-		input,
-		seed,
-		forbiddenPorts,
-	} = order;
+	const { record: text, opening: kind, audit, script, engine: name, input, seed, forbiddenPorts } = order;
+	const { pythonImage, pythonModule } = order;
 	const record = readRecord(text);
 	const abort = new AbortController();
 	current = { abort, limits: record.limits };
@@ -134,7 +124,7 @@ async function run(order: WorkerRun): Promise<WorkerMessage> {
 			...(pythonImage !== undefined && { pythonImage }),
 			...(pythonModule && { pythonModule }),
 		});
-		if (name === "python") shareModule(engine.prepared.module, pythonModule);
+		if (name === "python" && !pythonModule) post({ type: "compiled", module: engine.prepared.module });
 		const surroundings = { seed, print: bound.print, ...(fetcher && { fetch: fetcher.fetch }) };
 		const result = await engine.run(script, execution, bound.helpers, surroundings, data.stop);
 		const remainder = await bound.settle(result.failure ? undefined : result.returned);
@@ -144,13 +134,6 @@ async function run(order: WorkerRun): Promise<WorkerMessage> {
 		current = undefined;
 		await fetcher?.close();
 	}
-}
-
-/** Tells the host once what this worker has compiled, for those that come after it. */
-function shareModule(module: WebAssembly.Module, given: WebAssembly.Module | undefined): void {
-	if (isModuleShared) return;
-	isModuleShared = true;
-	if (!given) post({ type: "compiled", pythonModule: module });
 }
 
 function createLogBatch(): { add(line: LogLine): void; flush(): void } {

@@ -4,12 +4,9 @@ import { PythonGuest } from "./guest.ts";
 import { KeptImage } from "./kept-image.ts";
 import { toInstance } from "./run.ts";
 
-/**
- * Makes an engine of the image that `ensurePythonImage` has made, and found to be whole. `compiled` is the module of another thread's engine of that image.
- * Throws an Error when there is none.
- */
-export function createPython(file: string, compiled: WebAssembly.Module | undefined): GuestEngine {
-	return new PythonEngine(new KeptImage(file), compiled);
+/** Makes an engine of the image that `ensurePythonImage` has made, and found to be whole; `module` is its module, when it has been compiled before. Throws an Error when there is none. */
+export function createPython(file: string, module?: WebAssembly.Module): GuestEngine {
+	return new PythonEngine(new KeptImage(file), module);
 }
 
 class PythonEngine extends GuestEngine {
@@ -17,9 +14,7 @@ class PythonEngine extends GuestEngine {
 
 	constructor(image: KeptImage, compiled: WebAssembly.Module | undefined) {
 		const { minimumPages, pages, stackPointer, places, files } = image;
-		const module = compiled ?? image.compile();
-		// Nine megabytes that V8 has read, and would leave lying for long.
-		collectGarbage();
+		const module = compiled ?? compile(image);
 		super({ name: "python", module, minimumPages, image: { memory: [], pages, stackPointer, places } }, (maximumPages) =>
 			toInstance(PythonGuest.create({ module, minimumPages, maximumPages, files }, image)),
 		);
@@ -30,4 +25,11 @@ class PythonEngine extends GuestEngine {
 		super[Symbol.dispose]();
 		this.#image[Symbol.dispose]();
 	}
+}
+
+function compile(image: KeptImage): WebAssembly.Module {
+	const module = image.compile();
+	// Nine megabytes that V8 has read, and would leave lying for long.
+	collectGarbage();
+	return module;
 }

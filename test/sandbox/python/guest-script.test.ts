@@ -11,13 +11,13 @@ beforeAll(async () => {
 afterAll(() => runner[Symbol.dispose]());
 
 describe("a script", () => {
-	test("is __main__, with its arguments, in the directory of its files", async () => {
+	test("is __main__, with its arguments, in its own directory", async () => {
 		const source = `
 			import os, sys
 			print(__name__, __file__, sys.argv, os.getcwd(), sys.path[0])
 			print(sys.modules["__main__"].__dict__ is globals(), __builtins__, __annotations__ if "__annotations__" in globals() else None)`;
 		expect(await printedBy(runner, source, { name: "app/orders.py", arguments: ["--since", "", "ä"] })).toEqual([
-			"__main__ /script/app/orders.py ['app/orders.py', '--since', '', 'ä'] /script /script/app",
+			"__main__ /script/app/orders.py ['app/orders.py', '--since', '', 'ä'] /script/app /script/app",
 			"True <module 'builtins' (built-in)> None",
 		]);
 	});

@@ -68,7 +68,7 @@ def _run(name: str, arguments: list[str], wheels: list[str], **_: object) -> str
     sys.argv[:] = [name, *arguments]
     directory = os.path.dirname(path)
     sys.path[:] = [directory, *_LIBRARY, *(f"{_ROOT}/{wheel}" for wheel in wheels), _SDK]
-    os.chdir(_ROOT)
+    os.chdir(directory)
     _uncover(directory, path)
     main = ModuleType("__main__")
     exit_code, failure = _attempt(lambda: _execute(path, main), main)
