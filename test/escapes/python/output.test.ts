@@ -121,7 +121,7 @@ test.each([
 		script: {
 			name,
 			source:
-				"import os, sys\nassert os.getcwd() == '/script' and __file__.startswith('/script/') and '..' not in __file__\nprint('ran')",
+				"import os, sys\nassert os.getcwd() == os.path.dirname(__file__) and __file__.startswith('/script/') and '..' not in __file__\nprint('ran')",
 		},
 	});
 	expect({ error: outcome.error, messages: outcome.logs.map(({ message }) => message) }).toEqual({

@@ -106,4 +106,6 @@ async function runModule(engine: GuestEngine, directory: string, name: string): 
 	return JSON.parse(printed.trimEnd().split("\n").at(-1) ?? "") as Report;
 }
 
-const covers = (test: Expectation["tests"][number], id: string): boolean => id === test || id.startsWith(`${test}.`);
+function covers(test: Expectation["tests"][number], id: string): boolean {
+	return id === test || id.startsWith(`${test}.`);
+}
