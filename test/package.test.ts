@@ -68,7 +68,7 @@ test("its command line runs a script", async () => {
 	expect((await run(process.execPath, args)).stdout).toBe("42\n");
 });
 
-test("its library runs Python in a process without rights, from an image that it makes and keeps", {
+test("it runs Python in a process without rights and in a thread, from one image that it makes and keeps", {
 	timeout: 120_000,
 }, async () => {
 	await writeFile(join(directory, "package.json"), '{"type":"module"}');
@@ -84,6 +84,10 @@ test("its library runs Python in a process without rights, from an image that it
 	await writeFile(join(directory, "python.js"), program);
 	const { stdout } = await run(process.execPath, [join(directory, "python.js")], { cwd: directory });
 	expect(stdout).toBe("[42,1] [42,2] ");
+	await writeFile(join(directory, "rates.py"), "rate = 2\n");
+	await writeFile(join(directory, "double.py"), "import cronium, rates\ncronium.set_output(cronium.get_input() * rates.rate)\n");
+	const args = [join(installed, "bin", "cronium.js"), "run", "double.py", "--input", "21", "--data", "python-data"];
+	expect((await run(process.execPath, args, { cwd: directory })).stdout).toBe("42\n");
 	expect(await readdir(join(directory, "python-data", "images"))).toEqual([
 		expect.stringMatching(/^python-[0-9a-f]{64}\.image$/),
 	]);
