@@ -5,9 +5,9 @@ import { GuestMemory } from "../wasm-memory.ts";
 import type { PythonExports } from "./exports.ts";
 import { GuestFiles } from "./files.ts";
 import { type ImportedFunction, sealImports } from "./imports.ts";
+import { type ChannelFunctions, placeText, startInterpreter } from "./interpreter-start.ts";
 import type { KeptImage } from "./kept-image.ts";
-import { pythonPaths } from "./paths.ts";
-import { onLargeStack, pythonStackBytes } from "./stacks.ts";
+import { onLargeStack } from "./stacks.ts";
 import { requireSuspension } from "./suspension.ts";
 import { createSystemCalls } from "./system-calls.ts";
 import { addFunction, addTrampoline } from "./table-functions.ts";
@@ -45,32 +45,14 @@ const pageBytes = 65_536;
 const scratchBytes = 16 * 1024;
 /** Longer texts do not reach the host, whatever memory a run may have: the largest value, file or request is smaller. */
 const maxTextBytes = 64 * 1024 * 1024;
-/** Free memory in the image: most scripts then run without growing it, and their instance can be used again. */
-const sparePages = 64;
 /** With less than this left of the stack in linear memory, a trap is taken for its overflow. */
 const stackReserveBytes = 16 * 1024;
+/** Free memory in the image: most scripts then run without growing it, and their instance can be used again. */
+const sparePages = 64;
 /** The memory is grown by at least this much, because every growth renews the views of it. */
 const growthPages = 16;
 /** Steps of the interpreter between two looks at the clock. One takes 20 to 60 ns. */
 const stepsPerPoll = 10_000;
-const methFastcall = 0x80;
-const methodBytes = 16;
-
-/** Built-in modules that scripts do without: ways to the machine beneath, and CPython's own tests of itself. */
-const removedModules = [
-	"_ctypes",
-	"_posixsubprocess",
-	"_remote_debugging",
-	"_testbuffer",
-	"_testcapi",
-	"_testclinic",
-	"_testclinic_limited",
-	"_testinternalcapi",
-	"_testlimitedcapi",
-	"_xxtestfuzz",
-	"termios",
-	"xxsubtype",
-];
 
 /** While Python starts, and until a run says what it may have. */
 const noScratch = { maxBytes: 0, maxEntries: 0 };
@@ -169,9 +151,8 @@ export class PythonGuest {
 		return this.#image.places[name] as number;
 	}
 
-	#boot(trampoline: number, functions: Functions): GuestImage {
+	#boot(trampoline: number, functions: ChannelFunctions): GuestImage {
 		const exports = this.#exports;
-		const memory = this.#memory;
 		let printed = "";
 		this.host = {
 			...silentHost,
@@ -179,91 +160,28 @@ export class PythonGuest {
 				printed += Buffer.from(bytes).toString("utf8");
 			},
 		};
-		const fail = (what: string): never => {
-			throw new Error(`Python cannot be started: ${what}. ${printed}`.trim());
-		};
-		const offset = memory.word(exports._PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET.value);
-		memory.setWord(exports._PyRuntime.value + offset, trampoline);
-		const base = exports.emscripten_stack_get_base();
-		exports.emscripten_stack_set_limits(base, base - pythonStackBytes);
-		this.#removeModules();
-		this.#initialize(fail);
-		this.#addChannel(functions, fail);
-		const main = exports.PyImport_ImportModule(this.#zeroTerminated("_cronium_main"));
-		if (main === 0) {
-			exports.PyErr_Print();
-			fail("its own modules fail");
+		try {
+			const memory = this.#memory;
+			const entry = startInterpreter({ exports, memory, trampoline, functions });
+			const opened = this.files.leftOpen();
+			if (opened.length > 0) throw new Error(`the descriptors ${opened.join(", ")} are open`);
+			const places = {
+				...entry,
+				scratch: exports.malloc(scratchBytes),
+				notAnInt: placeText({ exports, memory }, "a number for the host must be an int"),
+				tooLong: placeText({ exports, memory }, `a text for the host has at most ${maxTextBytes} bytes`),
+			};
+			memory.memory.grow(sparePages);
+			return { memory: memory.copy(), pages: this.memoryBytes / pageBytes, stackPointer: exports.__stack_pointer.value, places };
+		} catch (cause) {
+			throw new Error(`Python cannot be started: ${(cause as Error).message}. ${printed}`.trim(), { cause });
+		} finally {
+			this.host = undefined;
+			this.files.reset();
 		}
-		const run = exports.PyObject_GetAttrString(main, this.#zeroTerminated("run"));
-		const scratch = exports.malloc(scratchBytes);
-		if (run === 0 || scratch === 0) fail("it has no entry");
-		memory.setWord(exports.Py_EMSCRIPTEN_SIGNAL_HANDLING.value, 1);
-		memory.memory.grow(sparePages);
-		this.host = undefined;
-		const opened = this.files.leftOpen();
-		if (opened.length > 0) fail(`the descriptors ${opened.join(", ")} are open`);
-		this.files.reset();
-		const stackEnd = exports.emscripten_stack_get_end();
-		const notAnInt = this.#zeroTerminated("a number for the host must be an int");
-		const tooLong = this.#zeroTerminated(`a text for the host has at most ${maxTextBytes} bytes`);
-		const places = { run, scratch, stackEnd, notAnInt, tooLong };
-		return { memory: memory.copy(), pages: this.memoryBytes / pageBytes, stackPointer: exports.__stack_pointer.value, places };
 	}
 
-	#initialize(fail: (what: string) => never): void {
-		const exports = this.#exports;
-		const config = exports.PyInitConfig_Create();
-		const set = (name: string, value: number | string): void => {
-			const key = this.#zeroTerminated(name);
-			const status =
-				typeof value === "number"
-					? exports.PyInitConfig_SetInt(config, key, BigInt(value))
-					: exports.PyInitConfig_SetStr(config, key, this.#zeroTerminated(value));
-			if (status < 0) fail(`its setting ${name} is refused`);
-		};
-		set("site_import", 0);
-		set("write_bytecode", 0);
-		set("utf8_mode", 1);
-		set("install_signal_handlers", 0);
-		set("use_hash_seed", 1);
-		// Scripts of one installation share it, because it is a part of every text in the image; others cannot know it.
-		set("hash_seed", loadCrypto().randomInt(1, 2 ** 32 - 1));
-		set("home", "/");
-		set("program_name", "python");
-		set("executable", "");
-		set("parse_argv", 0);
-		const paths = [pythonPaths.standardLibrary, pythonPaths.guest, pythonPaths.sdk];
-		const list = exports.malloc(4 * paths.length);
-		paths.forEach((path, index) => {
-			this.#memory.setWord(list + 4 * index, this.#zeroTerminated(path));
-		});
-		if (exports.PyInitConfig_SetStrList(config, this.#zeroTerminated("module_search_paths"), paths.length, list) < 0)
-			fail("its search path is refused");
-		set("module_search_paths_set", 1);
-		if (exports.Py_InitializeFromInitConfig(config) >= 0) return;
-		const said = exports.malloc(4);
-		exports.PyInitConfig_GetError(config, said);
-		fail(this.#memory.zeroTerminated(this.#memory.word(said)));
-	}
-
-	/** Takes modules out of the table of built-in ones: pairs of a name's address and a function, ended by a zero. */
-	#removeModules(): void {
-		const memory = this.#memory;
-		let at = memory.word(this.#exports.PyImport_Inittab.value);
-		let to = at;
-		for (let name = memory.word(at); name !== 0; name = memory.word(at)) {
-			if (!removedModules.includes(memory.zeroTerminated(name))) {
-				memory.setWord(to, name);
-				memory.setWord(to + 4, memory.word(at + 4));
-				to += 8;
-			}
-			at += 8;
-		}
-		memory.setWord(to, 0);
-		memory.setWord(to + 4, 0);
-	}
-
-	#addFunctions(): Functions {
+	#addFunctions(): ChannelFunctions {
 		const table = this.#exports.__indirect_function_table;
 		const { Suspending } = requireSuspension();
 		return {
@@ -271,23 +189,6 @@ export class PythonGuest {
 			wait: addFunction(table, new Suspending((_self: number, args: number, count: number) => this.#wait(args, count))),
 			seed: addFunction(table, () => this.#seed()),
 		};
-	}
-
-	/** Makes the module `_cronium`. */
-	#addChannel(functions: Functions, fail: (what: string) => never): void {
-		const exports = this.#exports;
-		const entries = Object.entries(functions);
-		// struct PyMethodDef: name, function, flags, documentation; a zeroed one is the end.
-		const methods = exports.malloc(methodBytes * (entries.length + 1));
-		this.#memory.bytes.fill(0, methods, methods + methodBytes * (entries.length + 1));
-		entries.forEach(([name, number], index) => {
-			const at = methods + methodBytes * index;
-			this.#memory.setWord(at, this.#zeroTerminated(name));
-			this.#memory.setWord(at + 4, number);
-			this.#memory.setWord(at + 8, methFastcall);
-		});
-		const module = exports.PyImport_AddModule(this.#zeroTerminated("_cronium"));
-		if (module === 0 || exports.PyModule_AddFunctions(module, methods) < 0) fail("it takes no module");
 	}
 
 	/** `call(operation, params, body)`. */
@@ -390,16 +291,6 @@ export class PythonGuest {
 		return object;
 	}
 
-	/** For the start, which frees nothing. */
-	#zeroTerminated(text: string): number {
-		const length = Buffer.byteLength(text);
-		const address = this.#exports.malloc(length + 1);
-		if (address === 0) throw new Error("Python cannot be started: there is no memory.");
-		this.#memory.bytes.write(text, address, length, "utf8");
-		this.#memory.bytes[address + length] = 0;
-		return address;
-	}
-
 	#imports(memory: WebAssembly.Memory): Record<string, ImportedFunction> {
 		const exit = (code: number): never => {
 			throw new GuestExited(code);
@@ -454,13 +345,6 @@ export class PythonGuest {
 			return 0;
 		}
 	}
-}
-
-/** Numbers of the channel's functions in the table. */
-interface Functions {
-	readonly call: number;
-	readonly wait: number;
-	readonly seed: number;
 }
 
 const fillRandom = (bytes: Uint8Array): void => void loadCrypto().randomFillSync(bytes);
