@@ -1,0 +1,29 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { printEnd } from "../../host/cli/run-report.ts";
+import type { Outcome } from "../../host/index.ts";
+
+function printed(stack: string): string {
+	const write = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+	onTestFinished(() => void write.mockRestore());
+	const error = { code: "script-error", message: "Error: wrong", stack } as const;
+	printEnd({
+		executionId: "e",
+		status: "failed",
+		exitCode: 1,
+		condition: null,
+		logs: [],
+		usage: { wallTimeMs: 1 },
+		error,
+	} as Outcome);
+	return String(write.mock.calls[0]?.[0]);
+}
+
+test("the frames of a stack are as far apart as they were, behind the margin that all have", () => {
+	expect(printed('    File "a.py", line 1\n\n      wrong()\n')).toBe(
+		'cronium: Error: wrong\n  File "a.py", line 1\n    wrong()\n',
+	);
+});
+
+test("a stack has as many frames as a guest process cares to say", () => {
+	expect(printed("at a\n".repeat(200_000)).split("\n")).toHaveLength(200_002);
+});
