@@ -1,20 +1,12 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { printEnd } from "../../host/cli/run-report.ts";
-import type { Outcome } from "../../host/index.ts";
 
 function printed(stack: string): string {
 	const write = vi.spyOn(process.stderr, "write").mockReturnValue(true);
 	onTestFinished(() => void write.mockRestore());
 	const error = { code: "script-error", message: "Error: wrong", stack } as const;
-	printEnd({
-		executionId: "e",
-		status: "failed",
-		exitCode: 1,
-		condition: null,
-		logs: [],
-		usage: { wallTimeMs: 1 },
-		error,
-	} as Outcome);
+	const usage = { wallTimeMs: 1, cpuTimeMs: 1, memoryBytes: 1, hostCalls: 0, logBytes: 0 };
+	printEnd({ executionId: "e", status: "failed", exitCode: 1, condition: null, logs: [], usage, error });
 	return String(write.mock.calls[0]?.[0]);
 }
 
