@@ -21,6 +21,7 @@ export const expectations: readonly Expectation[] = [
 	},
 	{
 		tests: [
+			"test.test_itertools.TestBasicOps.test_groupby_reentrant_eq_does_not_crash",
 			"test.test_itertools.TestBasicOps.test_grouper_reentrant_eq_does_not_crash",
 			"test.test_json.test_speedups.TestEncode.test_current_indent_level",
 		],
@@ -31,7 +32,7 @@ export const expectations: readonly Expectation[] = [
 		tests: [
 			...classes(
 				"test.datetimetester",
-				["TestDate_Pure", "TestDateTime_Pure", "TestDateTimeTZ_Pure", "TestTimeTZ_Fast"],
+				["TestDate_Pure", "TestDateTime_Pure", "TestDateTimeTZ_Pure", "TestSubclassDateTime_Pure", "TestTimeTZ_Fast"],
 				"test_fromisoformat_fails",
 			),
 			...classes(
@@ -41,7 +42,7 @@ export const expectations: readonly Expectation[] = [
 			),
 			...classes(
 				"test.datetimetester",
-				["TestDateTime_Pure", "TestDateTimeTZ_Pure"],
+				["TestDateTime_Pure", "TestDateTimeTZ_Pure", "TestSubclassDateTime_Pure"],
 				"test_fromisoformat_fails_datetime_valueerror",
 			),
 			...classes(
