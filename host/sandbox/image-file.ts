@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadCrypto } from "../crypto.ts";
@@ -53,6 +53,7 @@ export interface EngineLayout {
 }
 
 const digestBytes = 32;
+const digestedAtOnce = 2 * 1024 * 1024;
 const lengthBytes = 4;
 
 /** The engine made of `parts`: the one at the place, if it is there, or a new one. Evaluating the prelude in a cold engine takes ten times as long. */
@@ -132,16 +133,29 @@ export function readLayout(read: (position: number, length: number) => Buffer): 
 	};
 }
 
-/** Whether the file is what was written under the key. The thread goes on meanwhile. */
+/**
+ * Whether the file is what was written under the key. The thread goes on meanwhile, but for 2 ms a part: `crypto.subtle`, which has a thread for this,
+ * copies all of it first, and makes the first run of a process wait three times as long.
+ */
 export async function isWholeEngine(file: string, key: string): Promise<boolean> {
 	try {
-		const bytes = await readFile(file);
-		const content = bytes.subarray(digestBytes);
-		const found = await crypto.subtle.digest("SHA-256", content);
-		const header = content.subarray(lengthBytes, lengthBytes + content.readUInt32LE());
-		return (
-			Buffer.from(found).equals(bytes.subarray(0, digestBytes)) && (JSON.parse(header.toString("utf8")) as Header).key === key
-		);
+		await using opened = await open(file);
+		const part = Buffer.allocUnsafe(digestedAtOnce);
+		const read = async (position: number, length: number): Promise<Buffer> => {
+			const { bytesRead } = await opened.read(part, 0, length, position);
+			return part.subarray(0, bytesRead);
+		};
+		const written = Buffer.from(await read(0, digestBytes));
+		const headerBytes = (await read(digestBytes, lengthBytes)).readUInt32LE();
+		const header = (await read(digestBytes + lengthBytes, headerBytes)).toString("utf8");
+		if ((JSON.parse(header) as Header).key !== key) return false;
+		const found = loadCrypto().createHash("sha256");
+		for (let position = digestBytes; ; ) {
+			const content = await read(position, part.length);
+			if (content.length === 0) return found.digest().equals(written);
+			found.update(content);
+			position += content.length;
+		}
 	} catch {
 		return false;
 	}

@@ -9,7 +9,8 @@ const pureDecimal = "_pydecimal.py";
 const refusing = "test/test_asyncio/__init__.py";
 
 /** What all modules need: what supports them, and data. */
-const shared = /^test\/(?:__init__\.py|support\/.*\.py|(?:math|decimaltest)data\/.*|[a-z]+tester\.py|[a-z_]+_tests\.py)$/;
+const shared =
+	/^test\/(?:__init__\.py|support\/.*\.py|(?:math|decimaltest|cert)data\/.*|[a-z]+tester\.py|test_iter\.py|[a-z_]+_tests\.py)$/;
 
 /** The files of a module, beside those that all need. */
 export function readTests(directory: string, name: string): GuestFile[] {
