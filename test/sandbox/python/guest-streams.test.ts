@@ -44,6 +44,19 @@ describe("standard streams", () => {
 		expect(await printedBy(runner, source, input === undefined ? {} : { input })).toEqual([expected]);
 	});
 
+	test("are no terminals, and nothing is printed in colours", async () => {
+		const source = `
+			import argparse, os, sys, traceback
+			print([os.isatty(fd) for fd in range(3)], sys.stdin.isatty(), sys.stdout.isatty(), sys.stderr.isatty(), open("/dev/null").isatty())
+			argparse.ArgumentParser(prog="x").print_help()
+			try: 1 / 0
+			except ZeroDivisionError: traceback.print_exc()`;
+		await runPython(runner, source);
+		expect(runner.printed).toMatch(/^\[False, False, False\] False False False False\nusage: x/);
+		expect(runner.errors).toContain("ZeroDivisionError: division by zero\n");
+		expect(runner.printed).not.toContain("\x1b");
+	});
+
 	test("ask for the input when it is read, and not before", async () => {
 		const withoutReading = await runPython(runner, "import sys; print(sys.stdin.isatty())", { input: "1" });
 		expect(withoutReading.usage.hostCalls).toBe(0);
