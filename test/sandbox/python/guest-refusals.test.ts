@@ -45,6 +45,14 @@ describe("what the sandbox does not have", () => {
 		expect(failure?.message.toLowerCase()).toContain("container mode (--in container)");
 	});
 
+	test("is no advice that only Pyodide could follow", async () => {
+		const { failure } = await runPython(runner, "import zoneinfo; zoneinfo.ZoneInfo('Mars/Olympus')");
+		expect(failure).toMatchObject({
+			name: "zoneinfo._common.ZoneInfoNotFoundError",
+			message: "'No time zone found with key Mars/Olympus'",
+		});
+	});
+
 	test("can be prepared for, as everywhere", async () => {
 		const source = `
 			import importlib.util

@@ -136,6 +136,17 @@ describe("logging", () => {
 		expect(logged()).toEqual([]);
 	});
 
+	test("says where in the script a record is from that cannot be written", async () => {
+		await runPython(
+			runner,
+			'import logging\nlogging.error("%d rows", "no")\nlogging.raiseExceptions = False\nlogging.error("%d", "x")',
+		);
+		expect(logged()).toEqual([]);
+		expect(runner.errors).toBe(
+			`--- Logging error ---\nTypeError: %d format: a real number is required, not str\n  File "/script/orders.py", line 2\nMessage: '%d rows'\nArguments: ('no',)\n`,
+		);
+	});
+
 	test("takes any text and any length", async () => {
 		await runPython(runner, "import logging; logging.error('\\ud800' + 'x' * 3_000_000); logging.error('after')");
 		expect(logged()).toEqual([

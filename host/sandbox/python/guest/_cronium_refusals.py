@@ -152,6 +152,21 @@ def _refuse_sockets() -> None:
     socket.getfqdn = lambda name="": name or "localhost"
 
 
+def _name_missing_zones() -> None:
+    """Pyodide's advice for zones that are not there is of no use here."""
+    from zoneinfo import ZoneInfoNotFoundError, _common
+
+    load = _common.load_tzdata
+
+    def load_tzdata(key: str) -> object:
+        try:
+            return load(key)
+        except ZoneInfoNotFoundError:
+            raise ZoneInfoNotFoundError(f"No time zone found with key {key}") from None
+
+    _common.load_tzdata = load_tzdata
+
+
 def _load_extension(loader: ExtensionFileLoader, spec: ModuleSpec) -> NoReturn:
     raise ImportError(_NO_NATIVE_CODE.format(spec.name), name=spec.name, path=loader.path)
 
@@ -163,3 +178,4 @@ def install() -> None:
     _refuse_process_pools()
     _refuse_threads()
     _refuse_sockets()
+    _name_missing_zones()
