@@ -9,7 +9,7 @@ import { type Candidate, interleave } from "./interleave.ts";
 import type { Effort, Measurement, Row } from "./measurement.ts";
 import { ratioByRound } from "./statistics.ts";
 
-const clone = fileURLToPath(new URL("..", import.meta.url));
+export const clone = fileURLToPath(new URL("..", import.meta.url));
 const factor = 2.5;
 const allowanceMs = 100;
 /** A process that has not ended by then never will. */
@@ -72,9 +72,9 @@ export async function measure(effort: Effort): Promise<Measurement> {
 }
 
 /** What `npm install cronium-runtime` would give, but for the declarations of types. */
-async function buildPackage(directory: string): Promise<void> {
+export async function buildPackage(directory: string): Promise<void> {
 	for (const name of ["bin", "package.json"]) await cp(join(clone, name), join(directory, name), { recursive: true });
-	await symlink(join(clone, "node_modules"), join(directory, "node_modules"));
+	for (const name of ["node_modules", "guest-sdks"]) await symlink(join(clone, name), join(directory, name));
 	await promisify(execFile)(process.execPath, [join(clone, "build.ts"), join(directory, "dist")]);
 }
 

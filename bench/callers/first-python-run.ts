@@ -1,7 +1,8 @@
-import { createHost } from "../../host/index.ts";
+import { pathToFileURL } from "node:url";
 
-// The first run of a host: `node first-python-run.ts DATA`, a data directory. Prints the milliseconds from createHost to the outcome.
-const [dataDirectory = ""] = process.argv.slice(2);
+// The first run of a host: `node first-python-run.ts LIBRARY DATA`, a data directory. Prints the milliseconds from createHost to the outcome.
+const [library = "", dataDirectory = ""] = process.argv.slice(2);
+const { createHost } = (await import(pathToFileURL(library).href)) as typeof import("../../host/index.ts");
 const started = performance.now();
 await using host = await createHost({ dataDirectory });
 const { output, error } = await host.run({

@@ -19,7 +19,6 @@ import threading
 import time
 import types
 import warnings
-import zlib
 
 import _cronium
 
@@ -36,20 +35,23 @@ def listed(root):
     return found
 
 
-def parts(value):
-    """What a change of the value in place, or a replacement, changes: objects of the image are where they were when it was made."""
-    if isinstance(value, types.FunctionType):
-        return [id(value), id(value.__code__), id(value.__defaults__), id(value.__kwdefaults__)]
-    if isinstance(value, type):
-        return [id(value), *map(id, value.__dict__.values())]
-    if isinstance(value, (dict, list, set)):
-        return [id(value), len(value)]
-    return [id(value)]
+def parts(module):
+    """What a change in place, or a replacement, changes: objects of the image are where they were when it was made."""
+    for value in module.__dict__.values():
+        yield id(value)
+        kind = type(value)
+        if kind is types.FunctionType:
+            yield id(value.__code__)
+            yield id(value.__defaults__)
+        elif kind is dict or kind is list or kind is set:
+            yield len(value)
+        elif kind is type and value.__module__ == module.__name__:
+            yield from map(id, value.__dict__.values())
 
 
 def opened():
     found = []
-    for number in range(256):
+    for number in range(32):
         try:
             os.fstat(number)
             found.append(number)
@@ -58,11 +60,7 @@ def opened():
     return found
 
 
-modules = {
-    name: zlib.crc32(repr([(key, parts(value)) for key, value in vars(module).items()]).encode())
-    for name, module in warm.items()
-    if name not in ("__main__", "random")
-}
+modules = {name: hash((*module.__dict__, *parts(module))) for name, module in warm.items() if name not in ("__main__", "random")}
 variables = json.loads(_cronium.call(2, '["canary"]', None))
 found = {
     "modules": modules,

@@ -75,7 +75,7 @@ print(json.dumps([["theirs" in str(a) for a in answers].count(True), sorted({str
 			{ namespace: "own" },
 		);
 		expect(said).toEqual([0, ["invalid"]]);
-		expect(await arena.host.variables("other").get("secret")).toMatchObject({ value: '"theirs"' });
+		expect(await arena.host.variables("other").get("secret")).toBe('"theirs"');
 	});
 });
 
@@ -122,7 +122,7 @@ test.each([
 	["depth", "lambda _: '[' * 100_000 + ']' * 100_000"],
 	["a text of 20 MB", `lambda _: '{"exitCode":1,"failure":{"kind":"error","message":"' + 'x' * 20_000_000 + '"}}'`],
 	["an error", "lambda _: 1 / 0"],
-	["an exit code out of range", `lambda _: '{"exitCode": 1e308, "failure": null}'`],
+	["an exit code out of range", `lambda _: '{"exitCode": 511, "failure": null}'`],
 	["nothing, for ever", "lambda _: [1 for _ in iter(int, 1)]"],
 ])("a script that answers for the interpreter with %s fails, and is no more than a script that failed", async (_, forged) => {
 	const { status, error, exitCode } = await arena.run(`import _cronium_main\n_cronium_main._encode = ${forged}`, {

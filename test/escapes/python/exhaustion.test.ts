@@ -3,7 +3,7 @@ import { usePythonArena } from "./arena.ts";
 
 const arena = usePythonArena({
 	limits: {
-		maxCpuTimeMs: 2_000,
+		maxCpuTimeMs: 700,
 		maxMemoryBytes: 48 * 1024 * 1024,
 		maxHostCalls: 2_000,
 		maxPendingCalls: 100,
@@ -18,30 +18,17 @@ test.each([
 	["a str", "'x' * 10**9", memory],
 	["bytes", "bytes(10**9)", memory],
 	["a bytearray that doubles", "x = bytearray(b'x')\nwhile True: x += bytes(x)", memory],
-	["a list that doubles", "x = [1]\nwhile True: x += x", memory],
 	["a list of lists", "x = []\nwhile True: x.append([0] * 1000)", memory],
-	["a dict", "x = {}\nwhile True: x[len(x)] = str(len(x))", memory],
 	["an int's power", "10 ** 10 ** 8", [...memory, ...time]],
 	["an int's factorial", "import math\nmath.factorial(10**7)", [...memory, ...time]],
-	["an int's shift", "1 << 10**10", [...memory, "script-error"]],
-	["an int's digits", "import sys\nsys.set_int_max_str_digits(0)\nstr(7 ** 3_000_000)", [...memory, ...time]],
 	[
 		"a decimal",
 		"import decimal\nc = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)\nc.divide(1, 3)",
 		[...memory, ...time],
 	],
-	[
-		"a decimal's power",
-		"import decimal\ndecimal.Decimal(10) ** decimal.Decimal(10**9 + 1)\ndecimal.getcontext().prec = 10**8\ndecimal.Decimal(2).sqrt()",
-		[...memory, ...time, "script-error"],
-	],
 	["a format", "'%1000000000d' % 1", [...memory, "script-error"]],
-	["a padding", "f'{1:>{10**9}}'", memory],
 	["a join", "','.join(['x' * 10**6] * 10**3)", memory],
-	["a product", "from itertools import product\nlist(product(range(1000), repeat=5))", [...memory, ...time]],
-	["an array", "import array\narray.array('d', [0]) * 10**9", memory],
 	["a deque", "from collections import deque\ndeque([0]) * 10**9", [...memory, ...time, "script-error"]],
-	["a struct", "import struct\nstruct.pack('1000000000x')", memory],
 	["a compile of much", "compile('x=1\\n' * 2_000_000, 'x', 'exec')", [...memory, ...time, "script-error"]],
 	[
 		"a zip bomb",
@@ -54,16 +41,10 @@ test.each([
 		"import lzma\nx = lzma.decompress(lzma.compress(bytes(1_000_000)) * 200)",
 		[...memory, ...time, "import-error"],
 	],
-	["a bz2 bomb", "import bz2\nx = bz2.decompress(bz2.compress(bytes(1_000_000)) * 200)", [...memory, ...time]],
 	[
 		"a zstd bomb",
 		"from compression import zstd\nx = zstd.decompress(zstd.compress(bytes(1_000_000)) * 200)",
 		[...memory, ...time],
-	],
-	[
-		"an archive",
-		"import zipfile, io\nb = io.BytesIO()\nwith zipfile.ZipFile(b, 'w', zipfile.ZIP_DEFLATED) as z:\n  z.writestr('x', bytes(25_000_000))\nx = [zipfile.ZipFile(b).read('x') for _ in range(9)]",
-		memory,
 	],
 	[
 		"a billion laughs",
@@ -77,23 +58,8 @@ test.each([
 	],
 	["a file", "f = open('/tmp/x', 'wb')\nwhile True: f.write(bytes(1_000_000))", ["script-error"]],
 	["many files", "for i in range(10**6): open(f'/tmp/{i}', 'w').close()", ["script-error"]],
-	[
-		"many directories",
-		"import os\nfor i in range(10**6): os.mkdir('/tmp/' + 'd' * 100); os.chdir('/tmp/' + 'd' * 100)",
-		["script-error"],
-	],
 	["many descriptors", "x = [open('/dev/null') for _ in range(10**6)]", ["script-error", ...memory]],
 	["a file that is mostly holes", "import os\nf = open('/tmp/x', 'wb')\nf.truncate(2**40)", ["script-error"]],
-	[
-		"tracebacks",
-		"e = None\nfor i in range(10**6):\n  try: raise ValueError('x' * 1000) from e\n  except ValueError as x: e = x",
-		[...memory, ...time],
-	],
-	[
-		"contexts",
-		"import contextvars\nx = []\nwhile True: x.append(contextvars.copy_context()); contextvars.ContextVar('x').set(x)",
-		[...memory, ...time],
-	],
 	[
 		"ignored MemoryErrors",
 		"x = []\nwhile True:\n  try: x.append('x' * 10**6)\n  except MemoryError: pass\n  try: y = [0] * 10**7\n  except MemoryError: pass",
@@ -110,47 +76,28 @@ test.each([
 	["many alternatives", "import re\nre.match(r'(?:a|a|aa)+$', 'a' * 100 + 'b')"],
 	["an iterator in C", "sum(__import__('itertools').repeat(0))"],
 	["a deque of everything", "from collections import deque\nfrom itertools import count\ndeque(count(), 0)"],
-	["a sum of generators", "all(True for _ in iter(int, 1))"],
-	["a search", "from itertools import cycle\n5 in cycle([1])"],
-	["a range", "x = range(10**15)\n'x' in x"],
-	["a big power modulo", "pow(3, 10**20000, 10**20000 + 1)"],
 	[
 		"a query",
 		"import sqlite3\nsqlite3.connect(':memory:').execute('with recursive t(x) as (select 1 union all select x + 1 from t) select max(x) from t').fetchall()",
 	],
 	["a hash", "import hashlib\nx = bytes(10**6)\nwhile True: hashlib.sha512(x)"],
-	[
-		"a string's search",
-		"('a' * 3_000_000).count(('a' * 1_499_999 + 'b') )\nwhile True: ('a' * 3_000_000 + 'b').replace('a', 'aa')[:1]",
-	],
-	[
-		"a diff",
-		"import difflib\nlist(difflib.ndiff(['a' * i + 'b' for i in range(300)], ['a' * i + 'c' for i in range(300)]))\nwhile True: pass",
-	],
 ])("processor time wasted by %s", async (_, deed) => {
-	const { status, error } = await arena.run(deed, { limits: { maxCpuTimeMs: 200 } });
+	const { status, error } = await arena.run(deed, { limits: { maxCpuTimeMs: 80 } });
 	expect({ status, code: error?.code }).toEqual({ status: "timed-out", code: "cpu-time-exceeded" });
 });
 
 test.each([
 	["time.sleep", "import time\ntime.sleep(10**8)"],
-	["time.sleep in a finally", "import time\ntry: time.sleep(10**8)\nfinally: time.sleep(10**8)"],
 	["asyncio.sleep", "import asyncio\nasyncio.run(asyncio.sleep(10**8))"],
-	[
-		"many sleeps",
-		"import asyncio\nasync def f(): await asyncio.gather(*[asyncio.sleep(10**6 + i) for i in range(50)])\nasyncio.run(f())",
-	],
 	[
 		"a shield of all tasks",
 		"import asyncio\nasync def f():\n  while True:\n    try: await asyncio.shield(asyncio.sleep(10**6))\n    except BaseException: pass\nasyncio.run(f())",
 	],
 	["a wait for one call", "import _cronium\n_cronium.call(1000, '[100000000]', None)\n_cronium.wait(True)"],
 	["sleeping in pieces", "import time\nwhile True:\n  try: time.sleep(0.01)\n  except BaseException: pass"],
-	["sleep in a finalizer", "import time\nclass A:\n  def __del__(self): time.sleep(10**8)\nA()"],
 	["sleep at exit", "import time, atexit\natexit.register(time.sleep, 10**8)"],
-	["a condition with a time", "import threading\nc = threading.Condition()\nwith c: c.wait(10**6)"],
 ])("waiting without an end in %s", async (_, deed) => {
-	const { status, error } = await arena.run(deed, { limits: { maxWallTimeMs: 250 } });
+	const { status, error } = await arena.run(deed, { limits: { maxWallTimeMs: 120 } });
 	expect({ status, code: error?.code }).toEqual({ status: "timed-out", code: "wall-time-exceeded" });
 });
 
@@ -167,10 +114,9 @@ test.each([
 		"import asyncio\nasync def f(): await asyncio.get_running_loop().create_future()\nasyncio.run(f())",
 		"never-settled",
 	],
-	["an event that nobody sets", "import asyncio\nasyncio.run(asyncio.Event().wait())", "never-settled"],
 	["standard input", "import sys\nassert sys.stdin.read() == '' and input()", "script-error"],
 ])("who waits for %s is told, or timed out", async (_, deed, code) => {
-	const { error } = await arena.run(deed, { limits: { maxWallTimeMs: 1_500, maxCpuTimeMs: 700 } });
+	const { error } = await arena.run(deed, { limits: { maxWallTimeMs: 800, maxCpuTimeMs: 200 } });
 	expect([code, "cpu-time-exceeded", "wall-time-exceeded"]).toContain(error?.code);
 	expect(error?.message).not.toMatch(/worker/);
 });
@@ -180,10 +126,8 @@ describe("floods", () => {
 		["print", "while True: print('x' * 1000)"],
 		["an endless line", "import os\nwhile True: os.write(1, b'x' * 1_000_000)"],
 		["standard error", "import sys\nwhile True: sys.stderr.write('\\n' * 10_000)"],
-		["one byte at a time", "import os\nwhile True: os.write(1, b'x')"],
-		["warnings", "import warnings\nwarnings.simplefilter('always')\nwhile True: warnings.warn('x' * 1000)"],
 	])("%s: the log keeps what it may, and the run goes on until its time is over", async (_, deed) => {
-		const { status, error, usage } = await arena.run(deed, { limits: { maxCpuTimeMs: 250 } });
+		const { status, error, usage } = await arena.run(deed, { limits: { maxCpuTimeMs: 120 } });
 		expect({ status, code: error?.code }).toEqual({ status: "timed-out", code: "cpu-time-exceeded" });
 		expect(usage.logBytes).toBeLessThanOrEqual(100_000);
 	});
@@ -197,20 +141,12 @@ describe("floods", () => {
 		],
 		["logs", "import logging\nwhile True: logging.error('x' * 100)", "host-calls-exceeded"],
 		["sleeps that nobody awaits", "for _ in range(10**6): _cronium.call(1000, '[1000000]', None)", "pending-calls-exceeded"],
-		[
-			"tasks that sleep",
-			"import asyncio\nasync def f(): await asyncio.gather(*[asyncio.sleep(1 + i / 1000) for i in range(10**4)])\nasyncio.run(f())",
-			undefined,
-		],
-		["cancels", "while True: _cronium.call(1001, '[1]', None)", "cpu-time-exceeded"],
-		["seeds", "while True: _cronium.seed()", "cpu-time-exceeded"],
 		["waits", "while True: _cronium.wait(True); _cronium.wait(False)", "cpu-time-exceeded"],
 		["prints without the file system", "while True: _cronium.call(1002, '[\"stdout\"]', 'x' * 10_000)", "cpu-time-exceeded"],
 		["outputs", "for i in range(10**6): _cronium.call(1, '[]', '\"' + 'x' * 1000 + '\"')", "host-calls-exceeded"],
 	])("of %s end with a code", async (_, deed, code) => {
-		const { error } = await arena.run(`import _cronium\n${deed}`, { limits: { maxCpuTimeMs: 600, maxWallTimeMs: 15_000 } });
-		if (code === undefined) expect(["cpu-time-exceeded", "wall-time-exceeded", undefined]).toContain(error?.code);
-		else expect([code, "cpu-time-exceeded", "pending-calls-exceeded"]).toContain(error?.code);
+		const { error } = await arena.run(`import _cronium\n${deed}`, { limits: { maxCpuTimeMs: 250, maxWallTimeMs: 15_000 } });
+		expect([code, "cpu-time-exceeded", "pending-calls-exceeded"]).toContain(error?.code);
 	});
 
 	test("parameters and bodies larger than what is allowed are refused, each by its limit", async () => {
@@ -223,7 +159,7 @@ for given in ((2, large, None), (2, json.dumps([large]), None), (4, '["k"]', jso
     answer = _cronium.call(*given)
     codes.append(json.loads(answer[1:])["code"] if isinstance(answer, str) and answer[:1] == "!" else answer)
 print(json.dumps(codes))`,
-			{ limits: { maxMemoryBytes: 256 * 1024 * 1024 } },
+			{ limits: { maxMemoryBytes: 256 * 1024 * 1024, maxCpuTimeMs: 5_000 } },
 		);
 		expect(said).toEqual([
 			"too-large",
@@ -232,10 +168,10 @@ print(json.dumps(codes))`,
 			"too-large",
 			"too-large",
 			"invalid",
-			"denied",
+			"too-large",
 			"invalid",
 			"invalid",
-			expect.anything(),
+			"too-large",
 		]);
 	});
 });

@@ -1,4 +1,4 @@
-import { beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { GuestStopped } from "../../../host/sandbox/guest.ts";
 import { readEngine } from "../../../host/sandbox/image-file.ts";
 import { GuestExited, PythonGuest } from "../../../host/sandbox/python/guest.ts";
@@ -12,6 +12,7 @@ type Imported = (...args: (number | bigint)[]) => unknown;
 
 /** An interpreter of the kept image, and the functions that its module was given: the whole wall between a guest and the host. */
 let guest: PythonGuest;
+let image: KeptImage;
 let wall: readonly (readonly [name: string, call: Imported])[];
 let parameters: ReturnType<typeof readModule>["importedParameters"];
 
@@ -19,20 +20,21 @@ beforeAll(async () => {
 	const directory = temporaryDirectory();
 	const file = await placePythonImage(directory.path);
 	const kept = readEngine(file);
-	const image = new KeptImage(file);
-	directory.remove();
 	if (!kept) throw new Error("There is no image.");
 	parameters = readModule(kept.binary).importedParameters;
+	const module = new WebAssembly.Module(kept.binary);
 	const instances = vi.spyOn(WebAssembly, "Instance");
-	const { minimumPages, files } = image;
+	image = new KeptImage(file);
+	directory.remove();
 	// An instance that has grown is not used again, so that this one must not.
-	guest = PythonGuest.create({ module: image.compile(), minimumPages, maximumPages: image.pages, files }, image);
+	guest = PythonGuest.create({ ...image, module, maximumPages: image.pages }, image);
 	const given = instances.mock.calls[0]?.[1] as WebAssembly.Imports;
 	instances.mockRestore();
 	wall = Object.values(given).flatMap((members) =>
 		Object.entries(members).filter((entry): entry is [string, Imported] => typeof entry[1] === "function"),
 	);
 }, 120_000);
+afterAll(() => image[Symbol.dispose]());
 
 /** Numbers at which system calls go wrong: ends of the memory and of types, addresses without alignment, small counts, large lengths. */
 const numbers = [
@@ -88,6 +90,7 @@ test("after all of that a restored interpreter runs a script", async () => {
 		write: (_, bytes) => void printed.push(Buffer.from(bytes).toString()),
 		seed: new Uint8Array(24),
 	};
+	guest.files.space.allow({ maxBytes: 10_000, maxEntries: 10 });
 	guest.files.put("/script/after.py", Buffer.from("import os; print(os.getcwd(), os.listdir('/tmp'), os.umask(0o22))"));
 	expect(JSON.parse(await guest.run(JSON.stringify({ name: "after.py", arguments: [], wheels: [] })))).toEqual({
 		exitCode: 0,

@@ -11,13 +11,14 @@ const contained = [
 	"memory-exceeded",
 	"stack-exceeded",
 	"cpu-time-exceeded",
+	"wall-time-exceeded",
 	"syntax-error",
 	"never-settled",
 	undefined,
 ];
 
 describe("bytecode that no compiler has made", () => {
-	test.each(Array.from({ length: 8 }, (_, seed) => seed))("random code, %i", async (seed) => {
+	test.each(Array.from({ length: 3 }, (_, seed) => seed))("random code, %i", async (seed) => {
 		const { error } = await arena.run(
 			`
 import random, types
@@ -25,7 +26,7 @@ random.seed(${seed})
 def given(a, b=1, *c, **d):
     try: return [a, b, lambda: a]
     finally: pass
-for _ in range(30):
+for _ in range(60):
     code = given.__code__.replace(co_code=bytes(random.randrange(256) for _ in range(2 * random.randrange(1, 60))), co_stacksize=random.choice([1, 3, 100]))
     print(end=str(_)); print()
     try: types.FunctionType(code, {"x": 1}, "f", None, given.__closure__)(1)
@@ -39,14 +40,11 @@ for _ in range(30):
 	test.each([
 		["a local variable that does not exist", "LOAD_FAST", 255, 1],
 		["a cell that does not exist", "LOAD_DEREF", 200, 1],
-		["a name that does not exist", "LOAD_NAME", 255, 1],
 		["a stack that is not there", "POP_TOP", 0, 60],
 		["a stack without a bottom", "COPY", 255, 1],
 		["a stack without an end", "LOAD_SMALL_INT", 1, 20_000],
 		["a jump out of the code", "JUMP_FORWARD", 255, 1],
-		["a jump to before it", "JUMP_BACKWARD", 255, 1],
 		["an intrinsic that does not exist", "CALL_INTRINSIC_1", 255, 1],
-		["a store behind the locals", "STORE_FAST", 250, 1],
 	])("%s", async (_, name, argument, times) => {
 		const { error } = await arena.run(
 			`
@@ -72,7 +70,7 @@ for change in ({"co_argcount": 2**31 - 1}, {"co_nlocals": 10**6}, {"co_stacksize
 	});
 });
 
-test.each(Array.from({ length: 4 }, (_, seed) => seed))("marshal reads noise, %i", async (seed) => {
+test.each(Array.from({ length: 2 }, (_, seed) => seed))("marshal reads noise, %i", async (seed) => {
 	const { error } = await arena.run(
 		`
 import marshal, random
@@ -91,13 +89,10 @@ for _ in range(1_500):
 
 test.each([
 	["calls what it likes", `pickle.loads(b"cposix\\nsystem\\n(S'id > /tmp/x'\\ntR.")`],
-	["imports a bridge", `pickle.loads(b"cpyodide_js\\nrunPython\\n.")`],
 	["exits", `pickle.loads(b"cos\\n_exit\\n(I7\\ntR.")`],
-	["makes a code object", `pickle.loads(pickle.dumps(__import__("codecs")), encoding="bytes")`],
 	["is deep", `pickle.loads(b"(" * 10_000_000 + b".")`],
 	["is larger than it says", `pickle.loads(b"\\x80\\x04\\x8e" + (2**62).to_bytes(8, "little") + b"x.")`],
 	["refers to itself", `x = []\nfor _ in range(200_000): x = [x]\npickle.dumps(x)`],
-	["has a memo without end", `pickle.loads(b"Nr" + (2**31 - 1).to_bytes(4, "little") + b".")`],
 	["is noise", `import random\nfor _ in range(3000):\n  try: pickle.loads(random.randbytes(30))\n  except Exception: pass`],
 ])("a pickle that %s", async (_, deed) => {
 	const { status, error } = await arena.run(`import pickle\n${deed}`);
@@ -114,47 +109,17 @@ test.each([
 		["stack-exceeded", "memory-exceeded"],
 	],
 	["of repr", "x = []\nfor _ in range(100_000): x = [x]\nrepr(x)", "stack-exceeded"],
-	["of comparison", "x, y = [], []\nfor _ in range(100_000): x, y = [x], [y]\nx == y", "stack-exceeded"],
-	["of hash", "x = ()\nfor _ in range(100_000): x = (x,)\nhash(x)", "stack-exceeded"],
 	["of deallocation", "x = []\nfor _ in range(1_000_000): x = [x]\ndel x", "stack-exceeded"],
-	[
-		"of __getattr__",
-		"class A:\n  def __getattr__(self, name): return getattr(self, name + 'x')\nA().a",
-		["stack-exceeded", "memory-exceeded"],
-	],
 	["of json", "import json\nx = []\nfor _ in range(100_000): x = [x]\njson.dumps(x)", "stack-exceeded"],
-	["of json's decoder", "import json\njson.loads('[' * 100_000)", "stack-exceeded"],
 	["of deepcopy", "import copy\nx = []\nfor _ in range(100_000): x = [x]\ncopy.deepcopy(x)", "stack-exceeded"],
 	["of re", "import re\nre.compile('(' * 50_000 + ')' * 50_000)", ["stack-exceeded", "script-error"]],
 	["of the parser", "eval('(' * 100_000 + ')' * 100_000)", ["script-error", "memory-exceeded", "stack-exceeded"]],
-	["of unary operators", "eval('-' * 100_000 + '1')", ["stack-exceeded", "memory-exceeded", "script-error"]],
 	["of additions", "eval('+'.join(['1'] * 100_000))", ["stack-exceeded", "memory-exceeded", "script-error"]],
 	[
 		"of ast",
 		"import ast\nx = ast.Constant(1)\nfor _ in range(100_000): x = ast.UnaryOp(ast.USub(), x)\ncompile(ast.fix_missing_locations(ast.Expression(x)), 'x', 'eval')",
 		"stack-exceeded",
 	],
-	[
-		"of iterators",
-		"from itertools import chain\nx = iter([1])\nfor _ in range(300_000): x = chain(x, [])\nlist(x)",
-		["stack-exceeded", "script-error", "internal", "memory-exceeded"],
-	],
-	[
-		"of generators",
-		"def g(n):\n  yield from g(n + 1)\nimport sys; sys.setrecursionlimit(10**9)\nlist(g(0))",
-		["stack-exceeded", "memory-exceeded"],
-	],
-	[
-		"of exceptions",
-		"import sys\nsys.setrecursionlimit(10**9)\ndef f():\n  try: f()\n  finally: f()\nf()",
-		["stack-exceeded", "memory-exceeded", "cpu-time-exceeded"],
-	],
-	[
-		"of partial",
-		"import functools\nf = print\nfor _ in range(200_000): f = functools.partial(f, *[])\nf = lambda: g()\ng = functools.partial(f)\ng()",
-		"stack-exceeded",
-	],
-	["of sorting", "class A:\n  def __lt__(self, other): return sorted([A(), A()]) and True\nsorted([A(), A()])", "stack-exceeded"],
 	[
 		"of a decoder of XML",
 		"import xml.etree.ElementTree as e\nx = e.fromstring('<a>' * 100_000 + '</a>' * 100_000)\ne.tostring(x)",
@@ -165,7 +130,6 @@ test.each([
 		"import signal\nsignal.signal(signal.SIGUSR1, lambda *a: signal.raise_signal(signal.SIGUSR1))\nsignal.raise_signal(signal.SIGUSR1)",
 		"stack-exceeded",
 	],
-	["of __del__", "class A:\n  def __del__(self): A()\nA()", ["cpu-time-exceeded", "stack-exceeded", undefined]],
 	[
 		"of finalizers while the stack is full",
 		"class A:\n  def __del__(self):\n    def f(): return f()\n    f()\nfor _ in range(100): A()",
@@ -183,7 +147,6 @@ test.each([
 		"a trace function that swallows",
 		"import sys\nsys.settrace(lambda *a: None)\nsys.setprofile(lambda *a: None)\nwhile True:\n  try:\n    for _ in range(1000): pass\n  except BaseException: pass",
 	],
-	["a trace function that never ends", "import sys\ndef t(*a):\n  while True: pass\nsys.settrace(t)\n(lambda: 1)()"],
 	[
 		"monitoring of every instruction",
 		"import sys\nm = sys.monitoring\nm.use_tool_id(1, 'x')\nm.register_callback(1, m.events.INSTRUCTION, lambda *a: None)\nm.set_events(1, m.events.INSTRUCTION | m.events.PY_THROW | m.events.RAISE)\nwhile True:\n  try: 1 / 0\n  except: pass",
@@ -193,51 +156,23 @@ test.each([
 		"import signal\nfor n in signal.valid_signals():\n  try: signal.signal(n, lambda *a: None)\n  except (OSError, ValueError): pass\nwhile True:\n  try: signal.raise_signal(signal.SIGTERM)\n  except BaseException: pass",
 	],
 	["except BaseException", "while True:\n  try:\n    while True: pass\n  except BaseException: pass\n  finally: continue"],
-	[
-		"a generator that does not close",
-		"def g():\n  while True:\n    try: yield\n    except BaseException: pass\nx = g(); next(x)\nwhile True: x.throw(KeyboardInterrupt)",
-	],
-	[
-		"__exit__ that swallows",
-		"class A:\n  def __enter__(self): pass\n  def __exit__(self, *a): return True\nwhile True:\n  with A():\n    while True: pass",
-	],
 	["an exit function", "import atexit\n@atexit.register\ndef f():\n  while True: pass"],
-	[
-		"an exit function that registers itself",
-		"import atexit\ndef f(): atexit.register(f)\nf()\nwhile True: atexit._run_exitfuncs()",
-	],
 	["a finalizer at the end", "class A:\n  def __del__(self):\n    while True: pass\na = A()"],
 	["an exception hook", "import sys\ndef h(*a):\n  while True: pass\nsys.excepthook = h\n1 / 0"],
 	[
-		"an unraisable hook",
-		"import sys\ndef h(*a):\n  while True: pass\nsys.unraisablehook = h\nclass A:\n  def __del__(self): 1 / 0\na = A()\ndel a",
-	],
-	[
-		"a comparison in a sort",
-		"class A:\n  def __lt__(self, o):\n    while True:\n      try: pass\n      except BaseException: pass\n[A(), A()].sort()",
-	],
-	[
 		"coroutines",
 		"import asyncio\nasync def f():\n  while True:\n    try: await asyncio.sleep(0)\n    except BaseException: pass\nasyncio.run(f())",
-	],
-	[
-		"a metaclass",
-		"class M(type):\n  def __instancecheck__(c, i):\n    while True: pass\nclass A(metaclass=M): pass\nisinstance(1, A)",
 	],
 	[
 		"a name of an error that never ends",
 		"class M(type):\n  def __getattribute__(c, n):\n    while True: pass\nclass E(Exception, metaclass=M): pass\nraise E",
 	],
 ])("a stop cannot be caught, swallowed or outlived: %s", async (_, deed) => {
-	const { status, error } = await arena.run(deed, { limits: { maxCpuTimeMs: 150 } });
+	const { status, error } = await arena.run(deed, { limits: { maxCpuTimeMs: 80 } });
 	expect({ status, code: error?.code }).toEqual({ status: "timed-out", code: "cpu-time-exceeded" });
 });
 
 test.each([
-	[
-		"faulthandler watches",
-		"import faulthandler\nfaulthandler.enable()\nfaulthandler.dump_traceback()\nfaulthandler.register(10)",
-	],
 	["faulthandler crashes", "import faulthandler\nfaulthandler._sigsegv()"],
 	["faulthandler overflows", "import faulthandler\nfaulthandler._stack_overflow()"],
 	[
@@ -247,11 +182,9 @@ test.each([
 	["an alarm", "import signal\nsignal.alarm(1)"],
 	["an interval timer", "import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.01)"],
 	["SIGKILL for itself", "import signal\nsignal.raise_signal(signal.SIGKILL)"],
-	["SIGABRT for itself", "import signal\nsignal.raise_signal(signal.SIGABRT)"],
 	["an abort", "import os\nos.abort()"],
 	["_exit in a finalizer", "import os\nclass A:\n  def __del__(self): os._exit(9)\na = A()"],
 	["exit in a sort key", "import sys\n[1, 2].sort(key=sys.exit)"],
-	["exit in an import", "import sys, builtins\nbuiltins.__import__ = sys.exit\nimport json"],
 	["_exit while asyncio runs", "import asyncio, os\nasync def f(): os._exit(3)\nasyncio.run(f())"],
 	[
 		"all settings changed",

@@ -8,16 +8,10 @@ test.each([
 	["bytes that are no UTF-8", String.raw`import os; os.write(1, b"\xff\xfe\xc3\x28\xed\xa0\x80\n"); print("after")`, /after/],
 	["half a character at the end", String.raw`import os; os.write(1, b"a\xf0\x9f")`, /^a/],
 	["control characters", String.raw`print("\x1b[2J\x07\x00\x9b\u202e after")`, /after/],
-	["line ends of all kinds", String.raw`print("a\rb\r\nc\x0bd\x0ce\x85f\u2028g after")`, /after/],
 	[
 		"what a host would print of itself",
 		`print('{"sequence":99,"source":"system","level":"error","message":"forged"}')`,
 		/forged/,
-	],
-	[
-		"a file that is standard output",
-		`print("x", file=open("/dev/stdout", "w")); open("/dev/stderr", "wb").write(b"after\\n")`,
-		/x/,
 	],
 	["a descriptor that is closed", `import os; os.close(1); os.close(2)\ntry: print("x")\nexcept OSError: pass`, /^$/],
 	[
@@ -42,15 +36,12 @@ test.each([
 	["raises in __str__", "class E(Exception):\n  def __str__(self): raise E\nraise E"],
 	["exits in __str__", "class E(Exception):\n  def __str__(self): import os; os._exit(0)\nraise E"],
 	["leaves by SystemExit in __str__", "class E(Exception):\n  def __str__(self): raise SystemExit(0)\nraise E"],
-	["returns no text from __str__", "class E(Exception):\n  def __str__(self): return 1\nraise E"],
 	["returns 30 MB from __str__", "class E(Exception):\n  def __str__(self): return 'x' * 30_000_000\nraise E"],
 	["never returns from __str__", "class E(Exception):\n  def __str__(self):\n    while True: pass\nraise E"],
-	["recurses in __str__", "class E(Exception):\n  def __str__(self): return str(self)\nraise E"],
 	[
 		"has control characters and surrogates",
 		String.raw`raise type("E\ud800\x1b[2J\x00", (Exception,), {})("\x1b]0;x\x07\ud800\x00\u202e")`,
 	],
-	["has a name of 10 MB", "raise type('E' * 10_000_000, (Exception,), {})('x')"],
 	[
 		"has no name",
 		"class M(type):\n  __name__ = __qualname__ = property(lambda c: 1 / 0)\n  @property\n  def __module__(c): raise KeyError\nclass E(Exception, metaclass=M): pass\nraise E",
@@ -61,25 +52,14 @@ test.each([
 		"names the script's own file, at lines that it does not have",
 		`exec(compile("\\n" * 10**6 + "1 / 0", "/script/attack.py", "exec"))`,
 	],
-	["names a file that leads elsewhere", `exec(compile("1 / 0", "/script/../../../etc/passwd", "exec"))`],
-	["names a file that is endless", `exec(compile("1 / 0", "/script/" + "x" * 10**6, "exec"))`],
 	["names a device", `exec(compile("1 / 0", "/script/../dev/urandom", "exec"))`],
 	["has a cause that is itself", "e = ValueError('x')\ne.__cause__ = e\nraise e"],
-	["has 10,000 causes", "e = None\nfor i in range(10_000):\n  n = ValueError(i); n.__cause__ = e; e = n\nraise e"],
 	["is a group of groups", "e = ValueError()\nfor i in range(500): e = ExceptionGroup('x', [e] * 3)\nraise e"],
 	[
 		"has 100,000 frames",
 		"import types, sys\nt = None\nfor i in range(100_000): t = types.TracebackType(t, sys._getframe(), i % 1000, i % 7)\nraise ValueError('x').with_traceback(t)",
 	],
-	[
-		"has frames with forged positions",
-		"import types, sys\nraise ValueError('x').with_traceback(types.TracebackType(None, sys._getframe(), 2**31 - 1, -2**31))",
-	],
 	["has 1,000,000 notes", "e = ValueError('x')\ne.__notes__ = ['n' * 100] * 100_000\nraise e"],
-	[
-		"has notes that are none",
-		"e = ValueError('x')\ne.__notes__ = type('N', (), {'__iter__': lambda s: iter([1 / 0])})()\nraise e",
-	],
 	[
 		"has a module loader that answers for it",
 		"import linecache\nlinecache.getline = lambda *a: 'x' * 10_000_000\nlinecache.cache['/script/attack.py'] = (1, None, ['forged' * 10_000] * 10, 'x')\n1 / 0",
@@ -92,10 +72,8 @@ test.each([
 	["is an import error with hostile fields", "raise ModuleNotFoundError('x' * 10**6, name='\\ud800' * 1000, path=5)"],
 	["is an exit with an object", "class A:\n  def __str__(self): raise ValueError\nraise SystemExit(A())"],
 	["is an exit with a huge number", "raise SystemExit(-10**100)"],
-	["is a KeyboardInterrupt", "raise KeyboardInterrupt('x')"],
-	["is a GeneratorExit", "raise GeneratorExit('x')"],
 ])("an error that %s is told shortly, in the script's own words and frames", async (_, source) => {
-	const { status, error } = await arena.run(source, { limits: { maxCpuTimeMs: 1_500 } });
+	const { status, error } = await arena.run(source, { limits: { maxCpuTimeMs: 500 } });
 	if (/os\._exit\(0\)|SystemExit\(0\)/.test(source)) expect(["succeeded", "failed"]).toContain(status);
 	else {
 		expect(["failed", "timed-out"]).toContain(status);
@@ -119,8 +97,6 @@ test.each([
 		"import os\nclass W:\n  def write(self, t): pass\n  def flush(self): os._exit(7)",
 	],
 	["never returns", "class W:\n  def write(self, t):\n    while True: pass\n  def flush(self):\n    while True: pass"],
-	["is nothing", "W = lambda: None"],
-	["is the other stream", "W = lambda: sys.stderr"],
 	["prints", "class W:\n  def write(self, t): print(t)\n  flush = lambda s: print('x')"],
 ])("standard output that %s", async (_, definition) => {
 	const { error, status } = await arena.run(`import sys\n${definition}\nsys.stdout = W()\nprint("x")\n1 / 0`, {
@@ -131,29 +107,26 @@ test.each([
 });
 
 test.each([
-	"../../etc/passwd",
-	"/etc/passwd",
-	"a\0b.py",
-	".",
-	"..",
-	"x".repeat(300),
-	"\u202egpj.py",
+	"../../etc/passwd.py",
+	"/etc/x.py",
 	"a/../../b.py",
 	"python314.zip/x.py",
-	"\ud800.py",
 	"__main__.py",
 	"json.py",
 	"_cronium_main.py",
-	"forge.py/x",
+	"\u202egpj.py",
+	`${"é".repeat(200)}.py`,
 ])("a script that is called %j runs in its directory", async (name) => {
 	const outcome = await arena.host.run({
 		script: {
 			name,
 			source:
-				"import os, sys\nassert os.getcwd() == '/script' and __file__.startswith('/script/') and '..' not in __file__\nprint('ran')",
+				"import os, sys\nassert os.getcwd() == os.path.dirname(__file__) and __file__.startswith('/script/') and '..' not in __file__\nprint('ran')",
 		},
 	});
-	if (outcome.status === "failed") expect(outcome.error?.code).toBe("invalid");
-	else expect(outcome.logs.map(({ message }) => message)).toEqual(["ran"]);
+	expect({ error: outcome.error, messages: outcome.logs.map(({ message }) => message) }).toEqual({
+		error: undefined,
+		messages: ["ran"],
+	});
 	await arena.run("pass");
 });

@@ -134,7 +134,8 @@ def _read_exit(code: object) -> _End:
     if code is None:
         number = 0
     elif isinstance(code, int):
-        number = code & 0xFF
+        # As python3 has it of a number that the system does not have.
+        number = code & 0xFF if -(2**31) <= code < 2**31 else 0xFF
     else:
         try:
             print(code, file=sys.stderr)

@@ -7,4 +7,15 @@ export interface Expectation {
 	readonly isLeftOut?: true;
 }
 
-export const expectations: readonly Expectation[] = [];
+export const expectations: readonly Expectation[] = [
+	{
+		tests: ["test.test_csv.TestSniffer.test_sniff_quoted_single_column"],
+		reason: "Mended behind CPython 3.14.2: there its regular expression takes exponential time.",
+		isLeftOut: true,
+	},
+	{
+		tests: ["test.test_json.test_speedups.TestEncode.test_current_indent_level"],
+		reason: "Mended behind CPython 3.14.2: there the encoder goes on with an object that has been freed.",
+		isLeftOut: true,
+	},
+];

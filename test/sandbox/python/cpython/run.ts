@@ -1,15 +1,15 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { limitDefinitions, resolveLimits } from "../../../../host/contract/limits.ts";
-import type { GuestFile } from "../../../../host/sandbox/engine.ts";
 import { createEngine } from "../../../../host/sandbox/engines.ts";
 import type { GuestEngine } from "../../../../host/sandbox/guest-engine.ts";
 import { ensurePythonImage } from "../../../../host/sandbox/python/image.ts";
 import { drawSeed } from "../../../../host/sandbox/seed.ts";
 import { type Expectation, expectations } from "./expected.ts";
 import { modules } from "./modules.ts";
+import { readTests } from "./test-files.ts";
 
 const usage = `usage: npm run python-regression -- [DIRECTORY] [module …]
 
@@ -104,18 +104,6 @@ async function runModule(engine: GuestEngine, directory: string, name: string): 
 	return JSON.parse(printed.trimEnd().split("\n").at(-1) ?? "") as Report;
 }
 
-/** What the module needs of the package: itself, what supports all, and data. */
-function readTests(directory: string, name: string): GuestFile[] {
-	const files: GuestFile[] = [];
-	const [, top = ""] = name.split(".");
-	const needed = new RegExp(
-		`^test/(?:__init__\\.py|support/.*\\.py|${top}(?:\\.py|/.*)|datetimetester\\.py|(?:math|decimal)testdata/.*|[a-z_]+_tests\\.py|seq_tests\\.py)$`,
-	);
-	for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-		const path = relative(directory, join(entry.parentPath, entry.name));
-		if (entry.isFile() && needed.test(path)) files.push({ path, content: readFileSync(join(directory, path)) });
-	}
-	return files;
+function covers(test: Expectation["tests"][number], id: string): boolean {
+	return id === test || id.startsWith(`${test}.`);
 }
-
-const covers = (test: Expectation["tests"][number], id: string): boolean => id === test || id.startsWith(`${test}.`);
