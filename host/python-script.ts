@@ -15,11 +15,9 @@ export interface PythonScript {
 	readonly files: readonly GuestFile[];
 }
 
-/** How an archive begins: with a member, or with the record that ends an empty one. */
-const zipSignatures: readonly (readonly number[])[] = [
-	[0x50, 0x4b, 3, 4],
-	[0x50, 0x4b, 5, 6],
-];
+/** The record that ends an archive (APPNOTE 4.3.16), whose last field is a comment of up to 64 KiB. One that was cut has none. */
+const zipEnd = Buffer.from("PK\x05\x06");
+const maxZipEndBytes = 22 + 0xff_ff;
 
 /** Checks what a script in Python is given for the sandbox. Throws `invalid` or `too-large`. */
 export function requirePythonScript(
@@ -47,7 +45,7 @@ export function pythonScriptPath(name: string): string {
 	return posix.join(...(isLegal ? parents : []), scriptFileName(name, "python"));
 }
 
-/** Throws for what is no wheel in pure Python, by its name (PEP 427) and its first bytes. */
+/** Throws for what is no wheel in pure Python, by its name (PEP 427) and its end. */
 function requireWheel(path: string, content: Uint8Array): void {
 	const name = posix.basename(path);
 	const [, tags] = /^[^-]+-[^-]+(?:-\d[^-]*)?-([^-]+-[^-]+-[^-]+)\.whl$/.exec(name) ?? [];
@@ -61,6 +59,7 @@ function requireWheel(path: string, content: Uint8Array): void {
 			"invalid",
 			`The wheel ${excerpt(name)} is for ${tags}: it has native code, which the sandbox cannot load. It takes wheels in pure Python (-none-any.whl); an image in container mode (--in container) may have the others.`,
 		);
-	if (!zipSignatures.some((signature) => signature.every((byte, index) => content[index] === byte)))
-		throw new RuntimeError("invalid", `The wheel ${excerpt(name)} is no ZIP archive.`);
+	const end = Buffer.from(content.buffer, content.byteOffset, content.byteLength).subarray(-maxZipEndBytes);
+	if (!end.includes(zipEnd))
+		throw new RuntimeError("invalid", `The wheel ${excerpt(name)} is no ZIP archive, or only a part of one.`);
 }

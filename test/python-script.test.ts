@@ -4,7 +4,8 @@ import { defaultLimits, resolveLimits } from "../host/contract/limits.ts";
 import { pythonScriptPath } from "../host/python-script.ts";
 import { type RunOptions, requireMode, resolveSandboxOptions } from "../host/run-options.ts";
 
-const zip = new Uint8Array([0x50, 0x4b, 3, 4, 0]);
+/** The end of an archive, and all of an empty one. */
+const zip = new Uint8Array([0x50, 0x4b, 5, 6, ...new Uint8Array(18)]);
 const python = { name: "app/orders.py", source: "print(1)" };
 const resolve = (given: object) =>
 	resolveSandboxOptions({ script: python, ...given } as RunOptions, resolveLimits({ maxFilesBytes: 4_096 }), "quickjs-wasi");
@@ -46,8 +47,18 @@ describe("a script in Python", () => {
 		[{ arguments: ["a\0"] }, "invalid: arguments[0] has a NUL character, which no argument can have."],
 		[{ arguments: "x" }, "invalid: arguments must be an array of texts."],
 		[{ files: { "a.whl": zip } }, /^invalid: The file "a.whl" has no name of a wheel; it must be .*-py3-none-any\.whl\.$/],
-		[{ files: { "x-1-py3-none-any.whl": "text" } }, 'invalid: The wheel "x-1-py3-none-any.whl" is no ZIP archive.'],
-		[{ files: { "x-1-py3-none-any.whl": "" } }, 'invalid: The wheel "x-1-py3-none-any.whl" is no ZIP archive.'],
+		[
+			{ files: { "x-1-py3-none-any.whl": "text" } },
+			'invalid: The wheel "x-1-py3-none-any.whl" is no ZIP archive, or only a part of one.',
+		],
+		[
+			{ files: { "x-1-py3-none-any.whl": "PK\x03\x04, and no end" } },
+			'invalid: The wheel "x-1-py3-none-any.whl" is no ZIP archive, or only a part of one.',
+		],
+		[
+			{ files: { "x-1-py3-none-any.whl": "" } },
+			'invalid: The wheel "x-1-py3-none-any.whl" is no ZIP archive, or only a part of one.',
+		],
 		[
 			{ files: { "lib/numpy-2.0-cp314-cp314-manylinux_2_17_x86_64.whl": zip } },
 			/^invalid: The wheel "numpy-2.0-.*" is for cp314-cp314-manylinux_2_17_x86_64: it has native code, .* container mode \(--in container\)/,

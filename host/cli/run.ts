@@ -72,7 +72,7 @@ Imports of files and npm packages of the project are bundled first; modules in P
 			value: "PATH",
 			repeats: true,
 			description:
-				"Python in the sandbox: a wheel in pure Python, a module or the directory of a package that the script imports.",
+				"Python in the sandbox: a wheel in pure Python, a directory of wheels, a module or the directory of a package that the script imports.",
 		},
 		...containerOptions,
 		{ name: "timeout", value: "DURATION", description: "Time from start to deadline: 500ms, 30s, 2m." },

@@ -36,25 +36,35 @@ describe("cronium run, of Python in the sandbox", () => {
 		write({
 			"project/app/main.py": `#!/usr/bin/env python3
 import sys
-import beside, rates, other, tools.inner
+import beside, rates, tax, other, tools.inner
 from pathlib import Path
-print(beside.name, rates.rate, other.name, tools.inner.name, Path(__file__).with_name("table.csv").read_text(), sys.argv)
+print(beside.name, rates.rate, tax.rate, other.name, tools.inner.name, Path(__file__).with_name("table.csv").read_text(), sys.argv)
 sys.exit(3)`,
 			"project/app/beside.py": "from deep.below import name",
 			"project/app/deep/below.py": "name = 'below'",
 			"project/app/table.csv": "1;2",
 			"wheels/rates-1.0-py3-none-any.whl": wheel("rates", "rate = 0.25"),
+			"downloads/tax-1.0-py3-none-any.whl": wheel("tax", "rate = 0.19"),
 			"lib/other.py": "name = __name__",
 			"lib/tools/__init__.py": "",
 			"lib/tools/inner.py": "name = __name__",
 			"lib/tools/__pycache__/inner.pyc": "x",
 		});
-		const gave = ["--with", "../wheels/rates-1.0-py3-none-any.whl", "--with", "../lib/other.py", "--with", "../lib/tools"];
+		const gave = [
+			"--with",
+			"../wheels/rates-1.0-py3-none-any.whl",
+			"--with",
+			"../downloads",
+			"--with",
+			"../lib/other.py",
+			"--with",
+			"../lib/tools",
+		];
 		const { code, stdout, stderr } = await run("app/main.py", ...gave, "--file", "app/table.csv", "one", "--", "--two", "");
 		expect({ code, stdout, stderr }).toEqual({
 			code: 3,
 			stdout: "",
-			stderr: `below 0.25 other tools.inner 1;2 ['app/main.py', 'one', '--two', '']\ncronium: The script ended with exit code 3.\n`,
+			stderr: `below 0.25 0.19 other tools.inner 1;2 ['app/main.py', 'one', '--two', '']\ncronium: The script ended with exit code 3.\n`,
 		});
 	});
 

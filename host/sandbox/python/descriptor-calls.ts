@@ -17,7 +17,8 @@ const duplicateCloseOnExec = 1030;
 const closeOnExec = 1;
 const unlocked = 2;
 
-const fileTypes = { device: 2, directory: 3, file: 4 } as const;
+/** Devices are of no known kind, as pipes are: `isatty` takes every character device for a terminal. */
+const fileTypes = { device: 0, directory: 3, file: 4 } as const;
 const fdstatBytes = 24;
 
 /** The system calls that take descriptors, by the names that the module imports them with. What fails throws a `SystemError`. */

@@ -34,6 +34,14 @@ describe("what the sandbox does not have", () => {
 		["import socket; socket.gethostbyname('example.com')", "OSError", "no sockets"],
 		["import smtplib; smtplib.SMTP('mail.example')", "OSError", "no sockets"],
 		["import socketserver; socketserver.TCPServer(('', 80), None)", "OSError", "no sockets"],
+		["import select; select.select([], [], [], 1)", "OSError", "no sockets"],
+		["import selectors; selectors.DefaultSelector().select(1)", "OSError", "no sockets"],
+		["import signal; signal.alarm(5)", "OSError", "no signals"],
+		["import signal; signal.setitimer(signal.ITIMER_REAL, 1)", "OSError", "no signals"],
+		["import signal; signal.pause()", "OSError", "no signals"],
+		["import dbm", "ModuleNotFoundError", "The module dbm is not in the sandbox"],
+		["import shelve; shelve.open('/tmp/x')", "ModuleNotFoundError", "The module dbm is not in the sandbox"],
+		["import webbrowser", "ModuleNotFoundError", "The module webbrowser is not in the sandbox"],
 		["import ssl", "ModuleNotFoundError", "The module ssl is not in the sandbox"],
 		["import ctypes", "ModuleNotFoundError", "The module ctypes is not in the sandbox"],
 		["import tkinter", "ModuleNotFoundError", "The module tkinter is not in the sandbox"],
@@ -43,6 +51,14 @@ describe("what the sandbox does not have", () => {
 		const { failure } = await runPython(runner, source);
 		expect(failure).toMatchObject({ name, message: expect.stringContaining(message) });
 		expect(failure?.message.toLowerCase()).toContain("container mode (--in container)");
+	});
+
+	test("is no advice that only Pyodide could follow", async () => {
+		const { failure } = await runPython(runner, "import zoneinfo; zoneinfo.ZoneInfo('Mars/Olympus')");
+		expect(failure).toMatchObject({
+			name: "zoneinfo._common.ZoneInfoNotFoundError",
+			message: "'No time zone found with key Mars/Olympus'",
+		});
 	});
 
 	test("can be prepared for, as everywhere", async () => {

@@ -44,6 +44,19 @@ describe("standard streams", () => {
 		expect(await printedBy(runner, source, input === undefined ? {} : { input })).toEqual([expected]);
 	});
 
+	test("are no terminals, and nothing is printed in colours", async () => {
+		const source = `
+			import argparse, os, sys, traceback
+			print([os.isatty(fd) for fd in range(3)], sys.stdin.isatty(), sys.stdout.isatty(), sys.stderr.isatty(), open("/dev/null").isatty())
+			argparse.ArgumentParser(prog="x").print_help()
+			try: 1 / 0
+			except ZeroDivisionError: traceback.print_exc()`;
+		await runPython(runner, source);
+		expect(runner.printed).toMatch(/^\[False, False, False\] False False False False\nusage: x/);
+		expect(runner.errors).toContain("ZeroDivisionError: division by zero\n");
+		expect(runner.printed).not.toContain("\x1b");
+	});
+
 	test("ask for the input when it is read, and not before", async () => {
 		const withoutReading = await runPython(runner, "import sys; print(sys.stdin.isatty())", { input: "1" });
 		expect(withoutReading.usage.hostCalls).toBe(0);
@@ -121,6 +134,17 @@ describe("logging", () => {
 			logging.warning("nowhere")`;
 		expect(await printedBy(runner, source)).toEqual(["WARNING:root:to stdout", "WARNING:root:to a file"]);
 		expect(logged()).toEqual([]);
+	});
+
+	test("says where in the script a record is from that cannot be written", async () => {
+		await runPython(
+			runner,
+			'import logging\nlogging.error("%d rows", "no")\nlogging.raiseExceptions = False\nlogging.error("%d", "x")',
+		);
+		expect(logged()).toEqual([]);
+		expect(runner.errors).toBe(
+			`--- Logging error ---\nTypeError: %d format: a real number is required, not str\n  File "/script/orders.py", line 2\nMessage: '%d rows'\nArguments: ('no',)\n`,
+		);
 	});
 
 	test("takes any text and any length", async () => {

@@ -26,6 +26,17 @@ class RunLogHandler(logging.Handler):
         except Exception:
             self.handleError(record)
 
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Says where in the script the record is from, and not who has written it."""
+        if not logging.raiseExceptions:
+            return
+        error = sys.exception()
+        print(
+            f"--- Logging error ---\n{type(error).__name__}: {error}\n  File \"{record.pathname}\", line {record.lineno}\n"
+            f"Message: {record.msg!r}\nArguments: {record.args}",
+            file=sys.stderr,
+        )
+
 
 def _level_of(number: int) -> str:
     if number >= logging.ERROR:

@@ -15,6 +15,9 @@ NO_PROCESSES = f"The sandbox has no processes; {_ELSEWHERE}."
 NO_SOCKETS = (
     f"The sandbox has no sockets; {_ELSEWHERE}. HTTP needs none: urllib.request and http.client reach the hosts of --allow-host."
 )
+NO_SIGNALS = (
+    f"The sandbox has no signals from outside and no timers of signals; {_ELSEWHERE}. asyncio.timeout() ends what waits for too long."
+)
 _NO_NATIVE_CODE = "The sandbox loads no native code ({}); container mode (--in container) does."
 
 _CONTAINER = "container mode (--in container) has it"
@@ -34,6 +37,7 @@ _MISSING = {
     "_tkinter": "tkinter",
     "ctypes": "ctypes",
     "curses": "curses",
+    "dbm": "dbm",
     "ensurepip": "ensurepip",
     "grp": "grp",
     "idlelib": "idlelib",
@@ -47,10 +51,11 @@ _MISSING = {
     "tkinter": "tkinter",
     "turtle": "turtle",
     "venv": "venv",
+    "webbrowser": "webbrowser",
 }
 _MISSING_TEXTS = {name: _NOT_HERE.format(known) for name, known in _MISSING.items()} | {"ssl": _NO_TLS, "_ssl": _NO_TLS}
 # pyodide's own, which are there as files and have nothing to talk to.
-_FOREIGN = frozenset(("_pyodide", "pyodide", "pyodide_js", "js", "webbrowser"))
+_FOREIGN = frozenset(("_pyodide", "pyodide", "pyodide_js", "js"))
 # They open sockets of their own.
 _HTTP_CLIENTS = frozenset(("aiohttp", "httpx", "requests", "urllib3"))
 
@@ -61,7 +66,10 @@ def describe_missing_module(name: str) -> str:
     if known in _MISSING_TEXTS:
         return _MISSING_TEXTS[known]
     if known in _FOREIGN:
-        return f"The module {known} is Pyodide's way to JavaScript, which the sandbox does not have. Container mode (--in container) runs what asks for it elsewhere."
+        return (
+            f"The module {known} is Pyodide's way to JavaScript, which the sandbox does not have. Packages that make requests through it, as urllib3 and"
+            " requests do, run in container mode (--in container); urllib.request and http.client reach the hosts of --allow-host here."
+        )
     if known in _HTTP_CLIENTS:
         return (
             f"The module {known} is not in the sandbox, where it would find no sockets: urllib.request and http.client reach the hosts of"
@@ -69,7 +77,7 @@ def describe_missing_module(name: str) -> str:
         )
     return (
         f"No module named {name!r}. It is none of the files of the run and none of Python's standard library."
-        " A wheel of pure Python is given with --with; what has native parts needs container mode (--in container)."
+        " --with gives it a wheel in pure Python, a module or the directory of a package; what has native parts needs container mode (--in container)."
     )
 
 
@@ -139,8 +147,23 @@ def _refuse_threads() -> None:
     threading._start_joinable_thread = refusal
 
 
+def _refuse_signals() -> None:
+    import _signal
+    import signal
+
+    refusal = _refuse(NO_SIGNALS, OSError, errno.ENOTSUP)
+    for module in (_signal, signal):
+        _replace(module, "pause sigtimedwait sigwait sigwaitinfo", refusal)
+        # This build has not even their names.
+        module.alarm = module.setitimer = refusal
+
+
 def _refuse_sockets() -> None:
     import _socket
+    import select
+
+    # Before socket has selectors imported, which keeps what it finds here.
+    _replace(select, "poll select", _refuse(NO_SOCKETS, OSError, errno.ENOTSUP))
     import socket
 
     refusal = _refuse(NO_SOCKETS, OSError, errno.ENOTSUP)
@@ -152,6 +175,21 @@ def _refuse_sockets() -> None:
     socket.getfqdn = lambda name="": name or "localhost"
 
 
+def _name_missing_zones() -> None:
+    """Pyodide's advice for zones that are not there is of no use here."""
+    from zoneinfo import ZoneInfoNotFoundError, _common
+
+    load = _common.load_tzdata
+
+    def load_tzdata(key: str) -> object:
+        try:
+            return load(key)
+        except ZoneInfoNotFoundError:
+            raise ZoneInfoNotFoundError(f"No time zone found with key {key}") from None
+
+    _common.load_tzdata = load_tzdata
+
+
 def _load_extension(loader: ExtensionFileLoader, spec: ModuleSpec) -> NoReturn:
     raise ImportError(_NO_NATIVE_CODE.format(spec.name), name=spec.name, path=loader.path)
 
@@ -159,7 +197,9 @@ def _load_extension(loader: ExtensionFileLoader, spec: ModuleSpec) -> NoReturn:
 def install() -> None:
     sys.meta_path.insert(0, _MissingFinder)
     ExtensionFileLoader.create_module = _load_extension
+    _refuse_sockets()
     _refuse_processes()
     _refuse_process_pools()
     _refuse_threads()
-    _refuse_sockets()
+    _refuse_signals()
+    _name_missing_zones()
