@@ -8,7 +8,7 @@ import type { ContainerSettings } from "./executors/container/opened-engine.ts";
 import { SandboxExecutor } from "./executors/sandbox.ts";
 import type { Host } from "./host.ts";
 import { keepAlive } from "./keep-alive.ts";
-import { type JavaScriptEngine, requireEngine } from "./sandbox/engine.ts";
+import { type JavaScriptEngine, requireJavaScriptEngine } from "./sandbox/engine.ts";
 import type { StartWorker } from "./sandbox/script-worker.ts";
 import { threadWorkers } from "./sandbox/thread-worker.ts";
 import { pythonImages } from "./store/data-directory.ts";
@@ -63,7 +63,7 @@ export interface HostOptions {
  */
 export async function createHost(options: HostOptions = {}): Promise<Host> {
 	const limits = resolveLimits(options.limits);
-	const engine = requireEngine(options.engine ?? "quickjs-wasi");
+	const engine = requireJavaScriptEngine(options.engine ?? "quickjs-wasi");
 	const guests = oneOf(options.guests ?? "threads", "guests", ["threads", "process"] as const);
 	const containers = options.containers ?? {};
 	// Loaded only where there is something to check.

@@ -11,7 +11,7 @@ import { setVariable } from "./helpers/variable-effects.ts";
 import { requireFileName, requirePlacedFiles, scriptFileName } from "./placed-files.ts";
 import { requirePythonScript } from "./python-script.ts";
 import { parseAllowedHosts } from "./sandbox/allowed-hosts.ts";
-import { type EngineName, type GuestFile, type JavaScriptEngine, requireEngine } from "./sandbox/engine.ts";
+import { type EngineName, type GuestFile, type JavaScriptEngine, requireJavaScriptEngine } from "./sandbox/engine.ts";
 import { findLanguage, type ScriptLanguage, sandboxLanguages, scriptExtensions, scriptLanguages } from "./script-language.ts";
 import type { StoreOperation } from "./store/store.ts";
 
@@ -151,7 +151,7 @@ export function resolveSandboxOptions(options: RunOptions, hostLimits: Limits, h
 		...terms,
 		script: { ...script, language: language ?? "javascript" },
 		allowedHosts,
-		engine: requireEngine(options.engine ?? hostEngine),
+		engine: requireJavaScriptEngine(options.engine ?? hostEngine),
 		arguments: [],
 		files: [],
 	};

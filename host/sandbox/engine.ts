@@ -100,6 +100,6 @@ export type JavaScriptEngine = (typeof javascriptEngines)[number];
 export const engineNames = [...javascriptEngines, "python"] as const;
 export type EngineName = (typeof engineNames)[number];
 
-export function requireEngine(engine: unknown): JavaScriptEngine {
+export function requireJavaScriptEngine(engine: unknown): JavaScriptEngine {
 	return oneOf(engine, "engine", javascriptEngines);
 }

@@ -15,7 +15,7 @@ import {
 	type GuestExecution,
 	type GuestFile,
 	type RemoteHelpers,
-	requireEngine,
+	requireJavaScriptEngine,
 	type Script,
 	type Surroundings,
 } from "./engine.ts";
@@ -52,7 +52,7 @@ let files: GuestFile[] = [];
 let current: { readonly abort: AbortController; readonly limits: Limits } | undefined;
 
 const line = new GuestLine(onNews);
-const first = requireEngine(process.argv[2]);
+const first = requireJavaScriptEngine(process.argv[2]);
 const { images } = programFiles;
 const engineOf = engineChoice(await createEngine(first, { images }), { images });
 tell(guestFrames.ready, "");
