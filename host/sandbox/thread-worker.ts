@@ -95,7 +95,9 @@ class ThreadWorker implements ScriptWorker {
 		// Throws for what cannot be cloned, before anything has changed.
 		const order = job.start();
 		const { pythonModule } = this.#shared;
-		const python = order.engine === "python" && pythonModule ? { pythonModule } : {};
+		// Only to a worker that needs it: a thread takes milliseconds to take a module in.
+		const isNeeded = order.engine === "python" && !this.engines.has("python");
+		const python = isNeeded && pythonModule ? { pythonModule } : {};
 		this.#worker.postMessage({ type: "run", ...order, ...python } satisfies WorkerRun);
 		this.state = "busy";
 		this.#onLog = job.onLog;

@@ -120,11 +120,13 @@ async function run(order: WorkerRun): Promise<WorkerMessage> {
 			const { openRunFetch } = await import("./run-fetch.ts");
 			fetcher = openRunFetch(execution, bound, forbiddenPorts);
 		}
-		const engine = await engineOf(name, {
+		const making = engineOf(name, {
 			...(pythonImage !== undefined && { pythonImage }),
 			...(pythonModule && { pythonModule }),
 		});
-		if (name === "python" && !pythonModule) post({ type: "compiled", module: engine.prepared.module });
+		const engine = await making;
+		if (making instanceof Promise && name === "python" && !pythonModule)
+			post({ type: "compiled", module: engine.prepared.module });
 		const surroundings = { seed, print: bound.print, ...(fetcher && { fetch: fetcher.fetch }) };
 		const result = await engine.run(script, execution, bound.helpers, surroundings, data.stop);
 		const remainder = await bound.settle(result.failure ? undefined : result.returned);
