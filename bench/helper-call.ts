@@ -79,7 +79,7 @@ async function measureReads(name: EngineName, rounds: number): Promise<Row> {
 
 const script = `for (let n = 0; n <= ${readsPerRound}; n++) if ((await cronium.getVariable("key")).length !== 98) throw new Error("wrong value");`;
 
-async function readInLoop(engine: Engine, store: LmdbStore): Promise<number[]> {
+async function readInLoop(engine: GuestEngine, store: LmdbStore): Promise<number[]> {
 	const execution: Execution = { ...createExecution(), id: randomUUID() };
 	await store.commit({
 		operations: [

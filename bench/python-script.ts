@@ -32,7 +32,7 @@ export function requireOutput(name: string, number: number, output: unknown): vo
 }
 
 /** Runs the script in an engine of this thread, with helpers on the store as they are in every run. Resolves with its milliseconds. */
-export async function runWithHelpers(engine: Engine, store: Store, number: number): Promise<number> {
+export async function runWithHelpers(engine: GuestEngine, store: Store, number: number): Promise<number> {
 	const execution = { ...createExecution(), id: randomUUID() };
 	await store.commit({
 		operations: [

@@ -1,18 +1,20 @@
 import type { Helpers } from "../host/contract/generated/types.ts";
 import { limitDefinitions, resolveLimits } from "../host/contract/limits.ts";
 import type { Execution } from "../host/execution.ts";
-import type { Engine, GuestResult, Surroundings } from "../host/sandbox/engine.ts";
+import type { GuestResult, Surroundings } from "../host/sandbox/engine.ts";
+import type { GuestEngine } from "../host/sandbox/guest-engine.ts";
 import { drawSeed } from "../host/sandbox/seed.ts";
 
 /** Runs scripts in an engine of this thread, without host, worker and store around it. */
 export type RunInEngine = (source: string, helpers?: Helpers) => Promise<GuestResult>;
 
 /** Throws when a script fails: its time would mean nothing. */
-export function createRunInEngine(engine: Engine, execution = createExecution(), print = printToErrors): RunInEngine {
+export function createRunInEngine(engine: GuestEngine, execution = createExecution(), print = printToErrors): RunInEngine {
 	const stop = new Int32Array(new SharedArrayBuffer(4));
 	const name = engine.name === "python" ? "bench.py" : "bench.js";
 	return async (source, helpers = emptyHelpers) => {
 		const result = await engine.run({ name, source }, execution, helpers, { seed: drawSeed(), print }, stop);
+		engine.tidy();
 		if (result.failure) throw new Error(`${engine.name}: ${result.failure.code}: ${result.failure.message}`);
 		return result;
 	};

@@ -66,6 +66,7 @@ export class GuestEngine implements Engine {
 	/** Of instances that were dropped since the last collection. */
 	#droppedBytes = 0;
 	#running = false;
+	#lastPages = 0;
 	#disposed = false;
 
 	constructor(prepared: PreparedEngine, create: (maximumPages: number) => Instance) {
@@ -117,6 +118,11 @@ export class GuestEngine implements Engine {
 		}
 	}
 
+	/** Has the instance for the next run like the last one made ready, when nothing else is to be done: to be called when the result of a run is on its way. */
+	tidy(): void {
+		setImmediate(() => this.#prepare(this.#lastPages)).unref();
+	}
+
 	[Symbol.dispose](): void {
 		this.#disposed = true;
 		this.#idle.clear();
@@ -142,12 +148,11 @@ export class GuestEngine implements Engine {
 			this.#dropped++;
 			this.#droppedBytes += guest.memoryBytes;
 		}
-		// The result is on its way while the instance for the next run is made ready.
-		setImmediate(() => this.#prepare(maximumPages)).unref();
+		this.#lastPages = maximumPages;
 	}
 
 	#prepare(maximumPages: number): void {
-		if (this.#disposed || this.#running) return;
+		if (this.#disposed || this.#running || maximumPages === 0) return;
 		this.#collect();
 		const idle = this.#idle.get(maximumPages);
 		if (!idle) this.#keep(maximumPages, { guest: this.#make(maximumPages), restored: true });

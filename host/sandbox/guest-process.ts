@@ -89,6 +89,7 @@ async function run(order: GuestOrder, source: string): Promise<void> {
 		};
 		const { returned, ...result } = await engine.run(script, execution, helpers, surroundings, stop);
 		tell(guestFrames.ended, JSON.stringify(result), returned);
+		engine.tidy();
 	} finally {
 		current = undefined;
 		waiting.clear();

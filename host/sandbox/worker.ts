@@ -15,7 +15,7 @@ import { connectLmdbStore, type StoreConnection } from "../store/lmdb-connection
 import type { EngineName, GuestResult, Script } from "./engine.ts";
 import { createEngine, engineChoice } from "./engines.ts";
 import type { Fetcher } from "./fetch.ts";
-import type { PreparedEngine } from "./guest-engine.ts";
+import type { GuestEngine, PreparedEngine } from "./guest-engine.ts";
 import { cpuTimeMs } from "./run-control.ts";
 import type { Seed } from "./seed.ts";
 import { stopError } from "./stop-error.ts";
@@ -92,13 +92,15 @@ const [connection] = await connected;
 const store = connectLmdbStore(connection.store);
 // The store is opened by its first read; better before a run needs it, when there is nothing else to do.
 setTimeout(() => void store.get(layout.lastSweep), warmUpMs).unref();
+/** The engine of the last run. */
+let used: GuestEngine | undefined;
 let current: { readonly abort: AbortController; readonly limits: Limits } | undefined;
 
 port.on("message", (message: WorkerRun | WorkerStop) => {
 	if (message.type === "stop") return current?.abort.abort(stopError(message.reason, current.limits));
-	run(message).then(post, (cause: unknown) =>
-		post({ type: "broken", message: cause instanceof Error ? cause.message : String(cause) }),
-	);
+	run(message)
+		.then(post, (cause: unknown) => post({ type: "broken", message: cause instanceof Error ? cause.message : String(cause) }))
+		.finally(() => used?.tidy());
 });
 post({ type: "ready", prepared: data.prepared ? undefined : engine.prepared });
 
@@ -125,6 +127,7 @@ async function run(order: WorkerRun): Promise<WorkerMessage> {
 			...(pythonModule && { pythonModule }),
 		});
 		const engine = await making;
+		used = engine;
 		if (making instanceof Promise && name === "python" && !pythonModule)
 			post({ type: "compiled", module: engine.prepared.module });
 		const surroundings = { seed, print: bound.print, ...(fetcher && { fetch: fetcher.fetch }) };

@@ -32,6 +32,7 @@ test("the memory of dropped instances does not gather", async () => {
 			new Int32Array(1),
 		);
 		expect({ returned, failure }).toEqual({ returned: "40", failure: undefined });
+		engine.tidy();
 		// The engine makes itself ready for the next run, and references that were looked at are let go.
 		for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
 		let held = 0;

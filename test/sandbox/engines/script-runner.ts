@@ -111,13 +111,15 @@ export async function createScriptRunner(name: EngineName, options: EngineOption
 				printed += text;
 				if (source === "stderr") errors += text;
 			};
-			return engine.run(
-				{ name: file, source, ...beside },
-				execution,
-				delayed(helpers),
-				{ seed: drawSeed(), print, ...(fetch && { fetch }) },
-				stop ?? new Int32Array(1),
-			);
+			return engine
+				.run(
+					{ name: file, source, ...beside },
+					execution,
+					delayed(helpers),
+					{ seed: drawSeed(), print, ...(fetch && { fetch }) },
+					stop ?? new Int32Array(1),
+				)
+				.finally(() => engine.tidy());
 		},
 		releaseLateAnswers() {
 			for (const release of late.splice(0)) release();
