@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createHelpers } from "../host/helpers/helpers.ts";
 import { layout } from "../host/layout.ts";
-import type { Engine } from "../host/sandbox/engine.ts";
+import type { GuestEngine } from "../host/sandbox/guest-engine.ts";
 import type { Store } from "../host/store/store.ts";
 import { createExecution, createRunInEngine } from "./run-in-engine.ts";
 
