@@ -20,7 +20,6 @@ test.each([
 	["a bytearray that doubles", "x = bytearray(b'x')\nwhile True: x += bytes(x)", memory],
 	["a list of lists", "x = []\nwhile True: x.append([0] * 1000)", memory],
 	["an int's power", "10 ** 10 ** 8", [...memory, ...time]],
-	["an int's factorial", "import math\nmath.factorial(10**7)", [...memory, ...time]],
 	[
 		"a decimal",
 		"import decimal\nc = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)\nc.divide(1, 3)",
@@ -28,18 +27,10 @@ test.each([
 	],
 	["a format", "'%1000000000d' % 1", [...memory, "script-error"]],
 	["a join", "','.join(['x' * 10**6] * 10**3)", memory],
-	["a deque", "from collections import deque\ndeque([0]) * 10**9", [...memory, ...time, "script-error"]],
-	["a compile of much", "compile('x=1\\n' * 2_000_000, 'x', 'exec')", [...memory, ...time, "script-error"]],
 	[
 		"a zip bomb",
 		"import zlib\nzlib.decompress(zlib.compress(bytes(30_000_000)) , bufsize=1)\nx = [zlib.decompress(zlib.compress(bytes(20_000_000))) for _ in range(10)]",
 		memory,
-	],
-	["a gzip bomb", "import gzip\nx = gzip.decompress(gzip.compress(bytes(1_000_000)) * 200)", memory],
-	[
-		"an lzma bomb",
-		"import lzma\nx = lzma.decompress(lzma.compress(bytes(1_000_000)) * 200)",
-		[...memory, ...time, "import-error"],
 	],
 	[
 		"a zstd bomb",
@@ -73,9 +64,7 @@ test.each([
 
 test.each([
 	["a regular expression", "import re\nre.match(r'(a+)+$', 'a' * 40 + 'b')"],
-	["many alternatives", "import re\nre.match(r'(?:a|a|aa)+$', 'a' * 100 + 'b')"],
 	["an iterator in C", "sum(__import__('itertools').repeat(0))"],
-	["a deque of everything", "from collections import deque\nfrom itertools import count\ndeque(count(), 0)"],
 	[
 		"a query",
 		"import sqlite3\nsqlite3.connect(':memory:').execute('with recursive t(x) as (select 1 union all select x + 1 from t) select max(x) from t').fetchall()",
