@@ -7,7 +7,7 @@ import { buildProgram, programVariable } from "./built-program.ts";
 import { stopEngine } from "./containers/engine-process.ts";
 import { engineKinds, enginesVariable } from "./containers/engines.ts";
 
-/** Programs that tests need beyond npm, and the Debian packages that have them. */
+/** Programs and files that tests need beyond npm, and the Debian packages that have them. */
 const programs: Readonly<Record<string, string>> = {
 	strace: "strace",
 	curl: "curl",
@@ -22,6 +22,7 @@ const programs: Readonly<Record<string, string>> = {
 	tcsh: "tcsh",
 	fish: "fish",
 	ip: "iproute2",
+	"/usr/share/zoneinfo/Europe/Berlin": "tzdata",
 };
 
 /**
@@ -56,4 +57,5 @@ function install(): void {
 	if (left.length > 0 && process.env.CI) throw new Error(`The tests need ${left.join(", ")}, which could not be installed.`);
 }
 
-const isInstalled = (program: string): boolean => spawnSync("sh", ["-c", 'command -v "$1"', "sh", program]).status === 0;
+const isInstalled = (program: string): boolean =>
+	program.startsWith("/") ? existsSync(program) : spawnSync("sh", ["-c", 'command -v "$1"', "sh", program]).status === 0;

@@ -110,7 +110,7 @@ sys.exit(3)`,
 			"project/fake-1-py3-none-any.whl": "text",
 			"project/x.whl": wheel("x", ""),
 			"project/numpy-2-cp314-cp314-manylinux_2_17_x86_64.whl": wheel("numpy", ""),
-			"project/large.py": Buffer.alloc(64 * 1024 * 1024 + 1),
+			...(argv.includes("large.py") && { "project/large.py": Buffer.alloc(64 * 1024 * 1024 + 1) }),
 		});
 		symlinkSync("../../secret.py", join(directory, "project/leaky/secret.py"));
 		const { code, stdout, stderr } = await run("main.py", ...argv);

@@ -45,7 +45,7 @@ export function printMatrix(cells: readonly Cell[]): string {
 	const symbol = (state: string | undefined): string =>
 		state === "passed" ? "✓" : state === "failed" ? "✗" : state === undefined ? " " : "–";
 	const width = Math.max(...titles.map(({ length }) => length));
-	const letter = (index: number): string => String.fromCharCode(97 + index);
+	const letter = (index: number): string => letters[index] ?? "?";
 	const lines = titles.map((title) => {
 		const row = columns.map(({ door, column }) => symbol(byPlace.get(`${door}/${column}/${title}`)));
 		return `${title.padEnd(width)}  ${row.join(" ")}`;
@@ -101,3 +101,6 @@ const doors = [
 	"stub",
 ];
 const rank = (door: string): number => (doors.includes(door) ? doors.indexOf(door) : doors.length);
+
+/** Of the columns. */
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
