@@ -11,7 +11,6 @@ export const pythonExports = [
 	"emscripten_stack_set_limits",
 	"free",
 	"malloc",
-	"Py_DecRef",
 	"Py_EMSCRIPTEN_SIGNAL_HANDLING",
 	"Py_InitializeFromInitConfig",
 	"PyBool_Type",
