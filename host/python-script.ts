@@ -42,7 +42,7 @@ export function requirePythonScript(
 export function pythonScriptPath(name: string): string {
 	const parents = name.split("/").slice(0, -1);
 	const isLegal = parents.every((part) => part !== "" && part !== "." && part !== ".." && utf8Length(part) <= maxNameBytes);
-	return posix.join(...(isLegal ? parents : []), scriptFileName(name, "python"));
+	return posix.join(...(isLegal ? parents : []), scriptFileName(name, "python")).toWellFormed();
 }
 
 /** Throws for what is no wheel in pure Python, by its name (PEP 427) and its end. */

@@ -96,6 +96,7 @@ test.each([
 	["a/./b.py", "b.py"],
 	["a/..", "a/script.py"],
 	["..", "script.py"],
+	["\ud800/b.py", "\ufffd/b.py"],
 	["a/", "a/a.py"],
 	[`${"ä".repeat(200)}/b.py`, "b.py"],
 	[`${"x".repeat(252)}.py`, `${"x".repeat(252)}.py`],

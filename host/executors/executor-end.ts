@@ -4,7 +4,7 @@ import type { Limits } from "../contract/limits.ts";
 import type { Failure, FinalStatus, Usage } from "../execution.ts";
 import type { Remainder } from "../helpers/helpers.ts";
 import type { LastAudit } from "../helpers/run-audit.ts";
-import { limitFailure } from "../sandbox/guest-failures.ts";
+import { exitFailure, limitFailure } from "../sandbox/guest-failures.ts";
 import type { StoreOperation } from "../store/store.ts";
 
 /** How a run ended in its executor. */
@@ -72,10 +72,9 @@ export function stopFailure(limits: Limits, signal: AbortSignal): Failure {
 
 /** Why a script failed that ended with this exit code, as a shell would have it: 128 and its number for one that was ended by a signal. */
 export function scriptFailure(exitCode: number): Failure | undefined {
-	if (exitCode === 0) return undefined;
 	const name = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0];
-	const ended = name ? `was ended by ${name}, exit code ${exitCode}.` : `ended with exit code ${exitCode}.`;
-	return { code: "script-error", message: `The script ${ended}` };
+	if (name === undefined) return exitFailure(exitCode);
+	return { code: "script-error", message: `The script was ended by ${name}, exit code ${exitCode}.` };
 }
 
 /** The final status that a failure means. */

@@ -34,6 +34,17 @@ export function limitFailure(limits: Limits, name: keyof typeof limitCodes): Fai
 	};
 }
 
+/** The failure of a script of which nothing is known but the exit code. */
+export function exitFailure(exitCode: number): Failure | undefined {
+	return exitCode === 0 ? undefined : { code: "script-error", message: `The script ended with exit code ${exitCode}.` };
+}
+
+/** The failure of a script that has thrown what nobody can describe. */
+export const undescribed: Failure = {
+	code: "script-error",
+	message: "The script failed with an error that cannot be described.",
+};
+
 /** This much of the largest memory may be missing because it was too little for what was asked. */
 const nearlyFullBytes = 1024 * 1024;
 
@@ -46,6 +57,7 @@ const memoryMessage = "out of memory";
 /** What both engines say of a name that the module, whose inner name this is, does not export. */
 const missingExportPattern = /^Could not find export '(.{1,200})' in module 'cronium:module'$/u;
 
+/** What a guest says of an error that nothing has caught, cut. */
 interface Described {
 	readonly name?: string;
 	readonly message: string;
@@ -58,12 +70,9 @@ export function describeFailure(
 	said: string | undefined,
 	{ scriptName, limits, memory }: { scriptName: string; limits: Limits; memory: MemoryState },
 ): Failure {
-	const described = readDescription(said);
-	if (!described)
-		return isNearlyFull(memory)
-			? limitFailure(limits, "maxMemoryBytes")
-			: { code: "script-error", message: "The script failed with an error that cannot be described." };
-	const { name, message, stack, code } = described;
+	const read = said === undefined ? undefined : readSaid(said);
+	if (!read) return isNearlyFull(memory) ? limitFailure(limits, "maxMemoryBytes") : undescribed;
+	const { name, message, stack, code } = describeSaid(read);
 	const isEngineError = name === "InternalError" || name === "RangeError";
 	const kept = { ...(stack !== undefined && { stack }) };
 	if (isEngineError && message === memoryMessage) return { ...limitFailure(limits, "maxMemoryBytes"), ...kept };
@@ -158,27 +167,36 @@ function parsedPosition(stack: string | undefined, scriptName: string): string |
 	return first?.startsWith(prefix) && /^\d+:\d+$/.test(first.slice(prefix.length)) ? first.slice(3) : undefined;
 }
 
-/** More than the prelude makes of any error: its texts are cut to 8 Ki characters each, and a character is at most six of JSON. */
-const maxDescriptionCharacters = 1024 * 1024;
-/** A record of four texts. */
-const maxDescriptionValues = 8;
+/** More than any guest's own code says of an error: its texts are cut to 8 Ki characters each, and a character is at most six of JSON. */
+const maxSaidCharacters = 1024 * 1024;
+/** Records of a few texts. */
+const maxSaidValues = 16;
 /** Longer messages, names and stacks are cut: they are the guest's words. */
 const maxTextCharacters = 16 * 1024;
 
-function readDescription(said: string | undefined): Described | undefined {
-	if (said === undefined || said.length > maxDescriptionCharacters) return undefined;
+/** The record of JSON that a guest has made, which may have replaced any part of what makes it; undefined when it is none. */
+export function readSaid(said: string): Readonly<Record<string, unknown>> | undefined {
+	if (said.length > maxSaidCharacters) return undefined;
 	try {
-		requireFewValues("an error", said, maxDescriptionValues);
-		const { name, message, stack, code } = JSON.parse(said) as Record<string, unknown>;
-		return {
-			message: typeof message === "string" ? cut(message) : "The script failed.",
-			...(typeof name === "string" && { name: cut(name) }),
-			...(typeof stack === "string" && { stack: cut(stack) }),
-			...(typeof code === "string" && { code: cut(code) }),
-		};
+		requireFewValues("what a guest says", said, maxSaidValues);
+		const read: unknown = JSON.parse(said);
+		return typeof read === "object" && read !== null ? (read as Record<string, unknown>) : undefined;
 	} catch {
 		return undefined;
 	}
 }
 
-const cut = (text: string): string => text.slice(0, maxTextCharacters).toWellFormed();
+/** The texts of an error in what a guest has said. */
+export function describeSaid({ name, message, stack, code }: Readonly<Record<string, unknown>>): Described {
+	return {
+		message: typeof message === "string" ? cut(message) : "The script failed.",
+		...(typeof name === "string" && { name: cut(name) }),
+		...(typeof stack === "string" && { stack: cut(stack) }),
+		...(typeof code === "string" && { code: cut(code) }),
+	};
+}
+
+/** What a terminal may take for a command. */
+const controlPattern = /[^\P{Cc}\n\t]/gu;
+
+const cut = (text: string): string => text.slice(0, maxTextCharacters).toWellFormed().replace(controlPattern, " ");

@@ -102,36 +102,25 @@ export class GuestMemory {
 		return segments;
 	}
 
-	/** Makes a memory that was never written to what it was when the segments were copied. */
+	/** Makes a memory that is zero elsewhere what it was when the segments were copied. */
 	write(segments: readonly MemorySegment[]): void {
 		for (const { offset, bytes } of segments) this.bytes.set(bytes, offset);
 	}
 
 	/** Makes the memory, whatever is in it, what it was when the segments were copied. */
 	overwrite(segments: readonly MemorySegment[]): void {
-		const memory = this.bytes;
-		let end = 0;
-		for (const { offset, bytes } of segments) {
-			this.#clear(end, offset);
-			memory.set(bytes, offset);
-			end = offset + bytes.length;
-		}
-		this.#clear(end, memory.length);
+		this.clearAround(segments.map(({ offset, bytes }) => ({ offset, length: bytes.length })));
+		this.write(segments);
 	}
 
-	/** The same with segments that are elsewhere: `fill` brings what is in one. */
-	overwriteWith<Segment extends { readonly offset: number; readonly length: number }>(
-		segments: readonly Segment[],
-		fill: (target: Uint8Array, segment: Segment) => void,
-	): void {
-		const memory = this.bytes;
+	/** Makes zero what is in none of the segments, which are in the order of their offsets. */
+	clearAround(segments: readonly { readonly offset: number; readonly length: number }[]): void {
 		let end = 0;
-		for (const segment of segments) {
-			this.#clear(end, segment.offset);
-			end = segment.offset + segment.length;
-			fill(memory.subarray(segment.offset, end), segment);
+		for (const { offset, length } of segments) {
+			this.#clear(end, offset);
+			end = offset + length;
 		}
-		this.#clear(end, memory.length);
+		this.#clear(end, this.bytes.length);
 	}
 
 	/**

@@ -1,7 +1,14 @@
 import type { Limits } from "../../contract/limits.ts";
-import { requireFewValues } from "../../contract/shapes.ts";
 import type { Failure } from "../../execution.ts";
-import { describeTrap, limitFailure, type MemoryState } from "../guest-failures.ts";
+import {
+	describeSaid,
+	describeTrap,
+	exitFailure,
+	limitFailure,
+	type MemoryState,
+	readSaid,
+	undescribed,
+} from "../guest-failures.ts";
 import { RefusedImport } from "./imports.ts";
 import { pythonStackBytes } from "./stacks.ts";
 
@@ -11,21 +18,10 @@ export interface PythonEnd {
 	readonly failure?: Failure;
 }
 
-/** More than `_cronium_main` says of any failure. */
-const maxAnswerCharacters = 1024 * 1024;
-/** An exit code and a record of six texts. */
-const maxAnswerValues = 16;
-/** Longer messages, names and stacks are cut: they are the guest's words. */
-const maxTextCharacters = 16 * 1024;
-
 /** Reads what `_cronium_main.run` has answered. It is worth what a script says, which may have replaced any part of it. */
 export function describeAnswer(said: string, limits: Limits): PythonEnd {
-	const answer = readAnswer(said);
-	if (!answer)
-		return {
-			exitCode: 1,
-			failure: { code: "script-error", message: "The script failed with an error that cannot be described." },
-		};
+	const answer = readSaid(said);
+	if (!answer) return { exitCode: 1, failure: undescribed };
 	const { exitCode: given, failure } = answer;
 	const exitCode = typeof given === "number" && Number.isInteger(given) ? given & 0xff : 1;
 	if (typeof failure !== "object" || failure === null) return describeExitCode(exitCode);
@@ -34,8 +30,8 @@ export function describeAnswer(said: string, limits: Limits): PythonEnd {
 
 /** The end of a script that has only an exit code to say. */
 export function describeExitCode(exitCode: number): PythonEnd {
-	if (exitCode === 0) return { exitCode };
-	return { exitCode, failure: { code: "script-error", message: `The script ended with exit code ${exitCode}.` } };
+	const failure = exitFailure(exitCode);
+	return { exitCode, ...(failure && { failure }) };
 }
 
 /** The failure that an error thrown through the interpreter stands for; undefined when it is a fault of the host. */
@@ -54,49 +50,24 @@ export function describePythonTrap(error: unknown, state: { limits: Limits; memo
 
 const nestedTooDeep = `The script's calls are nested too deep, for Python's recursion limit or for its stack of ${pythonStackBytes} bytes.`;
 
-function readFailure(
-	{ kind, name, message, stack, code }: Readonly<Record<string, unknown>>,
-	exitCode: number,
-	limits: Limits,
-): Failure {
-	const said = typeof message === "string" ? cut(message) : "The script failed.";
-	const kept = { ...(typeof stack === "string" && stack !== "" && { stack: cut(stack) }) };
-	const named = { ...(typeof name === "string" && { name: cut(name) }) };
-	switch (kind) {
+function readFailure(said: Readonly<Record<string, unknown>>, exitCode: number, limits: Limits): Failure {
+	const { name, message, stack, code } = describeSaid(said);
+	const kept = { ...(stack && { stack }) };
+	const named = { ...(name !== undefined && { name }) };
+	switch (said.kind) {
 		case "exit":
-			return describeExitCode(exitCode).failure ?? { code: "script-error", message: said };
+			return exitFailure(exitCode) ?? { code: "script-error", message };
 		case "memory":
 			return { ...limitFailure(limits, "maxMemoryBytes"), ...kept };
 		case "recursion":
 			return { code: "stack-exceeded", message: nestedTooDeep, ...kept };
 		case "syntax":
-			return { code: "syntax-error", message: said, ...named, ...kept };
+			return { code: "syntax-error", message, ...named, ...kept };
 		case "import":
-			return { code: "import-error", message: said, ...named, ...kept };
+			return { code: "import-error", message, ...named, ...kept };
 		case "never-settled":
-			return { code: "never-settled", message: said, ...kept };
+			return { code: "never-settled", message, ...kept };
 		default:
-			return {
-				code: "script-error",
-				message: said,
-				...named,
-				...(typeof code === "string" && { errorCode: cut(code) }),
-				...kept,
-			};
+			return { code: "script-error", message, ...named, ...(code !== undefined && { errorCode: code }), ...kept };
 	}
 }
-
-function readAnswer(said: string): Readonly<Record<string, unknown>> | undefined {
-	if (said.length > maxAnswerCharacters) return undefined;
-	try {
-		requireFewValues("the end of a script", said, maxAnswerValues);
-		const answer: unknown = JSON.parse(said);
-		return typeof answer === "object" && answer !== null ? (answer as Record<string, unknown>) : undefined;
-	} catch {
-		return undefined;
-	}
-}
-
-const isControl = /[^\P{Cc}\n\t]/gu;
-
-const cut = (text: string): string => text.slice(0, maxTextCharacters).toWellFormed().replace(isControl, " ");

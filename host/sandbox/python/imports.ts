@@ -1,6 +1,6 @@
 /**
- * What becomes of everything that CPython's WebAssembly module imports. The module is pyodide's, its JavaScript is not loaded: an import does what is
- * written here, and a name that is not known here is a module that nobody has reviewed.
+ * What becomes of everything that CPython's WebAssembly module imports and the guest does not implement (`system-calls.ts`, `guest.ts`). The module is
+ * pyodide's, its JavaScript is not loaded: an import does what is written there or here, and a name that is not known is a module that nobody has reviewed.
  */
 
 /** A function that a module imports; `i64` are BigInts. */
@@ -16,17 +16,8 @@ export class RefusedImport extends Error {
 
 const names = (text: string): readonly string[] => text.split(/\s+/).filter((name) => name !== "");
 
-/** Errors of musl, as system calls return them, negative. */
-const notSupported = -52;
 /** `EAI_FAIL`, of name resolution. */
 const resolutionFailed = -4;
-
-/** System calls that do not exist: sockets, pipes, other processes, mappings of files. */
-const refusedSystemCalls = names(`
-	__syscall_pipe __syscall_poll __syscall_accept4 __syscall_bind __syscall_connect __syscall_getpeername
-	__syscall_getsockname __syscall_getsockopt __syscall_listen __syscall_recvfrom __syscall_recvmsg __syscall_sendmsg
-	__syscall_sendto __syscall_socket _mmap_js _emscripten_system
-`);
 
 /** What a program without pyodide's JavaScript, sockets and libraries to load is answered. */
 const constants: Readonly<Record<string, number | null>> = {
@@ -46,8 +37,6 @@ const constants: Readonly<Record<string, number | null>> = {
 	getnameinfo: resolutionFailed,
 	_dlopen_js: 0,
 	_dlsym_js: 0,
-	_munmap_js: 0,
-	_msync_js: 0,
 	emscripten_runtime_keepalive_push: 0,
 	emscripten_runtime_keepalive_pop: 0,
 	_emscripten_runtime_keepalive_clear: 0,
@@ -88,7 +77,6 @@ const trapping = names(`
 `);
 
 const sealed: ReadonlyMap<string, ImportedFunction> = new Map([
-	...refusedSystemCalls.map((name) => [name, () => notSupported] as const),
 	...Object.entries(constants).map(([name, value]) => [name, () => value] as const),
 	...trapping.map((name) => [name, refuse(name)] as const),
 ]);

@@ -40,7 +40,9 @@ export class KeptImage implements Disposable {
 
 	/** Makes the memory, whatever is in it, that of the image. */
 	writeTo(memory: GuestMemory): void {
-		memory.overwriteWith(this.#layout.memory, (target, { position }) => void this.#read(position, target));
+		memory.clearAround(this.#layout.memory);
+		for (const { offset, length, position } of this.#layout.memory)
+			this.#read(position, memory.bytes.subarray(offset, offset + length));
 	}
 
 	[Symbol.dispose](): void {

@@ -17,23 +17,11 @@ export interface PythonOrder {
 /** Whether Python imports from a file of a run. */
 export const isWheel = (path: string): boolean => /\.whl$/i.test(path);
 
-/** Puts the script and its files into the guest's file system. */
+/** Puts the script and its files, whose paths the host has checked, into the guest's file system. */
 export function placeFiles({ name, source, files = [], arguments: given = [] }: Script, guest: GuestFiles): PythonOrder {
-	const path = toPath(name);
-	const beside = (file: string): string => posix.join(posix.dirname(path), toPath(file));
+	const beside = (file: string): string => posix.join(posix.dirname(name), file);
 	for (const { path: file, content } of files) guest.put(`${scriptDirectory}/${beside(file)}`, content);
-	guest.put(`${scriptDirectory}/${path}`, Buffer.from(source.toWellFormed(), "utf8"));
+	guest.put(`${scriptDirectory}/${name}`, Buffer.from(source.toWellFormed(), "utf8"));
 	const wheels = files.map(({ path: file }) => beside(file)).filter((file) => isWheel(file));
-	return { name: path, arguments: given.map((one) => one.toWellFormed()), wheels };
-}
-
-const maxSegmentBytes = 255;
-
-/** A path in the directory, whatever a script is called: what leads elsewhere, or nowhere, is left out. */
-function toPath(name: string): string {
-	const segments = name
-		.split("/")
-		.filter((segment) => segment !== "" && segment !== "." && segment !== ".." && !segment.includes("\0"));
-	if (segments.length === 0 || segments.some((segment) => Buffer.byteLength(segment) > maxSegmentBytes)) return "script.py";
-	return segments.join("/").toWellFormed();
+	return { name, arguments: given.map((one) => one.toWellFormed()), wheels };
 }

@@ -70,6 +70,10 @@ export function createSystemCalls({ memory, files, clock, environment, random }:
 		},
 	};
 	const linux = {
+		/** Of C's `system`. */
+		_emscripten_system(): number {
+			throw systemErrors.ENOSYS;
+		},
 		__syscall_socket(): number {
 			throw systemErrors.EAFNOSUPPORT;
 		},

@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { describe, expect, test } from "vitest";
-import { RefusedImport, sealImports } from "../../../host/sandbox/python/imports.ts";
+import { type ImportedFunction, RefusedImport, sealImports } from "../../../host/sandbox/python/imports.ts";
+import { createSystemCalls } from "../../../host/sandbox/python/system-calls.ts";
+import { GuestMemory } from "../../../host/sandbox/wasm-memory.ts";
+import { createGuestFiles } from "./guest-files.ts";
 
 const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
 const binary = readFileSync(createRequire(import.meta.url).resolve("pyodide/pyodide.asm.wasm"));
@@ -34,10 +37,24 @@ describe("the imports of CPython's module", () => {
 			expect(env[name], name).toThrow(RefusedImport);
 	});
 
-	test("that are system calls of sockets, pipes and other processes do not exist", () => {
-		const env = sealImports(module, implementedAsTraps(), memory).env as Record<string, Call>;
-		for (const name of ["__syscall_socket", "__syscall_connect", "__syscall_pipe", "_emscripten_system", "_mmap_js"])
-			expect(env[name]?.(0, 0, 0), name).toBe(-52);
+	test("that are system calls of sockets, pipes, other processes and mapped files fail", () => {
+		const calls = createSystemCalls({
+			memory: () => new GuestMemory(memory),
+			files: createGuestFiles({}),
+			clock: { wallMs: Date.now, monotonicMs: performance.now },
+			environment: [],
+			random: (bytes) => bytes,
+		}) as Record<string, ImportedFunction>;
+		const env = sealImports(module, { ...implementedAsTraps(), ...calls }, memory).env as Record<string, Call>;
+		const [unsupportedFamily, missing, noDevice] = [-5, -52, -43];
+		for (const [name, answer] of Object.entries({
+			__syscall_socket: unsupportedFamily,
+			__syscall_connect: missing,
+			__syscall_pipe: missing,
+			_emscripten_system: missing,
+			_mmap_js: noDevice,
+		}))
+			expect(env[name]?.(0, 0, 0), name).toBe(answer);
 		expect(env._dlopen_js?.(0)).toBe(0);
 	});
 
