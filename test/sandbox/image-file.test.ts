@@ -3,7 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { type BuiltEngine, createImageKey, type ImagePlace, keptEngine, programSources } from "../../host/sandbox/image-file.ts";
+import {
+	type BuiltEngine,
+	createImageKey,
+	type ImagePlace,
+	keptEngine,
+	modes,
+	programSources,
+	writeEngine,
+} from "../../host/sandbox/image-file.ts";
 import { glueUrl as emscriptenGlue } from "../../host/sandbox/quickjs-emscripten-guest.ts";
 import { glueUrl as wasiGlue } from "../../host/sandbox/quickjs-wasi-guest.ts";
 
@@ -102,6 +110,12 @@ describe("an image that is kept", () => {
 		take("a");
 		const ready = { ...place(), isKept: false };
 		expect(keptEngine("quickjs-wasi", () => ["b"], ready, make).image.pages).toBe(1);
+	});
+
+	test("is refused by a directory that was removed meanwhile, which does not come back", () => {
+		const removed = join(directory, "data", "images");
+		expect(() => writeEngine(join(removed, "python.image"), "key", sample, modes.data.file)).toThrow("ENOENT");
+		expect(readdirSync(directory)).toEqual([]);
 	});
 
 	test("is never written where images only lie ready, and made all the same when it cannot be written", () => {

@@ -1,6 +1,10 @@
 """Runs one script. Imported when the image is made; everything that a run may find warm is imported by it."""
 
+import gc
 import time
+
+# What is imported stays, and there is much of it to look through again and again.
+gc.disable()
 
 import _cronium_calls
 
@@ -17,7 +21,6 @@ _cronium_http.install()
 import _cronium_warm  # noqa: F401
 import atexit
 import builtins
-import gc
 import os
 import random
 import sys
@@ -184,5 +187,6 @@ _WARM = frozenset(name for name in sys.modules if "." not in name) - _STARTED - 
 # Behind it: a copy of the SDK beside the script, for its editor or for `cronium dev`, would know nothing of the sandbox.
 import _cronium_sdk  # noqa: E402, F401
 
+gc.enable()
 gc.collect()
 gc.freeze()
