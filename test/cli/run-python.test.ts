@@ -153,7 +153,7 @@ test("a Node that cannot suspend WebAssembly is told what Python needs, and runs
 	expect(await runThere("a.py")).toEqual({
 		code: 1,
 		stdout: "",
-		stderr: `cronium: Python in the sandbox needs Node 24.21 or newer, and this is ${process.versions.node}: WebAssembly cannot be suspended there. --in container runs it.\n`,
+		stderr: `cronium: Python in the sandbox needs Node 24.20 or newer, and this is ${process.versions.node}: WebAssembly cannot be suspended there. --in container runs it.\n`,
 	});
 	expect(await runThere("a.js")).toEqual({ code: 0, stdout: "1\n", stderr: "" });
 });
