@@ -144,3 +144,16 @@ test("a clone runs Python, too", { timeout: imageTimeoutMs }, async () => {
 	const options = { cwd: join(directory, "project"), env: { CRONIUM_DATA: data() }, launcher: cloneLauncher };
 	expect(await cronium(["run", "main.py"], options)).toEqual({ code: 0, stdout: "", stderr: "from a clone\n" });
 });
+
+test("a Node that cannot suspend WebAssembly is told what Python needs, and runs JavaScript", async () => {
+	write({ "project/a.py": "print(1)", "project/a.js": "export default () => 1" });
+	const older = ["--import", "data:text/javascript,delete WebAssembly.Suspending; delete WebAssembly.promising"];
+	const runThere = (script: string): Promise<Ended> =>
+		cronium(["run", join(directory, "project", script)], { nodeArguments: older, env: { CRONIUM_DATA: data() } });
+	expect(await runThere("a.py")).toEqual({
+		code: 1,
+		stdout: "",
+		stderr: `cronium: Python in the sandbox needs Node 24.20 or newer, and this is ${process.versions.node}: WebAssembly cannot be suspended there. --in container runs it.\n`,
+	});
+	expect(await runThere("a.js")).toEqual({ code: 0, stdout: "1\n", stderr: "" });
+});

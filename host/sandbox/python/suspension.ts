@@ -12,7 +12,7 @@ export function requireSuspension(): { readonly promising: Promising; readonly S
 	if (!promising || !Suspending)
 		throw new RuntimeError(
 			"unsupported",
-			`Python in the sandbox needs Node 24.21 or newer, and this is ${process.versions.node}: WebAssembly cannot be suspended there. --in container runs it.`,
+			`Python in the sandbox needs Node 24.20 or newer, and this is ${process.versions.node}: WebAssembly cannot be suspended there. --in container runs it.`,
 		);
 	return { promising, Suspending };
 }
