@@ -37,16 +37,16 @@ def listed(root):
 
 def parts(module):
     """What a change in place, or a replacement, changes: objects of the image are where they were when it was made."""
-    for value in module.__dict__.values():
-        yield id(value)
-        kind = type(value)
-        if kind is types.FunctionType:
-            yield id(value.__code__)
-            yield id(value.__defaults__)
-        elif kind is dict or kind is list or kind is set:
-            yield len(value)
-        elif kind is type and value.__module__ == module.__name__:
-            yield from map(id, value.__dict__.values())
+    values = list(module.__dict__.values())
+    functions = [one for one in values if type(one) is types.FunctionType]
+    classes = [one for one in values if type(one) is type and one.__module__ == module.__name__]
+    return (
+        *map(id, values),
+        *[id(one.__code__) for one in functions],
+        *[id(one.__defaults__) for one in functions],
+        *[len(one) for one in values if type(one) in (dict, list, set)],
+        *[id(one) for kind in classes for one in kind.__dict__.values()],
+    )
 
 
 def opened():
