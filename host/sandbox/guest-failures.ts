@@ -196,7 +196,4 @@ export function describeSaid({ name, message, stack, code }: Readonly<Record<str
 	};
 }
 
-/** What a terminal may take for a command. */
-const controlPattern = /[^\P{Cc}\n\t]/gu;
-
-const cut = (text: string): string => text.slice(0, maxTextCharacters).toWellFormed().replace(controlPattern, " ");
+const cut = (text: string): string => text.slice(0, maxTextCharacters).toWellFormed();
