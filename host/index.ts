@@ -35,6 +35,8 @@ export interface HostOptions {
 	readonly engine?: JavaScriptEngine;
 	/** Where scripts run: in threads of this process (when not given), or each in a child process without rights. */
 	readonly guests?: "threads" | "process";
+	/** Whether a worker is started ahead of the first run of the sandbox (when not given); not for a program that runs no scripts there. */
+	readonly warm?: boolean;
 	/**
 	 * Ports of this machine that no script's `fetch` reaches, whatever it was given: where the program itself listens. Read when a run starts, so
 	 * that ports can be added once they are known.
@@ -86,7 +88,7 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
 					pythonImages: pythonImages(directory),
 				});
 	const executor = new SandboxExecutor({ startWorker, limits, forbiddenPorts: options.forbiddenPorts ?? [] });
-	executor.warm();
+	if (options.warm ?? true) executor.warm();
 	const auditId = options.audit ? (await import("./store/hosts.ts")).createHostId() : undefined;
 	const audit = auditId === undefined ? undefined : { hostId: auditId };
 	const opening = openLmdbStore({ directory, maxStoreBytes: limits.maxStoreBytes, audit });

@@ -86,7 +86,7 @@ const operator: Command = {
 /** What changes credentials is in the audit log. */
 async function openAudited(dataDirectory: string): Promise<Host> {
 	const { createHost } = await import("../index.ts");
-	return createHost({ dataDirectory, audit: true });
+	return createHost({ dataDirectory, audit: true, warm: false });
 }
 
 export const group: CommandGroup = {

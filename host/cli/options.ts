@@ -32,9 +32,9 @@ export const containerOptions: readonly CommandOption[] = [
 	},
 ];
 
-/** Opens the data directory that the command line names. The host's modules are loaded only now. */
+/** Opens the data directory that the command line names, to run no scripts unless the options say otherwise. The host's modules are loaded only now. */
 export async function openHost(line: CommandLine, options: Omit<HostOptions, "dataDirectory"> = {}): Promise<Host> {
 	const dataDirectory = resolveDataDirectory(line.value("data"));
 	const { createHost } = await import("../index.ts");
-	return createHost({ dataDirectory, ...options });
+	return createHost({ dataDirectory, warm: false, ...options });
 }

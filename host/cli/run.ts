@@ -124,6 +124,7 @@ async function run(line: CommandLine): Promise<number> {
 		openHost(line, {
 			// One run: there is no next one to start a container for.
 			limits: { maxWorkers: 1, maxIdleContainers: 0 },
+			warm: mode === "sandbox",
 			containers: readContainerSettings(line),
 			...(options.engine && { engine: options.engine }),
 		}),

@@ -35,6 +35,7 @@ export function isInRange(range: AddressRange, address: string): boolean {
 export function privateKind(address: string): string | undefined {
 	const bytes = parseAddress(address);
 	if (!bytes) return "malformed";
+	const { ipv4Kinds, ipv6Kinds, globalUnicast } = ranges();
 	if (bytes.length === 4) return kindOf(bytes, ipv4Kinds);
 	const embedded = mappedIpv4(bytes) ?? translatedIpv4(bytes);
 	if (embedded) return kindOf(embedded, ipv4Kinds);
@@ -44,43 +45,54 @@ export function privateKind(address: string): string | undefined {
 
 type KindTable = readonly (readonly [kind: string, range: AddressRange])[];
 
-const table = (rows: Readonly<Record<string, readonly string[]>>): KindTable =>
-	Object.entries(rows).flatMap(([kind, ranges]) => ranges.map((range) => [kind, requireRange(range)] as const));
+let made: ReturnType<typeof makeRanges> | undefined;
 
-// From the IANA registries of special-purpose addresses.
-const ipv4Kinds = table({
-	private: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
-	loopback: ["127.0.0.0/8"],
-	"link-local": ["169.254.0.0/16"],
-	"shared (carrier-grade NAT)": ["100.64.0.0/10"],
-	unspecified: ["0.0.0.0/8"],
-	multicast: ["224.0.0.0/4"],
-	reserved: [
-		"192.0.0.0/24",
-		"192.0.2.0/24",
-		"192.88.99.0/24",
-		"198.18.0.0/15",
-		"198.51.100.0/24",
-		"203.0.113.0/24",
-		"240.0.0.0/4",
-	],
-});
+/** Made when they are first asked for: Node takes 10 to 20 ms for the first address that it looks at, and most programs look at none. */
+function ranges(): ReturnType<typeof makeRanges> {
+	made ??= makeRanges();
+	return made;
+}
 
-const ipv6Kinds = table({
-	unspecified: ["::/128"],
-	loopback: ["::1/128"],
-	private: ["fc00::/7", "fec0::/10"],
-	"link-local": ["fe80::/10"],
-	multicast: ["ff00::/8"],
-	// Tunnels (Teredo, 6to4) lead to IPv4 addresses that nobody has checked.
-	tunnel: ["2001::/32", "2002::/16"],
-	reserved: ["2001::/23", "2001:db8::/32", "3fff::/20"],
-});
+/** From the IANA registries of special-purpose addresses. */
+function makeRanges() {
+	return {
+		ipv4Kinds: table({
+			private: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
+			loopback: ["127.0.0.0/8"],
+			"link-local": ["169.254.0.0/16"],
+			"shared (carrier-grade NAT)": ["100.64.0.0/10"],
+			unspecified: ["0.0.0.0/8"],
+			multicast: ["224.0.0.0/4"],
+			reserved: [
+				"192.0.0.0/24",
+				"192.0.2.0/24",
+				"192.88.99.0/24",
+				"198.18.0.0/15",
+				"198.51.100.0/24",
+				"203.0.113.0/24",
+				"240.0.0.0/4",
+			],
+		}),
+		ipv6Kinds: table({
+			unspecified: ["::/128"],
+			loopback: ["::1/128"],
+			private: ["fc00::/7", "fec0::/10"],
+			"link-local": ["fe80::/10"],
+			multicast: ["ff00::/8"],
+			// Tunnels (Teredo, 6to4) lead to IPv4 addresses that nobody has checked.
+			tunnel: ["2001::/32", "2002::/16"],
+			reserved: ["2001::/23", "2001:db8::/32", "3fff::/20"],
+		}),
+		globalUnicast: requireRange("2000::/3"),
+		mapped: requireRange("::ffff:0:0/96"),
+		/** The well-known prefix of NAT64: networks without IPv4 show every IPv4 host under it. */
+		translated: requireRange("64:ff9b::/96"),
+	};
+}
 
-const globalUnicast = requireRange("2000::/3");
-const mapped = requireRange("::ffff:0:0/96");
-/** The well-known prefix of NAT64: networks without IPv4 show every IPv4 host under it. */
-const translated = requireRange("64:ff9b::/96");
+function table(rows: Readonly<Record<string, readonly string[]>>): KindTable {
+	return Object.entries(rows).flatMap(([kind, ranges]) => ranges.map((range) => [kind, requireRange(range)] as const));
+}
 
 function requireRange(text: string): AddressRange {
 	const range = parseAddressRange(text);
@@ -92,8 +104,8 @@ function kindOf(bytes: AddressBytes, kinds: KindTable): string | undefined {
 	return kinds.find(([, range]) => hasPrefix(bytes, range.bytes, range.prefixLength))?.[0];
 }
 
-const mappedIpv4 = (bytes: AddressBytes): AddressBytes | undefined => embeddedIn(mapped, bytes);
-const translatedIpv4 = (bytes: AddressBytes): AddressBytes | undefined => embeddedIn(translated, bytes);
+const mappedIpv4 = (bytes: AddressBytes): AddressBytes | undefined => embeddedIn(ranges().mapped, bytes);
+const translatedIpv4 = (bytes: AddressBytes): AddressBytes | undefined => embeddedIn(ranges().translated, bytes);
 
 /** RFC 5214: under any prefix, `…:0:5efe:10.0.0.1` (or `200:5efe`) is a tunnel to an IPv4 address. The flags in the first byte say nothing. */
 function isIsatap(bytes: AddressBytes): boolean {
