@@ -34,6 +34,7 @@ import { createHost, type Host } from "../host/index.ts";
 import { failureCodes } from "../host/sandbox/guest-report.ts";
 import { publishServing } from "../host/serving.ts";
 import { lockExclusive } from "../host/store/exclusive-role.ts";
+import { builtProgram } from "./built-program.ts";
 import { engineKinds, findTestEngine } from "./containers/engines.ts";
 import { imageTimeoutMs, placePythonImage } from "./python-image.ts";
 import { sshdObstacle, startSshd } from "./ssh/sshd.ts";
@@ -125,7 +126,7 @@ describe.concurrent.each(pages)("%s", (page) => {
 		test.concurrent("its commands print what it says", { timeout: 120_000 }, async ({ expect }) => {
 			const place = join(directory, page.replaceAll("/", "-"));
 			mkdirSync(place);
-			await placePythonImage(join(place, ".data"));
+			await placePythonImage(join(place, ".data"), "built");
 			cpSync(join(projectDirectory, "examples"), join(place, "examples"), { recursive: true });
 			for (const block of blocks) {
 				const title = markValue(block, "title");
@@ -396,7 +397,7 @@ async function runCommands(
 ): Promise<readonly string[]> {
 	const bin = join(place, ".bin");
 	mkdirSync(bin, { recursive: true });
-	const launcher = `exec '${process.execPath}' '${join(projectDirectory, "bin/cronium.js")}' "$@"`;
+	const launcher = `exec '${process.execPath}' '${join(builtProgram(), "bin/cronium.js")}' "$@"`;
 	for (const [name, body] of [
 		["cronium", launcher],
 		["npx", `shift; ${launcher}`],

@@ -84,6 +84,7 @@ await host.run({ script: ${JSON.stringify(script)}, onLog: () => { console.log(h
 			mkdirSync(join(dataDirectory, "runs", "kept"));
 			await using host = await createHost({
 				dataDirectory,
+				warm: false,
 				limits: { maxWorkers: 1, maxIdleContainers: 0 },
 				containers: { engine: docker.address },
 			});
@@ -105,6 +106,7 @@ await host.run({ script: ${JSON.stringify(script)}, onLog: () => { console.log(h
 			const gateway = run("network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", name).trim();
 			await using host = await createHost({
 				dataDirectory: join(createDirectory(), "data"),
+				warm: false,
 				limits: { maxWorkers: 1, maxIdleContainers: 0 },
 				containers: {
 					engine: docker.address,

@@ -38,7 +38,7 @@ function column(sdk: PlacedSdk, engine: string): ConformanceColumn {
 			opened.defer(() => rm(directory, { recursive: true, force: true }));
 			const dataDirectory = join(directory, "data");
 			const limits = { maxWorkers: 1, maxIdleContainers: 0, maxWallTimeMs: 900_000, maxCpuTimeMs: 900_000 };
-			const host = opened.use(await createHost({ dataDirectory, limits, containers: { engine } }));
+			const host = opened.use(await createHost({ dataDirectory, warm: false, limits, containers: { engine } }));
 			const internalErrors: Error[] = [];
 			const onInternalError = (error: Error): void => void internalErrors.push(error);
 			const doors = opened.use(await createRunDoors({ dataDirectory, limits: host.limits, onInternalError }));

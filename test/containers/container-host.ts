@@ -57,6 +57,7 @@ export async function openContainerHost(kind: EngineKind, setup: ContainerHostSe
 	const host = opened.use(
 		await createHost({
 			dataDirectory: directory,
+			warm: false,
 			limits: { maxWorkers: 1, maxIdleContainers: 0, maxWallTimeMs: 120_000, ...setup.limits },
 			containers: { engine: address, ...setup.containers },
 			...(setup.audit !== undefined && { audit: setup.audit }),

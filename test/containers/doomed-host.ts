@@ -4,6 +4,7 @@ import { createHost } from "../../host/index.ts";
 const [dataDirectory, engine] = process.argv.slice(2) as [string, string];
 const host = await createHost({
 	dataDirectory,
+	warm: false,
 	limits: { maxWorkers: 1, maxIdleContainers: 1, maxWallTimeMs: 600_000 },
 	containers: { engine },
 });

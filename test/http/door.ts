@@ -53,7 +53,7 @@ export async function openDoor(setup: DoorSetup = {}): Promise<Door> {
 	opened.defer(() => rm(directory, { recursive: true, force: true }));
 	const dataDirectory = join(directory, "data");
 	const host = opened.use(
-		await createHost({ dataDirectory, limits: { maxWorkers: 1, maxWallTimeMs: 120_000, ...setup.limits } }),
+		await createHost({ dataDirectory, warm: false, limits: { maxWorkers: 1, maxWallTimeMs: 120_000, ...setup.limits } }),
 	);
 	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.served(id));
 	const internalErrors: Error[] = [];

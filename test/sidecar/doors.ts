@@ -65,6 +65,7 @@ export async function openBasis(
 	const host = opened.use(
 		await createHost({
 			dataDirectory,
+			warm: false,
 			limits: { maxWorkers: 1, maxWallTimeMs: 120_000, ...setup.limits },
 			...(setup.audit !== undefined && { audit: setup.audit }),
 		}),

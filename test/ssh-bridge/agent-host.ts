@@ -75,7 +75,7 @@ export async function openAgentHost(
 	opened.defer(() => rm(directory, { recursive: true, force: true }));
 	const dataDirectory = join(directory, "data");
 	const limits = { maxWorkers: 1, maxWallTimeMs: 120_000, ...setup.limits };
-	const host = opened.use(await createHost({ dataDirectory, limits, audit: true }));
+	const host = opened.use(await createHost({ dataDirectory, warm: false, limits, audit: true }));
 	const registry = await host.agents();
 	const internalErrors: Error[] = [];
 	const listen = async (port: number): Promise<AgentServer> =>

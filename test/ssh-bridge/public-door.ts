@@ -45,7 +45,7 @@ export async function openPublicDoor(limits: NonNullable<HostOptions["limits"]> 
 	opened.defer(() => rm(directory, { recursive: true, force: true }));
 	const dataDirectory = join(directory, "data");
 	const host = opened.use(
-		await createHost({ dataDirectory, audit: true, limits: { maxWorkers: 1, maxWallTimeMs: 120_000, ...limits } }),
+		await createHost({ dataDirectory, warm: false, audit: true, limits: { maxWorkers: 1, maxWallTimeMs: 120_000, ...limits } }),
 	);
 	const tokens = await host.tokens();
 	const certificate = opened.use(await ServerCertificate.open(dataDirectory, ["127.0.0.1"]));

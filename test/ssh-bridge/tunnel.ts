@@ -46,7 +46,9 @@ export async function openTunnel(configuration: readonly string[] = []): Promise
 	const sshd = opened.use(await startSshd({ configuration }));
 	const dataDirectory = mkdtempSync(join(tmpdir(), "tunnel-host-"));
 	opened.defer(() => rmSync(dataDirectory, { recursive: true, force: true }));
-	const host = opened.use(await createHost({ dataDirectory, limits: { maxWorkers: 1, maxWallTimeMs: 120_000 }, audit: true }));
+	const host = opened.use(
+		await createHost({ dataDirectory, warm: false, limits: { maxWorkers: 1, maxWallTimeMs: 120_000 }, audit: true }),
+	);
 	const client = await connect(sshd);
 	opened.defer(() => void client.destroy());
 	const internalErrors: Error[] = [];

@@ -43,6 +43,7 @@ export async function openSshRuns(setup: SshRunsSetup = {}): Promise<SshRuns> {
 	const host = opened.use(
 		await createHost({
 			dataDirectory,
+			warm: false,
 			limits: { maxWorkers: 1, maxWallTimeMs: 120_000, ...setup.limits },
 			...(setup.audit !== undefined && { audit: setup.audit }),
 		}),

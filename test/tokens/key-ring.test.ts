@@ -112,7 +112,7 @@ test("keys that others could read are made private when the directory is opened"
 	const { id } = await rotateKeys(directory);
 	const file = join(directory, "keys", `token-${id}.json`);
 	chmodSync(file, 0o644);
-	await using _host = await createHost({ dataDirectory: directory });
+	await using _host = await createHost({ dataDirectory: directory, warm: false });
 	expect(statSync(file).mode & 0o777).toBe(0o600);
 });
 

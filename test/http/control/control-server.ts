@@ -42,7 +42,7 @@ export async function openControlServer(
 	await using opened = new AsyncDisposableStack();
 	const dataDirectory = await mkdtemp(join(tmpdir(), "cronium-control-"));
 	opened.defer(() => rm(dataDirectory, { recursive: true, force: true }));
-	const host = opened.use(await createHost({ dataDirectory, limits: { maxWorkers: 2, ...limits }, containers }));
+	const host = opened.use(await createHost({ dataDirectory, warm: false, limits: { maxWorkers: 2, ...limits }, containers }));
 	const tokens = new ExecutionTokens(new KeyRing(dataDirectory), host.limits, (id) => host.served(id));
 	const actions: ControlAction[] = [];
 	const internalErrors: Error[] = [];
