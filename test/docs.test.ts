@@ -37,6 +37,7 @@ import { lockExclusive } from "../host/store/exclusive-role.ts";
 import { builtProgram } from "./built-program.ts";
 import { engineKinds, findTestEngine } from "./containers/engines.ts";
 import { imageTimeoutMs, placePythonImage } from "./python-image.ts";
+import { roomForStart } from "./room-for-start.ts";
 import { sshdObstacle, startSshd } from "./ssh/sshd.ts";
 
 /*
@@ -397,7 +398,7 @@ async function runCommands(
 ): Promise<readonly string[]> {
 	const bin = join(place, ".bin");
 	mkdirSync(bin, { recursive: true });
-	const launcher = `exec '${process.execPath}' '${join(builtProgram(), "bin/cronium.js")}' "$@"`;
+	const launcher = `exec '${process.execPath}' ${roomForStart} '${join(builtProgram(), "bin/cronium.js")}' "$@"`;
 	for (const [name, body] of [
 		["cronium", launcher],
 		["npx", `shift; ${launcher}`],

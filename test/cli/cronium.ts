@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { builtProgram } from "../built-program.ts";
+import { roomForStart } from "../room-for-start.ts";
 
 export const projectDirectory = fileURLToPath(new URL("../..", import.meta.url));
 export const launcher = join(builtProgram(), "bin", "cronium.js");
@@ -35,11 +36,15 @@ export interface CliOptions {
 export function cronium(argv: readonly string[], options: CliOptions = {}): Promise<Ended> {
 	return new Promise((resolve, reject) => {
 		const { NO_COLOR: _, FORCE_COLOR: __, CRONIUM_DATA: ___, NODE_COMPILE_CACHE: ____, ...env } = process.env;
-		const child = spawn(process.execPath, [...(options.nodeArguments ?? []), options.launcher ?? launcher, ...argv], {
-			cwd: options.cwd ?? projectDirectory,
-			env: { ...env, ...options.env },
-			...options.identity,
-		});
+		const child = spawn(
+			process.execPath,
+			[roomForStart, ...(options.nodeArguments ?? []), options.launcher ?? launcher, ...argv],
+			{
+				cwd: options.cwd ?? projectDirectory,
+				env: { ...env, ...options.env },
+				...options.identity,
+			},
+		);
 		let stdout = "";
 		let stderr = "";
 		child.stdout.setEncoding("utf8").on("data", (text: string) => {
