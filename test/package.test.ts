@@ -2,11 +2,12 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createImageKey, readEngine } from "../host/sandbox/image-file.ts";
+import { placePythonImage } from "./python-image.ts";
 
 const run = promisify(execFile);
 const repository = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -68,29 +69,39 @@ test("its command line runs a script", async () => {
 	expect((await run(process.execPath, args)).stdout).toBe("42\n");
 });
 
-test("it runs Python in a process without rights and in a thread, from one image that it makes and keeps", {
+test("it runs Python in a process without rights and in a thread, from one image, which it makes anew where it finds a damaged one; a run that is cancelled meanwhile is not begun", {
 	timeout: 120_000,
 }, async () => {
+	const image = await placePythonImage(join(directory, "python-data"), "built");
+	await rm(image);
+	await writeFile(image, "half of it");
 	await writeFile(join(directory, "package.json"), '{"type":"module"}');
 	const program = `
 		import { createHost } from "cronium-runtime";
 		for (let turn = 0; turn < 2; turn++) {
 			await using host = await createHost({ guests: "process", dataDirectory: "python-data", limits: { maxWorkers: 1 } });
 			const source = "import cronium, zoneinfo; cronium.set_output([cronium.get_input() * 2, cronium.increment_variable('runs')])";
-			const { output, error } = await host.run({ script: { name: "double.py", source }, input: "21" });
+			const running = host.run({ script: { name: "double.py", source }, input: "21" });
+			if (turn === 0) {
+				const abort = new AbortController();
+				const late = host.run({ script: { name: "late.py", source: "import cronium; cronium.set_variable('late', True)" }, signal: abort.signal });
+				abort.abort();
+				process.stdout.write(\`\${(await late).status} \${(await host.variables().get("late")) ?? "not begun"} \`);
+			}
+			const { output, error } = await running;
 			process.stdout.write(\`\${JSON.stringify(output) ?? error.message} \`);
 		}
 	`;
 	await writeFile(join(directory, "python.js"), program);
 	const { stdout } = await run(process.execPath, [join(directory, "python.js")], { cwd: directory });
-	expect(stdout).toBe("[42,1] [42,2] ");
+	expect(stdout).toBe("cancelled not begun [42,1] [42,2] ");
 	await writeFile(join(directory, "rates.py"), "rate = 2\n");
 	await writeFile(join(directory, "double.py"), "import cronium, rates\ncronium.set_output(cronium.get_input() * rates.rate)\n");
 	const args = [join(installed, "bin", "cronium.js"), "run", "double.py", "--input", "21", "--data", "python-data"];
 	expect((await run(process.execPath, args, { cwd: directory })).stdout).toBe("42\n");
-	expect(await readdir(join(directory, "python-data", "images"))).toEqual([
-		expect.stringMatching(/^python-[0-9a-f]{64}\.image$/),
-	]);
+	expect(await readdir(join(directory, "python-data", "images"))).toEqual([basename(image)]);
+	const { mode, size } = await stat(image);
+	expect({ mode: mode & 0o777, isWhole: size > 1_000_000 }).toEqual({ mode: 0o600, isWhole: true });
 });
 
 test("it has the SDKs' stub for scripts in each language", async () => {

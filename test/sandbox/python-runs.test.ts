@@ -1,14 +1,11 @@
-import { copyFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
+import { rmSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { packZip } from "../../host/executors/ssh/zip-archive.ts";
 import { createHost, type Host, type Outcome, type RunOptions } from "../../host/index.ts";
 import { pythonImages } from "../../host/store/data-directory.ts";
 import { printed } from "../printed.ts";
-import { clonePythonImage, imageTimeoutMs, placePythonImage } from "../python-image.ts";
+import { imageTimeoutMs, placePythonImage } from "../python-image.ts";
 import { temporaryDirectory } from "../store/directory.ts";
-import { createScriptRunner } from "./engines/script-runner.ts";
-import { printedBy } from "./python/python-runner.ts";
 
 describe.each([
 	["thread", "threads"],
@@ -129,28 +126,4 @@ test("a run whose image cannot be made says so, and the next one tries again", {
 	rmSync(pythonImages(directory.path));
 	await placePythonImage(directory.path);
 	expect(printed(await host.run({ script }))).toBe("1");
-});
-
-test("a damaged image is made again, with a hash seed of its own, for its owner alone; a run that is cancelled meanwhile is not begun", {
-	timeout: imageTimeoutMs,
-}, async () => {
-	const directory = temporaryDirectory();
-	onTestFinished(directory.remove);
-	const damaged = await placePythonImage(directory.path);
-	rmSync(damaged);
-	copyFileSync(await clonePythonImage(), damaged);
-	truncateSync(damaged, 1_000_000);
-	await using host = await createHost({ dataDirectory: directory.path, limits: { maxWorkers: 1 } });
-	const script = { name: "a.py", source: "print(hash('a text'))" };
-	const first = host.run({ script });
-	const abort = new AbortController();
-	const second = host.run({ script, signal: abort.signal });
-	abort.abort();
-	expect(await second).toMatchObject({ status: "cancelled", logs: [] });
-	const made = printed(await first);
-	expect(statSync(damaged).mode & 0o777).toBe(0o600);
-	expect(readdirSync(pythonImages(directory.path))).toEqual([basename(damaged)]);
-	using runner = await createScriptRunner("python", { pythonImage: await clonePythonImage() });
-	expect(made).toMatch(/^-?\d+$/);
-	expect(made).not.toBe(await printedBy(runner, script.source));
 });
