@@ -89,7 +89,8 @@ describe.skipIf(obstacle !== undefined)("a run on an SSH host", () => {
 		expect(printed(asked)).toBe("ready\nasked");
 		// What was acknowledged before the end is kept.
 		expect(killed.output).toBe("kept");
-		expect(runs.left()).toEqual([]);
+		// The connections may be laying out the next run.
+		expect(runs.left().filter((line) => !/^\d+ cp -R sdk\//.test(line))).toEqual([]);
 	});
 
 	test("that takes too long ends in the same way", async () => {

@@ -8,16 +8,17 @@ const values: readonly (readonly [name: string, text: string])[] = [
 	["null", "null"],
 	["an empty list", "[]"],
 	["an empty object", "{}"],
-	["a negative number", "-12"],
-	["a fraction", "0.1"],
-	["the largest safe integer", "9007199254740991"],
-	["a large number", "1.5e+300"],
-	["a text with quotes and backslashes", JSON.stringify(`"'\\ \\n $HOME \`x\` $(x) %s !!`)],
-	["a text with control characters", JSON.stringify("\u0000\u0001\b\t\n\r\u001b\u007f")],
+	["numbers", "[-12,0.1,9007199254740991,1.5e+300]"],
 	["a text that ends with line feeds", JSON.stringify("a\n\n")],
-	["Unicode of all planes", JSON.stringify("äß \u2028\u2029 日本語 \u{1f600} e\u0301 \u202e \ufeff\uffff")],
-	["nested lists and objects", '{"a":[{"b":[[],{"":null}]},[0,false,""]],"":{" ":{"__proto__":1}}}'],
-	["members in their order", '{"b":1,"a":2,"10":3}'],
+	[
+		"texts with quotes, control characters and Unicode of all planes",
+		JSON.stringify([
+			`"'\\ \\n $HOME \`x\` $(x) %s !!`,
+			"\u0000\u0001\b\t\n\r\u001b\u007f",
+			"äß \u2028\u2029 日本語 \u{1f600} e\u0301 \u202e \ufeff\uffff",
+		]),
+	],
+	["nested lists and objects", '{"b":1,"a":[{"b":[[],{"":null}]},[0,false,""]],"":{" ":{"__proto__":1}},"10":3}'],
 	["128 levels", `${"[".repeat(128)}${"]".repeat(128)}`],
 ];
 
