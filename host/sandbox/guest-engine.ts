@@ -120,7 +120,7 @@ export class GuestEngine implements Engine {
 
 	/** Has the instance for the next run like the last one made ready, when nothing else is to be done: to be called when the result of a run is on its way. */
 	tidy(): void {
-		setImmediate(() => this.#prepare(this.#lastPages)).unref();
+		setImmediate(() => this.prepare()).unref();
 	}
 
 	[Symbol.dispose](): void {
@@ -151,7 +151,8 @@ export class GuestEngine implements Engine {
 		this.#lastPages = maximumPages;
 	}
 
-	#prepare(maximumPages: number): void {
+	protected prepare(): void {
+		const maximumPages = this.#lastPages;
 		if (this.#disposed || this.#running || maximumPages === 0) return;
 		this.#collect();
 		const idle = this.#idle.get(maximumPages);

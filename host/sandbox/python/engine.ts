@@ -26,7 +26,7 @@ class PythonEngine extends GuestEngine {
 
 	/** Three milliseconds of copying, which a host with few processors would rather have after it has written down how the run has ended. */
 	override tidy(): void {
-		setTimeout(() => super.tidy(), tidyMs).unref();
+		setTimeout(() => this.prepare(), tidyMs).unref();
 	}
 
 	override [Symbol.dispose](): void {
