@@ -24,7 +24,10 @@ class PythonEngine extends GuestEngine {
 		this.#image = image;
 	}
 
-	/** Three milliseconds of copying, which a host with few processors would rather have after it has written down how the run has ended. */
+	/**
+	 * Three milliseconds of copying, which a host with few processors would rather have after it has written down how the run has ended. By the timer itself: what
+	 * that would set for the end of the loop's turn, without keeping the loop alive, waits for the next event, which is the next run.
+	 */
 	override tidy(): void {
 		setTimeout(() => this.prepare(), tidyMs).unref();
 	}

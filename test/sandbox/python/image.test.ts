@@ -14,10 +14,14 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { createEngine } from "../../../host/sandbox/engines.ts";
 import { isWholeEngine } from "../../../host/sandbox/image-file.ts";
+import { PythonGuest } from "../../../host/sandbox/python/guest.ts";
 import { ensurePythonImage } from "../../../host/sandbox/python/image.ts";
 import { KeptImage } from "../../../host/sandbox/python/kept-image.ts";
+import { drawSeed } from "../../../host/sandbox/seed.ts";
+import { startRun } from "../../helpers/run.ts";
 import { clonePythonImage, imageTimeoutMs } from "../../python-image.ts";
 
 let directory: string;
@@ -106,6 +110,23 @@ test("a process does not stay for an image that nobody waits for", { timeout: im
 	expect(stdout).toBe("begun\n");
 	// Otherwise it would have ended with the image.
 	expect(readdirSync(images)).toEqual([]);
+});
+
+test("an interpreter that waits has the image written back by its timer alone: a thread in which nothing else happens runs nothing else", async () => {
+	const restore = vi.spyOn(PythonGuest.prototype, "restore");
+	using engine = await createEngine("python", { pythonImage: kept });
+	const { execution, helpers } = await startRun();
+	const surroundings = { seed: drawSeed(), print: () => undefined };
+	await engine.run({ name: "a.py", source: "" }, execution, helpers, surroundings, new Int32Array(1));
+	vi.useFakeTimers({ toFake: ["setTimeout"] });
+	onTestFinished(() => {
+		vi.useRealTimers();
+		vi.restoreAllMocks();
+	});
+	engine.tidy();
+	expect(restore).not.toHaveBeenCalled();
+	vi.advanceTimersByTime(1_000);
+	expect(restore).toHaveBeenCalledTimes(1);
 });
 
 const keyOf = (file: string): string => basename(file).slice("python-".length, -".image".length);

@@ -86,8 +86,10 @@ def _run(name: str, arguments: list[str], wheels: list[str], **_: object) -> str
 def _uncover(directory: str, path: str) -> None:
     """A module beside the script comes before one of the standard library with its name, which is warm already. The script itself does not."""
     beside = {entry.removesuffix(".py") for entry in os.listdir(directory) if f"{directory}/{entry}" != path}
-    for name in [name for name in sys.modules if name.partition(".")[0] in beside & _WARM]:
-        del sys.modules[name]
+    hidden = beside & _WARM
+    if hidden:
+        for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
+            del sys.modules[name]
 
 
 def _execute(path: str, main: ModuleType) -> None:
