@@ -120,7 +120,8 @@ export class GuestEngine implements Engine {
 
 	/** Has the instance for the next run like the last one made ready, when nothing else is to be done: to be called when the result of a run is on its way. */
 	tidy(): void {
-		setImmediate(() => this.prepare()).unref();
+		// One that did not keep the loop alive would wait for the next event, which is the next run.
+		setImmediate(() => this.prepare());
 	}
 
 	[Symbol.dispose](): void {

@@ -44,6 +44,15 @@ test("the memory of dropped instances does not gather", async () => {
 	expect(most).toBeLessThan(250 * MiB);
 });
 
+test("the instance for the next run is made ready although nothing else happens in the loop", async () => {
+	using engine = await createEngine("quickjs-wasi");
+	using immediate = vi.spyOn(globalThis, "setImmediate");
+	engine.tidy();
+	const [{ value: ready }] = immediate.mock.results as [{ value: NodeJS.Immediate }];
+	// Without, the loop would sleep before it.
+	expect(ready.hasRef()).toBe(true);
+});
+
 const print = (): void => {};
 
 /** The members of a namespace object, which are not enumerable. */

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { resolveLimits } from "../../host/contract/limits.ts";
 import { SandboxExecutor } from "../../host/executors/sandbox.ts";
 import { assembleHost } from "../../host/host-assembly.ts";
-import { type Host, type Outcome, openAuditTrail } from "../../host/index.ts";
+import { type Host, type Outcome, openAuditTrail, type RunOptions } from "../../host/index.ts";
 import { processWorkers } from "../../host/sandbox/process-worker.ts";
 import { createHostId } from "../../host/store/hosts.ts";
 import { openLmdbStore } from "../../host/store/lmdb-store.ts";
@@ -51,8 +51,10 @@ afterEach(async () => {
 	vi.restoreAllMocks();
 });
 
-const run = (deed: string, namespace = own): Promise<Outcome> =>
-	host.run({ script: { name: "hostile.js", source: deed }, input: '"input"', namespace });
+const run = (deed: string, options: Partial<RunOptions> = {}): Promise<Outcome> =>
+	host.run({ script: { name: "hostile.js", source: deed }, input: '"input"', namespace: own, ...options });
+/** Of deeds that take all of the machine until their time is over. */
+const briefly = { limits: { maxWallTimeMs: 1_000 } };
 
 async function requireUnharmed(): Promise<void> {
 	expect(await run("is honest")).toMatchObject({ status: "succeeded", output: "honest" });
@@ -124,7 +126,7 @@ test("answers that it does not take do not fill the host's memory", async () => 
 	const timer = setInterval(() => {
 		most = Math.max(most, process.memoryUsage().rss - before);
 	}, 20);
-	expect(await run("asks for much and takes nothing")).toMatchObject({ status: "timed-out" });
+	expect(await run("asks for much and takes nothing", briefly)).toMatchObject({ status: "timed-out" });
 	clearInterval(timer);
 	expect(most).toBeLessThan(300 * 1024 * 1024);
 	await requireUnharmed();
@@ -133,7 +135,7 @@ test("answers that it does not take do not fill the host's memory", async () => 
 test.each(["writes without waiting", "prints without waiting"])(
 	"one that %s does not keep the host from its other work",
 	async (deed) => {
-		const running = run(deed);
+		const running = run(deed, briefly);
 		for (let turn = 0; turn < 50; turn++) {
 			await host.variables("other").set("k", String(turn));
 			await delay(1);

@@ -24,10 +24,7 @@ class PythonEngine extends GuestEngine {
 		this.#image = image;
 	}
 
-	/**
-	 * Three milliseconds of copying, which a host with few processors would rather have after it has written down how the run has ended. By the timer itself: what
-	 * that would set for the end of the loop's turn, without keeping the loop alive, waits for the next event, which is the next run.
-	 */
+	/** Three milliseconds of copying, which a host with few processors would rather have after it has written down how the run has ended. */
 	override tidy(): void {
 		setTimeout(() => this.prepare(), tidyMs).unref();
 	}
