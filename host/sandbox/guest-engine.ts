@@ -152,6 +152,7 @@ export class GuestEngine implements Engine {
 		this.#lastPages = maximumPages;
 	}
 
+	/** Makes the instance for the next run ready now, unless there is one, or a run. */
 	protected prepare(): void {
 		const maximumPages = this.#lastPages;
 		if (this.#disposed || this.#running || maximumPages === 0) return;

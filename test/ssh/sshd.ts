@@ -1,5 +1,16 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	chownSync,
+	existsSync,
+	lstatSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -175,6 +186,11 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 	const dispose = async (): Promise<void> => {
 		await stop();
 		if (isRoot) for (const { uid } of Object.values(accounts)) for (const line of processes(uid)) kill(Number.parseInt(line, 10));
+		// Where an account whose home takes nothing has its runs; a run whose host has died leaves it.
+		const left = readdirSync(tmpdir()).map((name) => join(tmpdir(), name));
+		const uids = new Set(isRoot ? Object.values(accounts).map(({ uid }) => uid) : []);
+		for (const path of left)
+			if (uids.has(lstatSync(path, { throwIfNoEntry: false })?.uid ?? -1)) rmSync(path, { recursive: true, force: true });
 		rmSync(directory, { recursive: true, force: true });
 	};
 	try {
