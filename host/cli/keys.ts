@@ -1,8 +1,7 @@
-import type { Host } from "../host.ts";
 import { type Command, type CommandGroup, exitCodes, requireOperands } from "./command.ts";
 import { resolveDataDirectory } from "./data-directory.ts";
 import { printJson, stringify } from "./json-print.ts";
-import { dataOption, jsonOption } from "./options.ts";
+import { dataOption, jsonOption, openHost } from "./options.ts";
 import { formatTable, print } from "./terminal.ts";
 
 const list: Command = {
@@ -52,7 +51,7 @@ replaced: those before it are trusted until the certificates that they have issu
 		const rotateAuthority = line.flag("authority");
 		const { rotateKeys } = await import("../tokens/key-ring.ts");
 		const authorities = await import("../../sidecar/certificate-authority.ts");
-		await using host = await openAudited(directory);
+		await using host = await openHost(line, { audit: true });
 		const { lockExclusive } = await import("../store/exclusive-role.ts");
 		const role = await lockExclusive(directory, "key-rotation", host);
 		try {
@@ -75,19 +74,13 @@ const operator: Command = {
 		requireOperands(line);
 		const { makeOperatorCredential, operatorCredentialFile } = await import("../tokens/operator-credential.ts");
 		const directory = resolveDataDirectory(line.value("data"));
-		await using host = await openAudited(directory);
+		await using host = await openHost(line, { audit: true });
 		await host.audit?.record({ action: "replace-operator-credential", actor: "operator" });
 		makeOperatorCredential(directory);
 		print(`${operatorCredentialFile(directory)}\n`);
 		return exitCodes.succeeded;
 	},
 };
-
-/** What changes credentials is in the audit log. */
-async function openAudited(dataDirectory: string): Promise<Host> {
-	const { createHost } = await import("../index.ts");
-	return createHost({ dataDirectory, audit: true, warm: false });
-}
 
 export const group: CommandGroup = {
 	name: "cronium keys",

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { builtProgram } from "../built-program.ts";
@@ -66,4 +66,12 @@ export function createDirectory(): string {
 	const directory = mkdtempSync(join(tmpdir(), "cronium-test-"));
 	onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
 	return directory;
+}
+
+/** Writes files below the directory, with the directories that they are in. */
+export function writeFiles(directory: string, files: Readonly<Record<string, string | Uint8Array>>): void {
+	for (const [name, content] of Object.entries(files)) {
+		mkdirSync(dirname(join(directory, name)), { recursive: true });
+		writeFileSync(join(directory, name), content);
+	}
 }

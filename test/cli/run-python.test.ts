@@ -1,9 +1,9 @@
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { packZip } from "../../host/executors/ssh/zip-archive.ts";
 import { imageTimeoutMs, placePythonImage } from "../python-image.ts";
-import { cloneLauncher, createDirectory, cronium, type Ended, launcher, projectDirectory } from "./cronium.ts";
+import { cloneLauncher, createDirectory, cronium, type Ended, launcher, projectDirectory, writeFiles } from "./cronium.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -14,12 +14,7 @@ beforeEach(() => {
 
 const data = (): string => join(directory, "data");
 
-function write(files: Readonly<Record<string, string | Uint8Array>>): void {
-	for (const [name, content] of Object.entries(files)) {
-		mkdirSync(dirname(join(directory, name)), { recursive: true });
-		writeFileSync(join(directory, name), content);
-	}
-}
+const write = (files: Readonly<Record<string, string | Uint8Array>>): void => writeFiles(directory, files);
 
 async function run(...argv: string[]): Promise<Ended> {
 	return await cronium(["run", ...argv], { cwd: join(directory, "project"), env: { CRONIUM_DATA: data() } });

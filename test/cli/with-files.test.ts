@@ -1,21 +1,16 @@
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { UsageError } from "../../host/cli/command.ts";
 import { readWithFiles } from "../../host/cli/with-files.ts";
-import { createDirectory } from "./cronium.ts";
+import { createDirectory, writeFiles } from "./cronium.ts";
 
 let directory: string;
 beforeEach(() => {
 	directory = createDirectory();
 });
 
-function write(files: Readonly<Record<string, string | Uint8Array>>): void {
-	for (const [name, content] of Object.entries(files)) {
-		mkdirSync(dirname(join(directory, name)), { recursive: true });
-		writeFileSync(join(directory, name), content);
-	}
-}
+const write = (files: Readonly<Record<string, string | Uint8Array>>): void => writeFiles(directory, files);
 
 const read = (...names: string[]): readonly string[] => [...readWithFiles(names.map((name) => join(directory, name))).keys()];
 

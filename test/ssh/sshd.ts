@@ -185,12 +185,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 	writeFileSync(knownHostsFile, `[${address}]:${port} ${type} ${key}\n`);
 	const dispose = async (): Promise<void> => {
 		await stop();
-		if (isRoot) for (const { uid } of Object.values(accounts)) for (const line of processes(uid)) kill(Number.parseInt(line, 10));
-		// Where an account whose home takes nothing has its runs; a run whose host has died leaves it.
-		const left = readdirSync(tmpdir()).map((name) => join(tmpdir(), name));
-		const uids = new Set(isRoot ? Object.values(accounts).map(({ uid }) => uid) : []);
-		for (const path of left)
-			if (uids.has(lstatSync(path, { throwIfNoEntry: false })?.uid ?? -1)) rmSync(path, { recursive: true, force: true });
+		if (isRoot) Object.values(accounts).forEach(removeTraces);
 		rmSync(directory, { recursive: true, force: true });
 	};
 	try {
@@ -279,6 +274,15 @@ async function answers(host: string, port: number, namespace: string | undefined
 	} finally {
 		// A connection that does not log in is one of those that sshd counts.
 		socket.destroy();
+	}
+}
+
+/** Ends what an account has running, and removes what it has in /tmp: where its home takes nothing its runs are there, and those whose host has died stay. */
+function removeTraces({ uid }: RemoteAccount): void {
+	for (const line of processes(uid)) kill(Number.parseInt(line, 10));
+	for (const name of readdirSync(tmpdir())) {
+		const path = join(tmpdir(), name);
+		if (lstatSync(path, { throwIfNoEntry: false })?.uid === uid) rmSync(path, { recursive: true, force: true });
 	}
 }
 
